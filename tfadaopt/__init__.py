@@ -1,0 +1,71 @@
+"""tfadaopt makes gradient descent visible: optimizers, callbacks and experiments for Keras 3.
+
+Names load on first use, so that ``tfadaopt --help`` and TensorBoard's plugins do not wait for
+TensorFlow. Importing the package still registers the optimizers with Keras, before or after Keras
+itself is imported: ``keras.models.load_model`` finds them.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+import wrapt  # TensorFlow requires it: no dependency of our own
+
+from tfadaopt.catalog import METHODS, Method, methods
+
+if TYPE_CHECKING:
+    from tfadaopt import callbacks, experiments, optimizers
+    from tfadaopt.effective import (
+        UnsupportedOptimizerError,
+        accumulators,
+        effective_learning_rate,
+    )
+    from tfadaopt.optimizers.adagrad import Adagrad
+    from tfadaopt.optimizers.momentum import Momentum
+    from tfadaopt.optimizers.nesterov import Nesterov
+    from tfadaopt.optimizers.rmsprop import RMSprop
+    from tfadaopt.optimizers.sgd import SGD
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SGD",
+    "Adagrad",
+    "Method",
+    "Momentum",
+    "Nesterov",
+    "RMSprop",
+    "UnsupportedOptimizerError",
+    "accumulators",
+    "callbacks",
+    "effective_learning_rate",
+    "experiments",
+    "methods",
+    "optimizers",
+]
+
+_SUBPACKAGES = ("callbacks", "experiments", "optimizers")
+_MODULE_OF = {method.name: method.module for method in METHODS} | {
+    "UnsupportedOptimizerError": "tfadaopt.effective",
+    "accumulators": "tfadaopt.effective",
+    "effective_learning_rate": "tfadaopt.effective",
+}
+
+
+def __getattr__(name: str):
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"tfadaopt.{name}")
+    if name in _MODULE_OF:
+        return getattr(importlib.import_module(_MODULE_OF[name]), name)
+    raise AttributeError(f"module 'tfadaopt' has no attribute {name!r}; it has {sorted(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+@wrapt.when_imported("keras")
+def _register_with_keras(_keras) -> None:
+    # A saved model names its optimizer "tfadaopt>Adagrad": Keras knows that only once the class
+    # exists, and a lazy package would otherwise make load_model fail.
+    for method in METHODS:
+        importlib.import_module(method.module)

@@ -1,0 +1,67 @@
+"""The only file that touches private names of Keras.
+
+Checked with Keras 3.15.1 on TensorFlow 2.21.0; ``tests/test_compat.py`` names what is missing
+when a later Keras drops one of them.
+"""
+
+import keras
+import tensorflow as tf
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        f"tfadaopt needs Keras on TensorFlow, but Keras runs on {keras.backend.backend()!r}. Set "
+        "KERAS_BACKEND=tensorflow in the environment before Keras is imported."
+    )
+
+
+def index_of(optimizer: keras.optimizers.Optimizer, variable) -> int | None:
+    """Position of a variable among those the optimizer was built for, or None if it is not one.
+
+    Accepts a Keras variable, a ``tf.Variable`` and a replica's component of a distributed one.
+    """
+    return optimizer._trainable_variables_indices.get(optimizer._var_key(variable))
+
+
+def variables_of(optimizer: keras.optimizers.Optimizer) -> list:
+    """Variables the optimizer was built for, in the order of its slots."""
+    return list(optimizer._trainable_variables)
+
+
+def path_of(variable) -> str:
+    """Path of a variable: ``conv/kernel``; the name of a plain ``tf.Variable``, which has none."""
+    return getattr(variable, "path", None) or variable.name.split(":")[0]
+
+
+def is_overwritten_by_gradient(optimizer: keras.optimizers.Optimizer, variable) -> bool:
+    """Whether Keras copies the gradient into the variable (float8 scales): such have no slots."""
+    return optimizer._overwrite_variable_with_gradient(variable)
+
+
+def micro_steps(optimizer: keras.optimizers.Optimizer) -> keras.Variable:
+    """Calls of ``apply`` so far: accumulation counts each of them, ``iterations`` only updates."""
+    return optimizer._iterations
+
+
+def applied_learning_rate(optimizer: keras.optimizers.Optimizer):
+    """Rate η of the update just done (of the first one, before any).
+
+    ``optimizer.learning_rate`` already tells the *next* step's rate when it is a schedule.
+    """
+    if not isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+        return optimizer.learning_rate
+    per_update = optimizer.gradient_accumulation_steps or 1
+    step = tf.maximum(tf.convert_to_tensor(optimizer.iterations) * per_update - 1, 0)
+    return optimizer._learning_rate(step)
+
+
+def add_slot(optimizer, variable, name: str, initial_value: float, dtype: str) -> keras.Variable:
+    """``add_variable_from_reference``, with a dtype of its own."""
+    native = variable.value if isinstance(variable, keras.Variable) else variable
+    with optimizer._distribution_strategy.extended.colocate_vars_with(native):
+        return optimizer.add_variable(
+            shape=variable.shape,
+            initializer=keras.initializers.Constant(initial_value),
+            dtype=dtype,
+            layout=getattr(variable, "_layout", None),
+            name=f"{path_of(variable).replace('/', '_')}_{name}",
+        )

@@ -1,0 +1,1 @@
+"""One optimizer class per file; ``tfadaopt`` itself offers them all by name."""

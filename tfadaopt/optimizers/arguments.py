@@ -1,0 +1,56 @@
+"""Checks of constructor arguments: bad values fail before training starts."""
+
+import math
+import numbers
+
+import numpy as np
+
+
+def number(
+    owner: str,
+    name: str,
+    value,
+    *,
+    at_least: float | None = None,
+    above: float | None = None,
+    below: float = math.inf,
+    hint: str,
+) -> float:
+    """Return ``value`` as a float, or raise an error that says what is allowed.
+
+    Args:
+        owner: Class that the argument belongs to, for the message.
+        name: Name of the argument.
+        value: What was received: a Python or NumPy number (a 0-d array too).
+        at_least: Smallest allowed value.
+        above: Bound that the value must exceed (instead of ``at_least``).
+        below: Bound that the value must not reach.
+        hint: What to give instead, as the end of a sentence.
+
+    Raises:
+        TypeError: Not a real number.
+        ValueError: Not finite, or out of range.
+    """
+    if isinstance(value, np.ndarray | np.generic) and value.ndim == 0:
+        value = value.item()
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise TypeError(
+            f"{owner}: {name} must be a number, but {value!r} ({type(value).__name__}) was "
+            f"received; {hint}."
+        )
+    value = float(value)
+    low, bracket = (at_least, "[") if above is None else (above, "(")
+    too_low = value <= above if above is not None else value < at_least
+    if not math.isfinite(value) or too_low or value >= below:
+        raise ValueError(
+            f"{owner}: {name}={value} is not allowed; it must be in {bracket}{low:g}, {below:g}): "
+            f"{hint}."
+        )
+    return value
+
+
+def boolean(owner: str, name: str, value) -> bool:
+    """Return ``value`` as a bool, or raise ``TypeError``: a "False" read as true helps nobody."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{owner}: {name} must be True or False, but {value!r} was received.")
+    return bool(value)

@@ -1,0 +1,236 @@
+"""What all methods share: θ ← θ − rate ⊙ direction, with rate = η(t) · scale(state, t)."""
+
+import abc
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+import keras
+import tensorflow as tf
+
+from tfadaopt import compat
+from tfadaopt.optimizers.arguments import number
+
+State = Mapping[str, tf.Tensor]
+
+_POSITIVE_OR_NONE = {
+    "clipnorm": "give the largest norm a gradient may have, or None for no clipping",
+    "clipvalue": "give the largest magnitude a gradient may have, or None for no clipping",
+    "global_clipnorm": "give the largest norm all gradients together may have, or None",
+    "loss_scale_factor": "give the factor by which the loss is multiplied, or None",
+}
+
+
+class Optimizer(keras.optimizers.Optimizer, abc.ABC):
+    """Abstract base of the optimizers of tfadaopt.
+
+    A method writes ``slots``, ``advance``, ``scale``, ``direction`` and ``get_config``. This class
+    does the rest: it builds the slots, steps, reads the rate, checks arguments, sums the gradients
+    of an embedding per id, and keeps state and arithmetic of half-precision variables in float32.
+    Because the update uses the same ``rate`` that ``tfadaopt.effective_learning_rate`` returns,
+    what is logged is what was applied.
+
+    Args:
+        learning_rate: η ≥ 0: a number (Python or NumPy), a ``LearningRateSchedule``, or a callable
+            without arguments. Under ``tf.function`` a callable is read once, when the step is
+            traced: let it return a ``tf.Variable`` to change the rate later, or use a schedule.
+        weight_decay: λ ≥ 0 or None. Decoupled: θ ← θ − η λ θ before each update.
+        exclude_from_weight_decay: Regular expressions; variables whose path matches one do not
+            decay. The same as calling the method of that name; survives saving.
+        clipnorm: Largest norm of each gradient, > 0 or None. One of the three clips at most.
+        global_clipnorm: Largest norm of all gradients together, > 0 or None.
+        clipvalue: Largest magnitude of each coordinate of a gradient, > 0 or None.
+        use_ema: Whether to keep an exponential moving average of the weights, which replaces them
+            at the end of ``fit``.
+        ema_momentum: Factor of that average, in [0, 1].
+        ema_overwrite_frequency: Updates between two replacements of the weights by their average,
+            or None: only at the end.
+        loss_scale_factor: Factor > 0 by which the loss is multiplied and gradients divided.
+        gradient_accumulation_steps: Batches ≥ 2 whose gradients are averaged into one update, or
+            None. A schedule still counts batches, as in Keras.
+        name: Name of the optimizer.
+
+    Raises:
+        TypeError: An argument that is not a number where one is needed.
+        ValueError: An argument out of range, two clips at once, or an unknown keyword.
+    """
+
+    def __init__(
+        self,
+        learning_rate,
+        *,
+        weight_decay: float | None = None,
+        exclude_from_weight_decay: Sequence[str] | None = None,
+        **kwargs,
+    ):
+        owner = type(self).__name__
+        if not callable(learning_rate):
+            learning_rate = number(
+                owner,
+                "learning_rate",
+                learning_rate,
+                at_least=0.0,
+                hint="give a number such as 0.01, a keras.optimizers.schedules.LearningRateSchedule"
+                " or a callable without arguments",
+            )
+        if weight_decay is not None:
+            weight_decay = number(
+                owner,
+                "weight_decay",
+                weight_decay,
+                at_least=0.0,
+                hint="give the decay λ, such as 0.004, or None for no decay",
+            )
+        for name, hint in _POSITIVE_OR_NONE.items():
+            if kwargs.get(name) is not None:
+                kwargs[name] = number(owner, name, kwargs[name], above=0.0, hint=hint)
+        steps = kwargs.get("gradient_accumulation_steps")
+        if steps is not None and (not isinstance(steps, int) or steps < 2):
+            raise ValueError(
+                f"{owner}: gradient_accumulation_steps={steps!r} is not allowed; it must be a whole"
+                " number ≥ 2: give the number of batches per update, or None for one."
+            )
+        super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
+        self._slots: dict[str, list] = {}
+        self._no_decay: tuple[str, ...] = ()
+        if exclude_from_weight_decay:
+            self.exclude_from_weight_decay(var_names=exclude_from_weight_decay)
+
+    # What a method writes
+
+    @abc.abstractmethod
+    def slots(self) -> Mapping[str, float]:
+        """Names of the state kept per variable, with their initial values."""
+
+    @abc.abstractmethod
+    def advance(self, state: State, g: tf.Tensor, t: tf.Tensor) -> State:
+        """State after gradient g arrives in step t = 1, 2, …"""
+
+    @abc.abstractmethod
+    def scale(self, state: State, t: tf.Tensor) -> tf.Tensor:
+        """Size of each coordinate without η, from the state after step t; broadcasts to θ."""
+
+    @abc.abstractmethod
+    def direction(self, state: State, g: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
+        """Where the method goes, from the state after step t."""
+
+    # What follows from it
+
+    def rate(self, state: State, t: tf.Tensor, eta: tf.Tensor) -> tf.Tensor:
+        """Effective learning rate η(t) · scale(state, t)."""
+        return eta * self.scale(state, t)
+
+    def delta(self, state: State, g: tf.Tensor, t: tf.Tensor, eta: tf.Tensor) -> tf.Tensor:
+        """What is subtracted from θ; a method that is no product of the two overrides this."""
+        return self.rate(state, t, eta) * self.direction(state, g, t)
+
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Create the state for ``variables``, once; Keras calls this before the first update."""
+        if self.built:
+            return
+        variables = list(variables)
+        super().exclude_from_weight_decay(
+            var_list=[v for v in variables if not self._decays(compat.path_of(v))]
+        )
+        super().build(variables)
+        self._slots = {
+            name: [
+                None
+                if compat.is_overwritten_by_gradient(self, v)
+                else compat.add_slot(self, v, name, initial_value, compute_dtype(v))
+                for v in variables
+            ]
+            for name, initial_value in self.slots().items()
+        }
+
+    def slots_of(self, variable) -> dict[str, keras.Variable]:
+        """State variables that belong to one variable of the model, by name.
+
+        Raises:
+            ValueError: The optimizer is not built yet, or was not built for this variable.
+        """
+        if not self.built:
+            raise ValueError(
+                f"{self.name} has no state yet. Train one step first, or call "
+                "optimizer.build(model.trainable_variables)."
+            )
+        index = compat.index_of(self, variable)
+        if index is None:
+            known = ", ".join(compat.path_of(v) for v in compat.variables_of(self))
+            raise ValueError(
+                f"{self.name} was not built for the variable {compat.path_of(variable)!r}. It "
+                f"knows: {known}. If the variable was frozen when training began, compile the "
+                "model with a new optimizer after unfreezing it."
+            )
+        return {
+            name: slots[index] for name, slots in self._slots.items() if slots[index] is not None
+        }
+
+    def update_step(self, gradient, variable, learning_rate) -> None:
+        """Do one step for one variable; Keras calls this from ``apply``."""
+        dtype = compute_dtype(variable)
+        g = tf.cast(gradient, dtype)
+        eta = tf.cast(learning_rate, dtype)
+        t = tf.cast(self.iterations + 1, dtype)
+        slots = self.slots_of(variable)
+        before = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
+        state = self.advance(before, g, t)
+        delta = self.delta(state, g, t, eta)
+        for name, slot in slots.items():
+            self.assign(slot, state[name])
+        self.assign_sub(variable, delta)
+
+    def apply(self, grads, trainable_variables=None) -> None:
+        """Update the variables once; the rows of an embedding are summed per id first.
+
+        Keras passes repeated ids on as repeated rows, which every rule that is not linear in the
+        gradient (and clipping) would treat as separate gradients.
+        """
+        dense = [tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g for g in grads]
+        super().apply(dense, trainable_variables)
+
+    def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:
+        """Exclude variables from weight decay; calls add up.
+
+        Args:
+            var_list: Variables to exclude.
+            var_names: Regular expressions, searched in the path of each variable:
+                ``["bias", "batch_norm.*/gamma"]``.
+
+        Raises:
+            ValueError: The optimizer is already built, so that it would have no effect.
+            re.error: A pattern that is no regular expression.
+        """
+        if self.built:
+            raise ValueError(
+                f"{self.name} is already built, so exclude_from_weight_decay would have no effect."
+                " Call it before training, or give the patterns to the constructor."
+            )
+        patterns = [f"^{re.escape(compat.path_of(v))}$" for v in var_list or ()]
+        patterns += [var_names] if isinstance(var_names, str) else list(var_names or ())
+        for pattern in patterns:
+            re.compile(pattern)
+        self._no_decay = (*self._no_decay, *patterns)
+
+    def get_config(self) -> dict:
+        """Arguments that make an equal optimizer (without its state)."""
+        config = super().get_config()
+        if self._no_decay:
+            config["exclude_from_weight_decay"] = list(self._no_decay)
+        return config
+
+    def _decays(self, path: str) -> bool:
+        return not any(re.search(pattern, path) for pattern in self._no_decay)
+
+
+def compute_dtype(variable) -> str:
+    """Dtype of the state and arithmetic for a variable: float32 for half precision."""
+    dtype = keras.backend.standardize_dtype(variable.dtype)
+    return "float32" if dtype in ("float16", "bfloat16") else dtype
+
+
+def inverse_root(x: tf.Tensor) -> tf.Tensor:
+    """1/√x, and 0 where x = 0: a coordinate that never had a gradient stays where it is."""
+    return tf.math.divide_no_nan(tf.ones([], x.dtype), tf.sqrt(x))
+
+
+Rate = float | keras.optimizers.schedules.LearningRateSchedule | Callable[[], tf.Tensor]
