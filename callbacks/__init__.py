@@ -1,7 +1,35 @@
-"""Callbacks that log what an optimizer does: import them from ``tfadaopt.callbacks``."""
+"""Callbacks that log what an optimizer does: import them from ``tfadaopt.callbacks``.
+
+Names load on first use: TensorBoard imports this package for its plugins and must not wait for
+TensorFlow.
+"""
 
 if __name__ != "tfadaopt.callbacks":
     raise ImportError(
         f"This package is installed as tfadaopt.callbacks, but was imported as {__name__!r}. Write "
         "'from tfadaopt.callbacks import …', and run Python outside the project's own folder tree."
     )
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tfadaopt.callbacks.accumulator_magnitude import AccumulatorMagnitude
+    from tfadaopt.callbacks.effective_learning_rate import EffectiveLearningRate
+
+__all__ = ["AccumulatorMagnitude", "EffectiveLearningRate"]
+
+_MODULE_OF = {
+    "AccumulatorMagnitude": "tfadaopt.callbacks.accumulator_magnitude",
+    "EffectiveLearningRate": "tfadaopt.callbacks.effective_learning_rate",
+}
+
+
+def __getattr__(name: str):
+    if name in _MODULE_OF:
+        return getattr(importlib.import_module(_MODULE_OF[name]), name)
+    raise AttributeError(f"module 'tfadaopt.callbacks' has no attribute {name!r}; it has {__all__}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,47 @@
+"""Callback: the effective learning rate of each layer, in TensorBoard."""
+
+from tfadaopt.callbacks.measure import Quantity, effective_learning_rates
+from tfadaopt.callbacks.state_callback import StateCallback
+
+
+class EffectiveLearningRate(StateCallback):
+    r"""Log how fast each layer learns: η(t) · scale, per variable, as the last step applied it.
+
+    .. math:: \theta_{t} = \theta_{t-1} - \text{rate}_t \odot \text{direction}_t
+
+    Tags: ``effective_learning_rate/<variable path>/<statistic>`` with the statistics ``mean``,
+    ``min``, ``max``, ``p05``, ``p50`` and ``p95`` over the coordinates of the variable, and
+    ``learning_rate``, the scheduled η. The step axis counts optimizer iterations, so a second
+    ``fit`` and gradient accumulation go on where they were. Beyond 4096 coordinates, the three
+    quantiles come from a sample of 4096; the rest is exact.
+
+    Statistics are computed on the device, after the step, in one call; training is bit for bit
+    what it is without. Callbacks of tfadaopt that name the same ``log_dir`` share one pass over
+    the state and one event. Frozen variables are left out. Steps that loss scaling skips and
+    batches that only accumulate gradients write nothing.
+
+    Args:
+        log_dir: Folder of the TensorBoard run, such as ``"logs/adagrad"``; made where needed.
+        every: Optimizer iterations between two snapshots, ≥ 1: the steps that are its multiples,
+            or the next one a callback sees under ``steps_per_execution``. Default 10.
+
+    Raises:
+        TypeError: ``every`` is not a whole number.
+        ValueError: ``every`` is below 1, or (when training begins) the model is not compiled.
+        OSError: ``log_dir`` cannot be written to (when training begins).
+        tfadaopt.UnsupportedOptimizerError: The optimizer cannot be read (when training begins).
+
+    Example:
+        >>> import keras, numpy, tempfile, tfadaopt
+        >>> from tfadaopt.callbacks import EffectiveLearningRate
+        >>> model = keras.Sequential([keras.layers.Input([3]), keras.layers.Dense(1)])
+        >>> model.compile(optimizer=tfadaopt.Adagrad(0.1), loss="mse")
+        >>> x, y = numpy.ones([32, 3]), numpy.zeros([32, 1])
+        >>> with tempfile.TemporaryDirectory() as logs:
+        ...     callback = EffectiveLearningRate(logs, every=2)
+        ...     history = model.fit(x, y, batch_size=8, verbose=0, callbacks=[callback])
+    """
+
+    @property
+    def quantity(self) -> Quantity:
+        return effective_learning_rates
