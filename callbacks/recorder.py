@@ -98,8 +98,8 @@ class Recorder:
             self._find_variables()
         self._seen, values = self._snapshot(due).take()
         step = self._seen // self._per_update
-        if step < min(self._due[asker] for asker in due):
-            return  # Loss scaling skipped a step: not due yet.
+        if step < max(self._due[asker] for asker in due):
+            return  # Loss scaling skipped a step: look again after the next batch.
         self._writer.write(step, values)
         for asker in due:
             self._due[asker] = self._asked[asker][1].next_after(step)

@@ -1,7 +1,21 @@
-"""The lecture's claims as experiments that anybody can repeat."""
+"""The lecture's claims as experiments that anybody can repeat: ``tfadaopt run lecture``."""
 
 if __name__ != "tfadaopt.experiments":
     raise ImportError(
         f"This package is installed as tfadaopt.experiments, but was imported as {__name__!r}. "
         "Write 'from tfadaopt.experiments import …'."
     )
+
+
+def main() -> None:
+    """Run the command line ``tfadaopt``."""
+    try:
+        from tfadaopt.experiments.cli import run
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "tfadaopt":
+            raise
+        raise SystemExit(
+            f"tfadaopt: the command line needs the package {error.name!r}, which is not installed. "
+            "Install it with: pip install 'tfadaopt[experiments]'"
+        ) from None
+    raise SystemExit(run())

@@ -1,0 +1,150 @@
+"""The command line: ``tfadaopt list | run | report``."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tfadaopt.catalog import METHODS
+from tfadaopt.experiments import configs, executor
+
+app = typer.Typer(
+    name="tfadaopt",
+    help="Make gradient descent visible: see what each optimizer does to each layer.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+errors = Console(stderr=True)
+
+INTERRUPTED = 130
+
+
+@app.command("list")
+def list_all(
+    methods: Annotated[bool, typer.Option("--methods", help="Only the methods.")] = False,
+    experiments: Annotated[
+        bool, typer.Option("--experiments", help="Only the experiments, with their settings.")
+    ] = False,
+) -> None:
+    """List the optimization methods and the experiments."""
+    if methods or not experiments:
+        table = Table("method", "year", "update", "state", "source", title="Methods")
+        for method in METHODS:
+            state = f"{method.state} per parameter" if method.state else "none"
+            table.add_row(method.name, str(method.year), method.rule, state, method.source)
+        console.print(table)
+    if experiments or not methods:
+        for experiment in configs.EXPERIMENTS:
+            console.print(f"[bold]{experiment.name}[/]: {experiment.summary}")
+            if experiments:
+                table = Table("setting", "default")
+                for name, value in vars(experiment.config()).items():
+                    if not name.startswith("_"):
+                        table.add_row(name, _as_text(value))
+                console.print(table)
+        console.print("Run one with: tfadaopt run NAME", markup=False)
+
+
+@app.command("run")
+def run_experiment(
+    name: Annotated[str, typer.Argument(help="Experiment; 'tfadaopt list' shows them.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Result folder; default runs/NAME. Results in it are resumed."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Change a setting; repeat for more. Lists: a,b,c."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes; default: one per processor.")
+    ] = None,
+) -> None:
+    """Run an experiment, or go on with one that was interrupted, and write its report."""
+    experiment = configs.find(name)
+    config = configs.override(experiment.config(), dict(map(_name_and_value, settings or ())))
+    folder = out or Path("runs") / name
+    columns = TextColumn("{task.description:<29}"), BarColumn(), MofNCompleteColumn()
+    console.print(f"Running {name} into {folder}. Ctrl-C keeps what is finished.", markup=False)
+    with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
+        stages: dict[str, int] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in stages:
+                stages[stage] = bars.add_task(stage, total=total)
+            bars.update(stages[stage], completed=done)
+
+        try:
+            failures = experiment.run(
+                config, folder, _command(), jobs or executor.default_jobs(), show
+            )
+        except KeyboardInterrupt:
+            bars.stop()
+            errors.print("Interrupted. What is finished is kept: the same command goes on there.")
+            raise typer.Exit(INTERRUPTED) from None
+    for cell, error in failures:
+        errors.print(f"Failed: {cell}: {error!r}", markup=False)
+    _say_where(folder)
+    if failures:
+        errors.print(f"{len(failures)} parts failed. The same command tries them again.")
+        raise typer.Exit(1)
+
+
+@app.command("report")
+def rebuild_report(
+    folder: Annotated[Path, typer.Argument(help="Result folder of a run.")],
+) -> None:
+    """Write the report of a result folder again."""
+    from tfadaopt.experiments.report import write_report
+
+    try:
+        write_report(folder)
+    except FileNotFoundError as error:
+        raise configs.ConfigError(str(error)) from None
+    _say_where(folder)
+
+
+def run() -> int:
+    """Run the command line and return its exit code: 0, 1 failed, 2 wrong usage, 130 Ctrl-C."""
+    # TensorFlow's start-up notes would drown the progress bars; workers inherit this.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        app()
+    except configs.ConfigError as error:
+        errors.print(f"tfadaopt: {error}", markup=False, highlight=False)
+        return 2
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(bool(end.code))
+    return 0
+
+
+def _name_and_value(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise configs.ConfigError(f"--set {text!r} is not NAME=VALUE; write, say, --set epochs=2.")
+    return name.strip(), value.strip()
+
+
+def _as_text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _command() -> str:
+    return shlex.join(["tfadaopt", *sys.argv[1:]])
+
+
+def _say_where(folder: Path) -> None:
+    console.print(f"\nReport:      {folder / 'report.html'}", markup=False, highlight=False)
+    if (folder / "logs").exists():
+        command = f"tensorboard --logdir {shlex.quote(str(folder / 'logs'))}"
+        console.print(f"TensorBoard: {command}", markup=False, highlight=False)

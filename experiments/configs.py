@@ -1,0 +1,154 @@
+"""What can be run: each experiment is a named function that returns its frozen configuration."""
+
+import difflib
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Annotated
+
+import pydantic
+from pydantic import AfterValidator, Field
+
+from tfadaopt.catalog import METHODS
+
+
+class ConfigError(ValueError):
+    """A name or setting that does not exist, or a value that is not allowed."""
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Say which names are known, and which one was probably meant."""
+    close = {k.lower(): k for k in known}
+    match = difflib.get_close_matches(name.lower(), close, n=1)
+    hint = f" Did you mean {close[match[0]]!r}?" if match else ""
+    return f"{hint} Known: {', '.join(known)}."
+
+
+def _known_method(name: str) -> str:
+    known = [method.name for method in METHODS]
+    if name not in known:
+        raise ValueError(f"Unknown method {name!r}.{nearest(name, known)}")
+    return name
+
+
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+MethodName = Annotated[str, AfterValidator(_known_method)]
+OneOrMore = Field(min_length=1)
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config={"extra": "forbid"})
+class Lecture:
+    """Settings of the experiment ``lecture``.
+
+    Attributes:
+        methods: Optimizers to compare.
+        learning_rates: Grid from which each method's rate is chosen, on the validation split.
+        epochs: Passes over the training split, in every run.
+        batch_size: Examples per step.
+        seeds: Runs per method at the chosen rate, each with its own weights and order of batches.
+        train_size: Digits to train on, of 5,000.
+        validation_size: Digits to choose rates on; the rest is the test split.
+        split_seed: Seed of the split.
+        every: Steps between two snapshots of the effective learning rates.
+        condition_number: Curvature of the ravine across, relative to that along it.
+        surface_steps: Steps on each surface.
+        surface_learning_rates: Grid for the surfaces.
+    """
+
+    methods: Annotated[tuple[MethodName, ...], OneOrMore] = (
+        "SGD",
+        "Momentum",
+        "Nesterov",
+        "Adagrad",
+        "RMSprop",
+    )
+    learning_rates: Annotated[tuple[Rate, ...], OneOrMore] = (
+        *(0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
+    )
+    epochs: Count = 5
+    batch_size: Count = 50
+    seeds: Count = 5
+    train_size: Annotated[int, Field(ge=10, le=4980)] = 3500
+    validation_size: Annotated[int, Field(ge=10, le=4980)] = 750
+    split_seed: Annotated[int, Field(ge=0)] = 0
+    every: Count = 5
+    condition_number: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 100.0
+    surface_steps: Count = 1000
+    surface_learning_rates: Annotated[tuple[Rate, ...], OneOrMore] = tuple(
+        round(10 ** (exponent / 8), 5) for exponent in range(-24, 9)
+    )
+
+    def __post_init__(self):
+        if self.train_size + self.validation_size > 4990:
+            raise ValueError(
+                f"train_size={self.train_size} and validation_size={self.validation_size} leave "
+                "fewer than 10 of the 5,000 digits to test on; make one of them smaller."
+            )
+
+
+def lecture() -> Lecture:
+    """The lecture's five methods on a ravine, on a saddle, and training a CNN on real digits."""
+    return Lecture()
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Something that ``tfadaopt run`` can run: its configuration, and where its code is."""
+
+    name: str
+    config: Callable[[], object]
+    module: str
+
+    @property
+    def summary(self) -> str:
+        """What it shows, in one line."""
+        return (self.config.__doc__ or "").splitlines()[0]
+
+    def run(self, *args, **kwargs):
+        """Run it; its module is imported only now."""
+        return importlib.import_module(self.module).run(*args, **kwargs)
+
+
+EXPERIMENTS = (Experiment("lecture", lecture, "tfadaopt.experiments.lecture"),)
+
+
+def find(name: str) -> Experiment:
+    """Return the experiment of that name.
+
+    Raises:
+        ConfigError: There is none; the message lists those there are, and the nearest.
+    """
+    for experiment in EXPERIMENTS:
+        if experiment.name == name:
+            return experiment
+    known = [experiment.name for experiment in EXPERIMENTS]
+    raise ConfigError(f"Unknown experiment {name!r}.{nearest(name, known)}")
+
+
+def override(config, settings: Mapping[str, str]):
+    """Return ``config`` with some settings replaced by values given as text.
+
+    Args:
+        config: A configuration, such as ``lecture()``.
+        settings: Text by name: ``{"epochs": "2", "methods": "SGD,Adagrad"}``.
+
+    Raises:
+        ConfigError: A setting does not exist, or its value is not allowed.
+    """
+    known = {field.name: getattr(config, field.name) for field in fields(config)}
+    values: dict[str, object] = dict(known)
+    for name, text in settings.items():
+        if name not in known:
+            raise ConfigError(f"Unknown setting {name!r}.{nearest(name, list(known))}")
+        is_list = isinstance(known[name], tuple)
+        values[name] = tuple(x.strip() for x in text.split(",") if x.strip()) if is_list else text
+    try:
+        return type(config)(**values)
+    except pydantic.ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in e['loc']) or 'settings'}: {e['msg']}"
+            f" (received {e['input']!r})"
+            for e in error.errors()
+        ]
+        raise ConfigError("; ".join(problems)) from None

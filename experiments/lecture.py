@@ -1,0 +1,250 @@
+"""Experiment ``lecture``: what the five methods do on toy surfaces and to a CNN."""
+
+import functools
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tfadaopt.experiments.configs import Lecture
+from tfadaopt.experiments.executor import Cell, LocalExecutor
+from tfadaopt.experiments.report import write_report
+from tfadaopt.experiments.store import Store
+
+SURFACES = ("ravine", "rotated ravine", "saddle")
+TARGET = "f − f* ≤ 1e-4 (f₀ − f*)"
+
+Progress = Callable[[str, int, int], None]
+Failures = list[tuple[Cell, Exception]]
+
+
+def run(config: Lecture, folder: Path, command: str, jobs: int, progress: Progress) -> Failures:
+    """Run what is not finished yet, and write tables and report.
+
+    Args:
+        config: Settings.
+        folder: Result folder; results in it are kept, and only missing ones computed.
+        command: Command line, for the report.
+        jobs: Number of processes.
+        progress: Called with the name of a stage, the cells done and the cells in all.
+
+    Returns:
+        The cells that failed, each with its exception; the report says what is missing.
+
+    Raises:
+        ConfigError: The folder holds results of other settings.
+    """
+    store = Store(folder)
+    store.open("lecture", config, command)
+    began = time.monotonic()
+    failures: Failures = []
+    executor = LocalExecutor(jobs)
+    work = functools.partial(_compute, config=config, folder=folder)
+
+    def stage(name: str, cells: list[Cell]) -> None:
+        missing = [cell for cell in cells if not store.has(cell)]
+        progress(name, len(cells) - len(missing), len(cells))
+        for done, (cell, error) in enumerate(executor.map_unordered(work, missing), start=1):
+            if error is not None:
+                failures.append((cell, error))
+            progress(name, len(cells) - len(missing) + done, len(cells))
+
+    complete = False
+    try:
+        stage("Paths on the surfaces", surface_cells(config))
+        stage("Choosing the rates", tuning_cells(config))
+        chosen = choose(config, store)
+        stage("Training at the chosen rates", final_cells(config, chosen))
+        complete = not failures
+    finally:
+        executor.close()
+        store.finish(time.monotonic() - began, complete)
+        write_tables(config, store)
+    write_report(folder)
+    return failures
+
+
+def surface_cells(config: Lecture) -> list[Cell]:
+    """Return one cell per surface and method."""
+    return [
+        {
+            "kind": "surface",
+            "surface": surface,
+            "method": method,
+            "learning_rates": list(config.surface_learning_rates),
+            "steps": config.surface_steps,
+            "condition_number": config.condition_number,
+        }
+        for surface in SURFACES
+        for method in config.methods
+    ]
+
+
+def tuning_cells(config: Lecture) -> list[Cell]:
+    """Return one cell per method and rate of the grid: the same budget for each method."""
+    return [
+        {"kind": "tune", "method": method, "learning_rate": rate, "seed": None, **_task(config)}
+        for method in config.methods
+        for rate in config.learning_rates
+    ]
+
+
+def final_cells(config: Lecture, chosen: pd.DataFrame) -> list[Cell]:
+    """Return one cell per method and seed, at the method's chosen rate."""
+    return [
+        {
+            "kind": "final",
+            "method": row.method,
+            "learning_rate": float(row.learning_rate),
+            "seed": seed,
+            "every": config.every,
+            **_task(config),
+        }
+        for row in chosen.itertuples()
+        for seed in range(config.seeds)
+    ]
+
+
+def choose(config: Lecture, store: Store) -> pd.DataFrame:
+    """Return each method's rate of lowest validation loss after the last epoch."""
+    rows = []
+    for method in config.methods:
+        tried = []
+        for cell in tuning_cells(config):
+            if cell["method"] != method or not store.has(cell):
+                continue
+            result = store.get(cell)
+            last = next((r for r in result["rows"] if r["split"] == "validation"), None)
+            if last is not None and not result["diverged"] and math.isfinite(last["loss"]):
+                tried.append((last["loss"], last["accuracy"], cell["learning_rate"]))
+        if tried:
+            loss, accuracy, rate = min(tried)
+            rows.append(
+                {
+                    "method": method,
+                    "learning_rate": rate,
+                    "validation_loss": loss,
+                    "validation_accuracy": accuracy,
+                    "at_edge": rate in (min(config.learning_rates), max(config.learning_rates)),
+                }
+            )
+    columns = ["method", "learning_rate", "validation_loss", "validation_accuracy", "at_edge"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def write_tables(config: Lecture, store: Store) -> None:
+    """Write the tidy tables of all finished cells: results, choice of rates, layers and paths."""
+    chosen = choose(config, store)
+    training = [c for c in (*tuning_cells(config), *final_cells(config, chosen)) if store.has(c)]
+    surface = [c for c in surface_cells(config) if store.has(c)]
+    tables = {
+        "chosen": chosen,
+        "results": pd.DataFrame(
+            _result_rows(training, store),
+            columns=["phase", "method", "learning_rate", "seed", "epoch", "split", "loss", "accuracy", "diverged"],
+        ),
+        "layers": pd.DataFrame(
+            _layer_rows(training, store),
+            columns=["method", "seed", "step", "quantity", "variable", "statistic", "value"],
+        ),
+        "trajectories": pd.DataFrame(
+            _path_rows(surface, store),
+            columns=["surface", "method", "learning_rate", "step", "x", "y", "f"],
+        ),
+        "surfaces": pd.DataFrame(
+            [
+                {name: cell[name] for name in ("surface", "method")}
+                | {k: v for k, v in store.get(cell).items() if k not in ("path", "contours")}
+                | {"target": TARGET, "grid_size": len(config.surface_learning_rates)}
+                for cell in surface
+            ],
+            columns=["surface", "method", "learning_rate", "steps_to_target", "target", "sensible_rates", "grid_size"],
+        ),
+    }
+    for name, table in tables.items():
+        table.to_csv(store.folder / f"{name}.csv", index=False)
+    drawn = {cell["surface"]: store.get(cell)["contours"] for cell in surface}
+    arrays = {
+        f"{name.replace(' ', '_')}_{axis}": np.array(values, "float32")
+        for name, axes in drawn.items()
+        for axis, values in axes.items()
+    }
+    np.savez_compressed(store.folder / "contours.npz", **arrays)
+
+
+def _task(config: Lecture) -> Cell:
+    settings = asdict(config)
+    names = ("epochs", "batch_size", "train_size", "validation_size", "split_seed")
+    return {name: settings[name] for name in names}
+
+
+def _compute(cell: Cell, config: Lecture, folder: Path) -> None:
+    # Runs in a worker: TensorFlow is imported there and only there.
+    store = Store(folder)
+    if cell["kind"] == "surface":
+        from tfadaopt.experiments import surfaces
+
+        surface = surfaces.surfaces(config.condition_number)[cell["surface"]]
+        result = surfaces.walk(
+            surface, cell["method"], config.surface_learning_rates, config.surface_steps
+        )
+        x, y, f = surfaces.contours(surface)
+        result["contours"] = {"x": x.tolist(), "y": y.tolist(), "f": f.tolist()}
+    else:
+        from tfadaopt.experiments import training
+
+        method, seed = cell["method"], cell["seed"]
+        final = cell["kind"] == "final"
+        result = training.trainer(method, config).train(
+            cell["learning_rate"],
+            seed if final else training.TUNING_SEED,
+            folder / "logs" / method / f"seed-{seed}" if final else None,
+        )
+    store.put(cell, result)
+
+
+def _result_rows(cells: list[Cell], store: Store) -> Iterator[dict]:
+    for cell in cells:
+        result = store.get(cell)
+        for row in result["rows"]:
+            yield {
+                "phase": cell["kind"],
+                **{name: cell[name] for name in ("method", "learning_rate", "seed")},
+                **row,
+                "diverged": result["diverged"],
+            }
+
+
+def _layer_rows(cells: list[Cell], store: Store) -> Iterator[dict]:
+    for cell in cells:
+        for series in store.get(cell).get("series", ()):
+            if series["tag"] == "learning_rate":
+                continue
+            head, _, statistic = series["tag"].rpartition("/")
+            parts = head.split("/")
+            quantity = 2 if parts[0] == "accumulator" else 1
+            for step, value in zip(series["steps"], series["values"], strict=True):
+                yield {
+                    "method": cell["method"],
+                    "seed": cell["seed"],
+                    "step": step,
+                    "quantity": "/".join(parts[:quantity]),
+                    "variable": "/".join(parts[quantity:]),
+                    "statistic": statistic,
+                    "value": value,
+                }
+
+
+def _path_rows(cells: list[Cell], store: Store) -> Iterator[dict]:
+    for cell in cells:
+        result = store.get(cell)
+        for step, (x, y, f) in enumerate(result["path"]):
+            yield {
+                **{name: cell[name] for name in ("surface", "method")},
+                "learning_rate": result["learning_rate"],
+                **{"step": step, "x": x, "y": y, "f": f},
+            }

@@ -1,0 +1,286 @@
+"""The keywords that all optimizers share do what they say, for every method."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfadaopt
+
+from .cases import RATE, each_method, every_case
+
+SHAPES = [(4, 3), (3,)]
+
+
+def some_gradients(steps, seed=0):
+    random = np.random.default_rng(seed)
+    return [[random.normal(size=s).astype("float32") for s in SHAPES] for _ in range(steps)]
+
+
+def some_variables():
+    random = np.random.default_rng(9)
+    return [keras.Variable(random.normal(size=s).astype("float32")) for s in SHAPES]
+
+
+def apply_all(optimizer, steps, before=lambda variables: None):
+    """Values after these gradients."""
+    variables = some_variables()
+    for gradients in steps:
+        before(variables)
+        optimizer.apply([tf.convert_to_tensor(g) for g in gradients], variables)
+    return variables
+
+
+def same(actual, expected, rtol=1e-6):
+    for a, e in zip(actual, expected, strict=True):
+        a, e = (x.numpy() if isinstance(x, keras.Variable) else x for x in (a, e))
+        np.testing.assert_allclose(a, e, rtol=rtol, atol=1e-7)
+
+
+# Weight decay
+
+
+@each_method
+def test_weight_decay_shrinks_before_the_step(case):
+    def decay(variables):
+        for v in variables:
+            v.assign(v * (1 - RATE * 0.5))
+
+    steps = some_gradients(3)
+    actual = apply_all(case.make(weight_decay=0.5), steps)
+    same(actual, apply_all(case.make(), steps, before=decay))
+
+
+def small_model():
+    inputs = keras.Input((2,))
+    x = keras.layers.Dense(3, name="dense", bias_initializer="ones")(inputs)
+    return keras.Model(inputs, keras.layers.Dense(1, name="dense_knee", bias_initializer="ones")(x))
+
+
+def shrunk(optimizer, model) -> set[str]:
+    """Paths of the variables that decay: with zero gradients nothing else moves."""
+    before = [v.numpy() for v in model.trainable_variables]
+    zeros = [tf.zeros(v.shape) for v in model.trainable_variables]
+    optimizer.apply(zeros, model.trainable_variables)
+    pairs = zip(model.trainable_variables, before, strict=True)
+    return {v.path for v, old in pairs if not np.array_equal(v.numpy(), old)}
+
+
+EVERYTHING = {"dense/kernel", "dense/bias", "dense_knee/kernel", "dense_knee/bias"}
+
+
+@pytest.mark.parametrize("way", ["keyword", "method"])
+@pytest.mark.parametrize(
+    ("patterns", "excluded"),
+    [
+        ([], set()),
+        (["bias"], {"dense/bias", "dense_knee/bias"}),
+        (["^dense/bias$"], {"dense/bias"}),
+        (["dense"], EVERYTHING),
+        (["ee"], {"dense_knee/kernel", "dense_knee/bias"}),  # a search, not a match of names
+        (["/kernel$", "^dense/"], EVERYTHING - {"dense_knee/bias"}),
+        (["nothing"], set()),
+    ],
+)
+def test_patterns_exclude_from_weight_decay(patterns, excluded, way):
+    if way == "keyword":
+        optimizer = tfadaopt.SGD(0.1, weight_decay=0.1, exclude_from_weight_decay=patterns)
+    else:
+        optimizer = tfadaopt.SGD(0.1, weight_decay=0.1)
+        optimizer.exclude_from_weight_decay(var_names=patterns)
+    assert shrunk(optimizer, small_model()) == EVERYTHING - excluded
+
+
+def test_variables_are_excluded_by_identity_and_calls_add_up():
+    model = small_model()
+    optimizer = tfadaopt.SGD(0.1, weight_decay=0.1, exclude_from_weight_decay=["kernel"])
+    optimizer.exclude_from_weight_decay(var_list=[model.get_layer("dense").bias])
+    assert shrunk(optimizer, model) == {"dense_knee/bias"}
+
+
+def test_exclusion_after_build_is_refused():
+    optimizer = tfadaopt.SGD(weight_decay=0.1)
+    optimizer.build(some_variables())
+    with pytest.raises(ValueError, match="already built"):
+        optimizer.exclude_from_weight_decay(var_names=["bias"])
+
+
+@each_method
+def test_exclusion_survives_config_and_file(case, tmp_path):
+    optimizer = case.make(weight_decay=0.1, exclude_from_weight_decay=["bias"])
+    copy = type(optimizer).from_config(optimizer.get_config())
+    kernels = {"dense/kernel", "dense_knee/kernel"}
+    assert shrunk(copy, small_model()) == kernels
+    model = small_model()
+    model.compile(optimizer, "mse", run_eagerly=True)
+    model.train_on_batch(np.ones((4, 2)), np.ones((4, 1)))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.optimizer.get_config()["exclude_from_weight_decay"] == ["bias"]
+    if case.name == "SGD":  # others keep moving by what they remember
+        assert shrunk(loaded.optimizer, loaded) == kernels
+
+
+def test_without_weight_decay_nothing_shrinks():
+    assert shrunk(tfadaopt.SGD(0.1), small_model()) == set()
+
+
+# Clipping
+
+
+def clip_norm(gradients):
+    return [g * min(1, 0.5 / np.linalg.norm(g)) for g in gradients]
+
+
+def clip_global(gradients):
+    norm = np.sqrt(sum(np.sum(g**2) for g in gradients))
+    return [g * min(1, 0.5 / norm) for g in gradients]
+
+
+def clip_value(gradients):
+    return [np.clip(g, -0.5, 0.5) for g in gradients]
+
+
+@each_method
+@pytest.mark.parametrize(
+    ("keyword", "by_hand"),
+    [("clipnorm", clip_norm), ("global_clipnorm", clip_global), ("clipvalue", clip_value)],
+)
+def test_clipping(case, keyword, by_hand):
+    steps = some_gradients(3)
+    steps[1] = [g * 0.01 for g in steps[1]]  # small enough to be left alone
+    actual = apply_all(case.make(**{keyword: 0.5}), steps)
+    same(actual, apply_all(case.make(), [by_hand(g) for g in steps]))
+
+
+# Averages, accumulation, scaling
+
+
+@each_method
+def test_moving_average_of_the_weights(case):
+    steps = some_gradients(3)
+    plain = case.make()
+    path, variables = [], some_variables()
+    for gradients in steps:
+        plain.apply([tf.convert_to_tensor(g) for g in gradients], variables)
+        path.append([v.numpy() for v in variables])
+    average = path[0]
+    for values in path[1:]:
+        average = [0.5 * a + 0.5 * v for a, v in zip(average, values, strict=True)]
+    optimizer = case.make(use_ema=True, ema_momentum=0.5)
+    trained = apply_all(optimizer, steps)
+    same(trained, path[-1])
+    optimizer.finalize_variable_values(trained)
+    same(trained, average)
+
+
+@each_method
+def test_accumulated_gradients_equal_the_large_batch(case):
+    steps = some_gradients(8)
+    means = [
+        [np.mean(g, axis=0) for g in zip(*four, strict=True)] for four in (steps[:4], steps[4:])
+    ]
+    optimizer = case.make(gradient_accumulation_steps=4)
+    same(apply_all(optimizer, steps), apply_all(case.make(), means))
+    assert int(optimizer.iterations.numpy()) == 2
+
+
+@each_method
+def test_nothing_moves_before_the_last_accumulated_batch(case):
+    actual = apply_all(case.make(gradient_accumulation_steps=4), some_gradients(3))
+    same(actual, some_variables(), rtol=0)
+
+
+@each_method
+def test_gradients_are_divided_by_the_loss_scale(case):
+    steps = some_gradients(3)
+    scaled = [[g * 8 for g in gradients] for gradients in steps]
+    same(apply_all(case.make(loss_scale_factor=8.0), scaled), apply_all(case.make(), steps))
+
+
+# Embeddings
+
+
+@every_case
+@pytest.mark.parametrize(
+    "common",
+    [{}, {"clipnorm": 1.0}, {"loss_scale_factor": 4.0}],
+    ids=["plain", "clipnorm", "loss_scale_factor"],
+)
+def test_repeated_rows_of_an_embedding_are_summed(case, common):
+    random = np.random.default_rng(1)
+    sparse, dense = case.make(**common), case.make(**common)
+    start = random.normal(size=(5, 2)).astype("float32")
+    a, b = keras.Variable(start), keras.Variable(start)
+    for ids in ([1, 3, 1, 1], [0, 0, 3, 2]):
+        rows = random.normal(size=(4, 2)).astype("float32")
+        summed = np.zeros((5, 2), "float32")
+        np.add.at(summed, ids, rows)
+        sparse.apply([tf.IndexedSlices(tf.constant(rows), tf.constant(ids), (5, 2))], [a])
+        dense.apply([tf.constant(summed)], [b])
+    np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-6)
+    assert not np.array_equal(a.numpy()[0], start[0])
+    np.testing.assert_array_equal(a.numpy()[4], start[4])  # never looked up
+
+
+@pytest.mark.parametrize("mode", ["eager", pytest.param("function", marks=pytest.mark.slow), "jit"])
+@each_method
+def test_gradient_of_an_embedding_layer(case, mode):
+    """What the tape gives for repeated ids, against a lookup by matrix product."""
+    ids = tf.constant([[0, 2], [2, 2]])
+    layer = keras.layers.Embedding(4, 3)
+    layer.build()
+    start = layer.embeddings.numpy()
+    table = keras.Variable(start)
+    sparse, dense = case.make(), case.make()
+    sparse.build([layer.embeddings])
+    dense.build([table])
+
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(ids) ** 2)
+        (gradient,) = tape.gradient(loss, [layer.embeddings.value])
+        assert isinstance(gradient, tf.IndexedSlices)
+        sparse.apply([gradient], [layer.embeddings])
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum((tf.one_hot(ids, 4) @ table.value) ** 2)
+        dense.apply(tape.gradient(loss, [table.value]), [table])
+
+    step = step if mode == "eager" else tf.function(step, jit_compile=mode == "jit")
+    for _ in range(2):
+        step()
+    np.testing.assert_allclose(layer.embeddings.numpy(), table.numpy(), rtol=1e-5)
+    assert not np.array_equal(table.numpy(), start)
+
+
+# Missing gradients
+
+
+@each_method
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
+def test_variable_without_gradient_stays(case):
+    steps = some_gradients(2)
+    optimizer = case.make()
+    variables = some_variables()
+    optimizer.build(variables)
+    for g, _ in steps:
+        optimizer.apply([tf.constant(g), None], variables)
+    same(variables[:1], apply_all(case.make(), steps)[:1])
+    same(variables[1:], some_variables()[1:], rtol=0)
+    slots = tfadaopt.accumulators(optimizer, variables[1])
+    for slot in slots.values():
+        assert len(np.unique(slot)) == 1  # as it was initialised
+
+
+@each_method
+def test_no_gradient_at_all_is_an_error(case):
+    variables = some_variables()
+    with pytest.raises(ValueError, match="No gradients"):
+        case.make().apply([None, None], variables)
+
+
+def test_docstring_names_every_keyword():
+    for keyword in ("weight_decay", "clipnorm", "use_ema", "gradient_accumulation_steps"):
+        assert re.search(rf"^ +{keyword}: ", type(tfadaopt.SGD()).__mro__[1].__doc__, re.MULTILINE)

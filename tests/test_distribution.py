@@ -1,0 +1,147 @@
+"""Two devices give what one device gives on the same global batch.
+
+Devices can be split only before TensorFlow starts, so the training is in a fresh process: this file
+run as a module. It prints one JSON object, case to errors.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .cases import CASES, every_case
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parent.parent
+SHAPES = [(4, 3), (3,)]
+
+
+@pytest.fixture(scope="module")
+def errors():
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.test_distribution"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@every_case
+def test_two_devices_equal_one(case, errors):
+    """Weights, effective rates and accumulators, relative to the single device and to the twin."""
+    found = errors[case.id]
+    assert found["replicas"] == 2
+    assert found["moved"] > 1e-3
+    for what in ("weights", "weights of the second device", "twin", "rates", "accumulators"):
+        assert found[what] <= 1e-5, what
+
+
+@every_case
+def test_fit_under_the_strategy_equals_fit_without(case, errors):
+    assert errors[case.id]["fit"] <= 1e-5
+
+
+def main() -> dict:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    import tfadaopt
+
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+    random = np.random.default_rng(0)
+    starts = [random.normal(size=s).astype("float32") for s in SHAPES]
+    halves = [  # by step, by replica, by variable
+        [[random.normal(size=s).astype("float32") for s in SHAPES] for _ in range(2)]
+        for _ in range(3)
+    ]
+    sums = [[a + b for a, b in zip(*replicas, strict=True)] for replicas in halves]
+    x, y = (random.normal(size=(24, n)).astype("float32") for n in (4, 1))
+
+    def error(actual, expected):
+        """Largest difference, relative to the largest value of the variable."""
+        pairs = zip(actual, expected, strict=True)
+        return max(float(np.max(np.abs(a - e)) / np.max(np.abs(e))) for a, e in pairs)
+
+    def readings(optimizer, variables):
+        rates = [tfadaopt.effective_learning_rate(optimizer, v).numpy() for v in variables]
+        slots = [tfadaopt.accumulators(optimizer, v) for v in variables]
+        return rates, [slot.numpy() for by_name in slots for slot in by_name.values()]
+
+    def alone(case):
+        optimizer, variables = case.make(), [keras.Variable(start) for start in starts]
+        for gradients in sums:
+            optimizer.apply([tf.constant(g) for g in gradients], variables)
+        return [v.numpy() for v in variables], *readings(optimizer, variables)
+
+    def together(case):
+        with strategy.scope():
+            optimizer, variables = case.make(), [keras.Variable(start) for start in starts]
+            optimizer.build(variables)
+
+        @tf.function
+        def step(gradients):
+            strategy.run(lambda g: optimizer.apply(g, variables), args=(gradients,))
+
+        for replicas in halves:
+            step(
+                [
+                    strategy.experimental_distribute_values_from_function(
+                        lambda context, i=i, replicas=replicas: tf.constant(
+                            replicas[context.replica_id_in_sync_group][i]
+                        )
+                    )
+                    for i in range(len(starts))
+                ]
+            )
+        values = [strategy.experimental_local_results(v.value) for v in variables]
+        both = [[value[device].numpy() for value in values] for device in range(2)]
+        return both, *readings(optimizer, variables)
+
+    def fit(case):
+        keras.utils.set_random_seed(3)
+        inputs = keras.Input((4,))
+        hidden = keras.layers.Dense(5, activation="tanh")(inputs)
+        model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
+        model.compile(case.make(), "mse")
+        start = [v.numpy() for v in model.trainable_variables]
+        model.fit(x, y, batch_size=8, shuffle=False, verbose=0)
+        return [v.numpy() - s for v, s in zip(model.trainable_variables, start, strict=True)]
+
+    def fit_together(case):
+        with strategy.scope():
+            return fit(case)
+
+    found = {}
+    for case in CASES:
+        weights, rates, slots = alone(case)
+        (first, second), rates_of_two, slots_of_two = together(case)
+        thetas = [start.astype("float64") for start in starts]
+        for i, twin in enumerate([case.twin() for _ in starts]):
+            for gradients in sums:
+                thetas[i] = twin.step(thetas[i], gradients[i])
+        found[case.id] = {
+            "replicas": strategy.num_replicas_in_sync,
+            "moved": error(starts, weights),
+            "weights": error(first, weights),
+            "weights of the second device": error(second, weights),
+            "twin": error(first, thetas),
+            "rates": error(rates_of_two, rates),
+            "accumulators": error(slots_of_two, slots) if slots else 0.0,
+            "fit": error(fit_together(case), fit(case)),
+        }
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(main()))

@@ -1,0 +1,352 @@
+"""The checks must be able to fail: each broken variant of a method is caught by them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import keras
+import pytest
+import tensorflow as tf
+
+import tfadaopt
+from tfadaopt.optimizers.base import Optimizer, inverse_root
+
+from .cases import BY_ID, FULLEST, RATE, each_method
+from .trajectories import ONE, STEPS, check_readings, check_updates, follow, problem, train
+
+TOLERANCE = 1e-5  # as in test_updates, in float32
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One case with some of its class's methods replaced.
+
+    Attributes:
+        case: The row that is broken.
+        fault: What is wrong.
+        methods: Replacements by name.
+        schedule: Whether only a changing rate can tell.
+    """
+
+    case: str
+    fault: str
+    methods: Mapping
+    schedule: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.case}: {self.fault}"
+
+    def make(self, learning_rate):
+        case = BY_ID[self.case]
+        broken = type("Mutant", (getattr(tfadaopt, case.name),), dict(self.methods))
+        return broken(**{"learning_rate": learning_rate, **case.arguments})
+
+
+def half(x):
+    return tf.cast(tf.cast(x, "float16"), x.dtype)
+
+
+def momentum_mutants(case, right):
+    """Faults that Momentum and Nesterov share; ``right`` is the direction from b and g."""
+    mu = BY_ID[case].arguments.get("momentum", 0.9)
+
+    def buffer(rule):
+        return {"advance": lambda self, state, g, t: {"momentum": rule(state["momentum"], g)}}
+
+    def direction(rule):
+        return {"direction": lambda self, state, g, t: rule(state["momentum"], g)}
+
+    return [
+        Mutant(case, "wrong sign of the momentum", buffer(lambda b, g: g - mu * b)),
+        Mutant(case, "momentum dampened", buffer(lambda b, g: mu * b + (1 - mu) * g)),
+        Mutant(case, "buffer without decay", buffer(lambda b, g: b + g)),
+        Mutant(case, "momentum 1 % off", buffer(lambda b, g: 0.99 * mu * b + g)),
+        Mutant(case, "gradient enters decayed", buffer(lambda b, g: mu * (b + g))),
+        Mutant(case, "buffer in half precision", buffer(lambda b, g: half(mu * b + g))),
+        Mutant(case, "momentum forgotten", direction(lambda b, g: g)),
+        Mutant(case, "buffer of the step before", direction(lambda b, g: right((b - g) / mu, g))),
+        Mutant(case, "gradient counted twice", direction(lambda b, g: right(b, g) + g)),
+        Mutant(
+            case,
+            "buffer corrected for its start",
+            {"direction": lambda self, s, g, t: right(s["momentum"], g) / (1 - mu**t)},
+        ),
+        Mutant(
+            case,
+            "η inside the buffer",
+            {
+                "advance": lambda self, state, g, t: {
+                    "momentum": mu * state["momentum"] + self._learning_rate(t - 1) * g
+                },
+                "delta": lambda self, s, g, t, eta: right(s["momentum"], eta * g),
+            },
+            schedule=True,
+        ),
+    ]
+
+
+def adagrad_mutants():
+    def accumulator(rule):
+        return {"advance": lambda self, s, g, t: {"accumulator": rule(s["accumulator"], g)}}
+
+    def scale(rule):
+        return {"scale": lambda self, s, t: rule(s["accumulator"], self.epsilon)}
+
+    return [
+        Mutant("adagrad", "g instead of g²", accumulator(lambda r, g: r + g)),
+        Mutant("adagrad", "|g| instead of g²", accumulator(lambda r, g: r + tf.abs(g))),
+        Mutant("adagrad", "nothing accumulates", accumulator(lambda r, g: tf.square(g))),
+        Mutant("adagrad", "running mean", accumulator(lambda r, g: 0.9 * r + 0.1 * g**2)),
+        Mutant("adagrad", "largest square", accumulator(lambda r, g: tf.maximum(r, g**2))),
+        Mutant("adagrad", "state in half precision", accumulator(lambda r, g: half(r + g**2))),
+        Mutant(
+            "adagrad",
+            "one rate for all coordinates",
+            accumulator(lambda r, g: r + tf.reduce_sum(g**2)),
+        ),
+        Mutant("adagrad", "ε outside the root", scale(lambda r, e: 1 / (e + tf.sqrt(r)))),
+        Mutant("adagrad", "ε squared", scale(lambda r, e: inverse_root(e**2 + r))),
+        Mutant("adagrad-epsilon", "ε added twice", scale(lambda r, e: inverse_root(2 * e + r))),
+        Mutant("adagrad", "ε forgotten", scale(lambda r, e: inverse_root(r))),
+        Mutant("adagrad", "root forgotten", scale(lambda r, e: 1 / (e + r))),
+        Mutant("adagrad", "cube root", scale(lambda r, e: (e + r) ** (-1 / 3))),
+        Mutant("adagrad-zero-epsilon", "0/0", scale(lambda r, e: tf.math.rsqrt(r + e))),
+        Mutant(
+            "adagrad",
+            "mean of the squares",
+            {"scale": lambda self, s, t: inverse_root(self.epsilon + s["accumulator"] / t)},
+        ),
+        Mutant(
+            "adagrad",
+            "r of the step before",
+            {
+                "delta": lambda self, s, g, t, eta: (
+                    eta * inverse_root(self.epsilon + s["accumulator"] - g**2) * g
+                )
+            },
+        ),
+        Mutant("adagrad-initial", "starts at 0", {"slots": lambda self: {"accumulator": 0.0}}),
+        Mutant("adagrad", "starts at Keras' 0.1", {"slots": lambda self: {"accumulator": 0.1}}),
+    ]
+
+
+def rmsprop_mutants():
+    def velocity(rule):
+        return {"advance": lambda self, s, g, t: {"velocity": rule(s["velocity"], g, self.rho)}}
+
+    def scale(rule):
+        return {"scale": lambda self, s, t: rule(s["velocity"], self.epsilon)}
+
+    def centered_scale(rule):
+        return {
+            "scale": lambda self, s, t: inverse_root(
+                self.epsilon + rule(s["velocity"], s["average_gradient"])
+            )
+        }
+
+    def average(rule):
+        return {
+            "advance": lambda self, s, g, t: {
+                "velocity": self.rho * s["velocity"] + (1 - self.rho) * g**2,
+                "average_gradient": rule(s["average_gradient"], g, self.rho),
+            }
+        }
+
+    def buffer(rule):
+        def advance(self, s, g, t):
+            new = {"velocity": self.rho * s["velocity"] + (1 - self.rho) * g**2}
+            scaled = self.scale(new, t) * g
+            return {**new, "momentum": rule(s["momentum"], scaled, g, self._learning_rate, t)}
+
+        return {"advance": advance}
+
+    plain, centered, momentum = "rmsprop", "rmsprop-centered", "rmsprop-momentum"
+    return [
+        Mutant(plain, "ρ and 1 − ρ swapped", velocity(lambda v, g, p: (1 - p) * v + p * g**2)),
+        Mutant(plain, "1 − ρ forgotten", velocity(lambda v, g, p: p * v + g**2)),
+        Mutant(plain, "ρ forgotten", velocity(lambda v, g, p: v + (1 - p) * g**2)),
+        Mutant(plain, "|g|", velocity(lambda v, g, p: p * v + (1 - p) * tf.abs(g))),
+        Mutant(plain, "ρ 1 % off", velocity(lambda v, g, p: 0.99 * p * v + (1 - p) * g**2)),
+        Mutant(plain, "half precision", velocity(lambda v, g, p: half(p * v + (1 - p) * g**2))),
+        Mutant("rmsprop-rho", "ρ fixed", velocity(lambda v, g, p: 0.9 * v + 0.1 * g**2)),
+        Mutant(plain, "ε outside the root", scale(lambda v, e: 1 / (e + tf.sqrt(v)))),
+        Mutant(plain, "ε forgotten", scale(lambda v, e: inverse_root(v))),
+        Mutant(plain, "root forgotten", scale(lambda v, e: 1 / (e + v))),
+        Mutant("rmsprop-zero-epsilon", "0/0", scale(lambda v, e: tf.math.rsqrt(v + e))),
+        Mutant(
+            plain,
+            "corrected for its start",
+            {
+                "scale": lambda self, s, t: inverse_root(
+                    self.epsilon + s["velocity"] / (1 - self.rho**t)
+                )
+            },
+        ),
+        Mutant(
+            plain,
+            "v of the step before",
+            {
+                "delta": lambda self, s, g, t, eta: (
+                    eta * inverse_root(self.epsilon + (s["velocity"] - 0.1 * g**2) / self.rho) * g
+                )
+            },
+        ),
+        Mutant(centered, "not centered", centered_scale(lambda v, a: v)),
+        Mutant(centered, "square of a forgotten", centered_scale(lambda v, a: tf.nn.relu(v - a))),
+        Mutant(centered, "a² added", centered_scale(lambda v, a: v + a**2)),
+        Mutant(centered, "1 − ρ of a forgotten", average(lambda a, g, p: p * a + g)),
+        Mutant(centered, "ρ of a swapped", average(lambda a, g, p: (1 - p) * a + p * g)),
+        Mutant(centered, "a of |g|", average(lambda a, g, p: p * a + (1 - p) * tf.abs(g))),
+        Mutant(
+            momentum,
+            "momentum forgotten",
+            {"delta": lambda self, s, g, t, eta: self.rate(s, t, eta) * g},
+        ),
+        Mutant(
+            momentum,
+            "Nesterov's momentum",
+            {
+                "delta": lambda self, s, g, t, eta: (
+                    eta * (0.9 * s["momentum"] + self.scale(s, t) * g)
+                )
+            },
+        ),
+        Mutant(momentum, "wrong sign", buffer(lambda b, scaled, g, eta, t: scaled - 0.9 * b)),
+        Mutant(momentum, "dampened", buffer(lambda b, scaled, g, eta, t: 0.9 * b + 0.1 * scaled)),
+        Mutant(
+            momentum,
+            "scaled after the buffer",
+            {
+                **buffer(lambda b, scaled, g, eta, t: 0.9 * b + g),
+                "delta": lambda self, s, g, t, eta: self.rate(s, t, eta) * s["momentum"],
+            },
+        ),
+        Mutant(
+            momentum,
+            "η inside the buffer",
+            {
+                **buffer(lambda b, scaled, g, eta, t: 0.9 * b + eta(t - 1) * scaled),
+                "delta": lambda self, s, g, t, eta: s["momentum"],
+            },
+            schedule=True,
+        ),
+    ]
+
+
+def common_mutants(case):
+    """Faults that any method may have; ``right`` calls the method as it is."""
+    right = getattr(tfadaopt, case.name).delta
+
+    def delta(rule):
+        return {
+            "delta": lambda self, s, g, t, eta: rule(
+                lambda g, eta: right(self, s, g, t, eta), g, eta, t
+            )
+        }
+
+    return [
+        Mutant(case.id, "10 % too slow", delta(lambda f, g, eta, t: f(g, 0.9 * eta))),
+        Mutant(case.id, "0.01 % too fast", delta(lambda f, g, eta, t: 1.0001 * f(g, eta))),
+        Mutant(case.id, "uphill", delta(lambda f, g, eta, t: -f(g, eta))),
+        Mutant(case.id, "half precision", delta(lambda f, g, eta, t: half(f(g, eta)))),
+        Mutant(case.id, "warms up", delta(lambda f, g, eta, t: (1 - 0.5**t) * f(g, eta))),
+        Mutant(case.id, "η squared", delta(lambda f, g, eta, t: f(g, eta * eta))),
+        Mutant(
+            case.id,
+            "stops at step 150",
+            delta(lambda f, g, eta, t: tf.where(t < 150, 1.0, 0.0) * f(g, eta)),
+        ),
+    ]
+
+
+MUTANTS = [
+    Mutant("sgd", "sign alone", {"direction": lambda self, s, g, t: tf.sign(g)}),
+    Mutant("sgd", "gradient clipped", {"direction": lambda self, s, g, t: tf.minimum(g, 1.0)}),
+    Mutant("sgd", "rate decays", {"scale": lambda self, s, t: tf.math.rsqrt(t)}),
+    *momentum_mutants("momentum", lambda b, g: b),
+    *momentum_mutants("nesterov", lambda b, g: g + 0.9 * b),
+    Mutant("momentum", "is Nesterov", {"direction": tfadaopt.Nesterov.direction}),
+    Mutant("nesterov", "is Momentum", {"direction": tfadaopt.Momentum.direction}),
+    *adagrad_mutants(),
+    *rmsprop_mutants(),
+    *(mutant for case in FULLEST for mutant in common_mutants(case)),
+]
+
+
+def schedule():
+    return keras.optimizers.schedules.PiecewiseConstantDecay([100], [RATE, RATE / 8])
+
+
+def run(make, mutant):
+    """Train an optimizer and the case's twin on one variable."""
+    starts, gradients = problem(shapes=ONE)
+    eta = schedule() if mutant.schedule else RATE
+    rates = [float(eta(step)) if callable(eta) else eta for step in range(STEPS)]
+    expected = follow(lambda: BY_ID[mutant.case].twin(rates.__getitem__), starts, gradients)
+    return train(make(eta), starts, gradients), expected
+
+
+class Count:
+    """Tried and caught, for the summary."""
+
+    def __init__(self, figures, line):
+        self.figures, self.key = figures, ("mutants", line)
+        self.add(tried=1)
+
+    def add(self, tried=0, caught=0):
+        old = self.figures.get(self.key, "0 of 0").split(" of ")
+        self.figures[self.key] = f"{int(old[0]) + caught} of {int(old[1]) + tried}"
+
+
+FIRST = {BY_ID[mutant.case].name: mutant for mutant in reversed(MUTANTS)}
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        pytest.param(m, id=str(m), marks=() if m in FIRST.values() else pytest.mark.slow)
+        for m in MUTANTS
+    ],
+)
+def test_broken_update_is_caught(mutant, figures):
+    count = Count(figures, f"{BY_ID[mutant.case].name}, caught by displacement")
+    with pytest.raises(AssertionError, match="displacements differ"):
+        check_updates(*run(mutant.make, mutant), TOLERANCE)
+    count.add(caught=1)
+
+
+def misread(case):
+    """The update is right, what is read is wrong."""
+    method = getattr(tfadaopt, case.name)
+    return Mutant(
+        case.id,
+        "reads a rate 10 % too small",
+        {
+            "rate": lambda self, s, t, eta: 0.9 * method.rate(self, s, t, eta),
+            "delta": lambda self, s, g, t, eta: method.delta(self, s, g, t, eta / self.correction),
+            "correction": 1.0 if method.delta is not Optimizer.delta else 0.9,
+        },
+    )
+
+
+@pytest.mark.slow
+@each_method
+def test_wrong_reading_is_caught(case, figures):
+    count = Count(figures, "caught by reading the rate")
+    mutant = misread(case)
+    actual, expected = run(mutant.make, mutant)
+    check_updates(actual, expected, TOLERANCE)
+    with pytest.raises(AssertionError, match="effective rates differ"):
+        check_readings(actual, expected, TOLERANCE)
+    count.add(caught=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "mutant", {(m.case, m.schedule): m for m in MUTANTS}.values(), ids=lambda m: m.case
+)
+def test_the_method_itself_passes(mutant):
+    """The very problem that convicts the mutant acquits the method."""
+    case = BY_ID[mutant.case]
+    actual, expected = run(lambda eta: case.make(learning_rate=eta), mutant)
+    check_updates(actual, expected, TOLERANCE)
+    check_readings(actual, expected, TOLERANCE)

@@ -1,0 +1,207 @@
+"""Every method does step for step what its float64 twin does, and what peers do that agree."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import optax
+import pytest
+import tensorflow as tf
+
+import tfadaopt
+
+from .cases import BY_ID, CASES, RATE, every_case, quick
+from .references import REFERENCES
+from .trajectories import (
+    ONE,
+    SHAPES,
+    STEPS,
+    Trajectory,
+    check_readings,
+    check_updates,
+    follow,
+    problem,
+    train,
+)
+
+SCHEDULES = {
+    "constant": lambda: RATE,
+    "pieces": lambda: keras.optimizers.schedules.PiecewiseConstantDecay(
+        [50, 120], [RATE, RATE / 8, RATE / 2]
+    ),
+    "exponential": lambda: keras.optimizers.schedules.ExponentialDecay(2.0**-6, 64, 0.5),
+}
+TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
+
+
+@functools.cache
+def rates(schedule: str) -> list[float]:
+    """What the schedule says, as Keras computes it, for the twin."""
+    eta = SCHEDULES[schedule]()
+    return [float(eta(step)) if callable(eta) else eta for step in range(STEPS)]
+
+
+def test_every_method_has_a_case_and_a_twin():
+    methods = {method.name for method in tfadaopt.methods()}
+    assert methods == {case.name for case in CASES} == set(REFERENCES)
+    assert len(BY_ID) == len(CASES)
+
+
+def check_against_twin(case, mode, dtype, rate, steps, worst, shapes=SHAPES):
+    starts, gradients = problem(steps, shapes)
+    optimizer = case.make(learning_rate=SCHEDULES[rate]())
+    actual = train(optimizer, starts, gradients, mode=mode, dtype=dtype)
+    expected = follow(lambda: case.twin(rates(rate).__getitem__), starts, gradients)
+    error = check_updates(actual, expected, TOLERANCE[dtype])
+    check_readings(actual, expected, TOLERANCE[dtype])
+    worst(f"worst displacement error against the twin, {dtype}", case.name, error)
+
+
+@every_case
+@pytest.mark.parametrize(
+    ("dtype", "rate", "shapes"),
+    [("float32", "constant", SHAPES), ("float64", "pieces", ONE)],
+    ids=["float32", "float64"],
+)
+def test_follows_its_twin(case, dtype, rate, shapes, worst):
+    check_against_twin(case, "function", dtype, rate, STEPS, worst, shapes)
+
+
+@pytest.mark.parametrize(
+    ("case", "mode", "rate", "steps"),
+    [
+        quick(
+            case,
+            mode,
+            rate,
+            steps,
+            only=(mode, rate) in (("eager", "constant"), ("jit", "exponential")),
+        )
+        for case in CASES
+        for mode, rate, steps in (
+            ("eager", "constant", 16),
+            ("eager", "pieces", STEPS),
+            ("function", "exponential", STEPS),
+            ("jit", "constant", STEPS),
+            ("jit", "exponential", STEPS),
+        )
+    ],
+)
+def test_follows_its_twin_in_every_mode(case, mode, rate, steps, worst):
+    check_against_twin(case, mode, "float32", rate, steps, worst)
+
+
+@every_case
+def test_each_step_is_rate_times_direction(case):
+    starts, gradients = problem(shapes=ONE)
+    actual = train(case.make(), starts, gradients, dtype="float64", reset=True)
+    expected = follow(case.twin, starts, gradients)
+    for theta, rate, direction in zip(
+        actual.thetas, actual.rates, expected.directions, strict=True
+    ):
+        np.testing.assert_allclose(-theta[1:], rate * direction, rtol=1e-9, atol=0)
+
+
+def test_momentum_of_rmsprop_takes_the_rate_from_the_new_gradient_alone():
+    starts, gradients = problem(shapes=ONE)
+    case = BY_ID["rmsprop-momentum"]
+    actual = train(case.make(), starts, gradients, dtype="float64", reset=True)
+    for theta, rate, g in zip(actual.thetas, actual.rates, gradients, strict=True):
+        new, old = -theta[2:], -theta[1:-1]
+        old[0] = -theta[1]
+        np.testing.assert_allclose(new - 0.9 * old, rate[1:] * g[1:], rtol=1e-7, atol=1e-12)
+
+
+# What Keras and Optax have that means the same method, with a constant rate. Where ε = 0 gives NaN
+# because no gradient has come yet, it is left out. Keras rounds μ = 0.9 and r₀ = 0.1 to float32
+# even for float64 variables, so it is compared in float32.
+KERAS = {
+    "sgd": lambda **kw: keras.optimizers.SGD(**kw),
+    "momentum-0.5": lambda **kw: keras.optimizers.SGD(momentum=0.5, **kw),
+    "momentum": lambda **kw: keras.optimizers.SGD(momentum=0.9, **kw),
+    "nesterov-0.5": lambda **kw: keras.optimizers.SGD(momentum=0.5, nesterov=True, **kw),
+    "nesterov": lambda **kw: keras.optimizers.SGD(momentum=0.9, nesterov=True, **kw),
+    "adagrad": lambda **kw: keras.optimizers.Adagrad(initial_accumulator_value=0.0, **kw),
+    "adagrad-initial": lambda **kw: keras.optimizers.Adagrad(**kw),
+    "adagrad-epsilon": lambda **kw: keras.optimizers.Adagrad(
+        initial_accumulator_value=0.0, epsilon=1e-2, **kw
+    ),
+    "rmsprop": lambda **kw: keras.optimizers.RMSprop(**kw),
+    "rmsprop-rho": lambda **kw: keras.optimizers.RMSprop(rho=0.99, **kw),
+    "rmsprop-momentum": lambda **kw: keras.optimizers.RMSprop(momentum=0.9, **kw),
+    "rmsprop-centered": lambda **kw: keras.optimizers.RMSprop(centered=True, epsilon=1e-4, **kw),
+    "rmsprop-centered-momentum": lambda **kw: keras.optimizers.RMSprop(
+        centered=True, epsilon=1e-4, momentum=0.9, rho=0.95, **kw
+    ),
+}
+
+
+def rss(initial, epsilon):
+    return optax.chain(optax.scale_by_rss(initial, epsilon), optax.scale(-RATE))
+
+
+OPTAX = {
+    "sgd": lambda: optax.sgd(RATE),
+    "momentum-0.5": lambda: optax.sgd(RATE, momentum=0.5),
+    "momentum": lambda: optax.sgd(RATE, momentum=0.9),
+    "nesterov-0.5": lambda: optax.sgd(RATE, momentum=0.5, nesterov=True),
+    "nesterov": lambda: optax.sgd(RATE, momentum=0.9, nesterov=True),
+    "adagrad": lambda: rss(0.0, 1e-7),
+    "adagrad-initial": lambda: rss(0.1, 1e-7),
+    "adagrad-epsilon": lambda: rss(0.0, 1e-2),
+    "adagrad-zero-epsilon": lambda: rss(0.0, 0.0),
+    "rmsprop": lambda: optax.rmsprop(RATE, eps=1e-7),
+    "rmsprop-rho": lambda: optax.rmsprop(RATE, decay=0.99, eps=1e-7),
+    "rmsprop-momentum": lambda: optax.rmsprop(RATE, eps=1e-7, momentum=0.9),
+    "rmsprop-centered": lambda: optax.rmsprop(RATE, eps=1e-4, centered=True),
+    "rmsprop-centered-momentum": lambda: optax.rmsprop(
+        RATE, decay=0.95, eps=1e-4, centered=True, momentum=0.9
+    ),
+}
+
+
+def train_keras(optimizer, starts, gradients) -> Trajectory:
+    variables = [keras.Variable(start) for start in starts]
+    optimizer.build(variables)
+
+    @tf.function
+    def step(*g):
+        optimizer.apply(list(g), variables)
+        return [tf.identity(v.value) for v in variables]
+
+    steps = [starts, *(step(*g) for g in zip(*gradients, strict=True))]
+    return Trajectory([np.stack(rows) for rows in zip(*steps, strict=True)], [], [], [])
+
+
+def train_optax(transformation, starts, gradients) -> Trajectory:
+    def step(carry, g):
+        thetas, state = carry
+        updates, state = transformation.update(g, state, thetas)
+        thetas = optax.apply_updates(thetas, updates)
+        return (thetas, state), thetas
+
+    with jax.enable_x64(True):
+        starts, gradients = ([jnp.asarray(x, "float64") for x in xs] for xs in (starts, gradients))
+        _, later = jax.lax.scan(step, (starts, transformation.init(starts)), gradients)
+    pairs = zip(starts, later, strict=True)
+    return Trajectory([np.stack([start, *thetas]) for start, thetas in pairs], [], [], [])
+
+
+@pytest.mark.parametrize("case", [quick(BY_ID[i]) for i in KERAS])
+def test_agrees_with_keras(case, worst):
+    starts, gradients = problem(shapes=ONE)
+    actual = train(case.make(), starts, gradients)
+    expected = train_keras(KERAS[case.id](learning_rate=RATE), starts, gradients)
+    error = check_updates(actual, expected, 1e-5)
+    worst("worst displacement error against keras.optimizers, float32", case.name, error)
+
+
+@pytest.mark.parametrize("case", [quick(BY_ID[i]) for i in OPTAX])
+def test_agrees_with_optax(case, worst):
+    starts, gradients = problem(shapes=ONE)
+    actual = train(case.make(), starts, gradients, dtype="float64")
+    expected = train_optax(OPTAX[case.id](), starts, gradients)
+    error = check_updates(actual, expected, 1e-10)
+    worst("worst displacement error against Optax, float64", case.name, error)
