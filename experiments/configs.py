@@ -64,15 +64,15 @@ class Lecture:
         "RMSprop",
     )
     learning_rates: Annotated[tuple[Rate, ...], OneOrMore] = (
-        *(0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
+        *(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
     )
     epochs: Count = 5
-    batch_size: Count = 50
+    batch_size: Count = 64
     seeds: Count = 5
     train_size: Annotated[int, Field(ge=10, le=4980)] = 3500
     validation_size: Annotated[int, Field(ge=10, le=4980)] = 750
     split_seed: Annotated[int, Field(ge=0)] = 0
-    every: Count = 5
+    every: Count = 10
     condition_number: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 100.0
     surface_steps: Count = 1000
     surface_learning_rates: Annotated[tuple[Rate, ...], OneOrMore] = tuple(

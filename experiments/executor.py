@@ -5,8 +5,9 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
-Cell = dict[str, object]
+from tfadaopt.experiments.cells import Cell
 
 
 class LocalExecutor:
@@ -14,13 +15,15 @@ class LocalExecutor:
 
     Args:
         jobs: Number of processes.
+        log: File that receives what the processes print, such as TensorFlow's start-up notes.
     """
 
-    def __init__(self, jobs: int):
+    def __init__(self, jobs: int, log: Path):
         self._pool = concurrent.futures.ProcessPoolExecutor(
             max_workers=jobs,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_begin_worker,
+            initargs=(log,),
         )
 
     def map_unordered(
@@ -44,9 +47,12 @@ def default_jobs() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _begin_worker() -> None:
+def _begin_worker(log: Path) -> None:
     # Ctrl-C reaches the whole process group: the parent decides, a worker finishes its cell.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with log.open("a") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tfadaopt.experiments.cells import Cell, compute
 from tfadaopt.experiments.configs import Lecture
-from tfadaopt.experiments.executor import Cell, LocalExecutor
+from tfadaopt.experiments.executor import LocalExecutor
 from tfadaopt.experiments.report import write_report
 from tfadaopt.experiments.store import Store
 
@@ -42,8 +43,8 @@ def run(config: Lecture, folder: Path, command: str, jobs: int, progress: Progre
     store.open("lecture", config, command)
     began = time.monotonic()
     failures: Failures = []
-    executor = LocalExecutor(jobs)
-    work = functools.partial(_compute, config=config, folder=folder)
+    executor = LocalExecutor(jobs, log=folder / "worker.log")
+    work = functools.partial(compute, config=config, folder=folder)
 
     def stage(name: str, cells: list[Cell]) -> None:
         missing = [cell for cell in cells if not store.has(cell)]
@@ -145,7 +146,17 @@ def write_tables(config: Lecture, store: Store) -> None:
         "chosen": chosen,
         "results": pd.DataFrame(
             _result_rows(training, store),
-            columns=["phase", "method", "learning_rate", "seed", "epoch", "split", "loss", "accuracy", "diverged"],
+            columns=[
+                "phase",
+                "method",
+                "learning_rate",
+                "seed",
+                "epoch",
+                "split",
+                "loss",
+                "accuracy",
+                "diverged",
+            ],
         ),
         "layers": pd.DataFrame(
             _layer_rows(training, store),
@@ -162,7 +173,15 @@ def write_tables(config: Lecture, store: Store) -> None:
                 | {"target": TARGET, "grid_size": len(config.surface_learning_rates)}
                 for cell in surface
             ],
-            columns=["surface", "method", "learning_rate", "steps_to_target", "target", "sensible_rates", "grid_size"],
+            columns=[
+                "surface",
+                "method",
+                "learning_rate",
+                "steps_to_target",
+                "target",
+                "sensible_rates",
+                "grid_size",
+            ],
         ),
     }
     for name, table in tables.items():
@@ -180,31 +199,6 @@ def _task(config: Lecture) -> Cell:
     settings = asdict(config)
     names = ("epochs", "batch_size", "train_size", "validation_size", "split_seed")
     return {name: settings[name] for name in names}
-
-
-def _compute(cell: Cell, config: Lecture, folder: Path) -> None:
-    # Runs in a worker: TensorFlow is imported there and only there.
-    store = Store(folder)
-    if cell["kind"] == "surface":
-        from tfadaopt.experiments import surfaces
-
-        surface = surfaces.surfaces(config.condition_number)[cell["surface"]]
-        result = surfaces.walk(
-            surface, cell["method"], config.surface_learning_rates, config.surface_steps
-        )
-        x, y, f = surfaces.contours(surface)
-        result["contours"] = {"x": x.tolist(), "y": y.tolist(), "f": f.tolist()}
-    else:
-        from tfadaopt.experiments import training
-
-        method, seed = cell["method"], cell["seed"]
-        final = cell["kind"] == "final"
-        result = training.trainer(method, config).train(
-            cell["learning_rate"],
-            seed if final else training.TUNING_SEED,
-            folder / "logs" / method / f"seed-{seed}" if final else None,
-        )
-    store.put(cell, result)
 
 
 def _result_rows(cells: list[Cell], store: Store) -> Iterator[dict]:

@@ -1,7 +1,7 @@
 """Toy surfaces in two dimensions, and the paths that optimizers take on them."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +52,7 @@ def surfaces(condition_number: float) -> dict[str, Surface]:
     }
 
 
-def walk(surface: Surface, method: str, learning_rates: tuple[float, ...], steps: int) -> dict:
+def walk(surface: Surface, method: str, learning_rates: Sequence[float], steps: int) -> dict:
     """Let one method walk on a surface, with all rates of a grid at once.
 
     The walkers are the rows of one variable; the optimizer is the package's own, with a rate of

@@ -66,6 +66,7 @@ class Trainer:
             validation_data=_whole(self._data["validation"]),
             validation_freq=1 if log_dir is not None else self._config.epochs,
             callbacks=callbacks,
+            shuffle=False,  # The data set shuffles by itself.
             verbose=0,
         ).history
         rows = [

@@ -60,7 +60,8 @@ def add_slot(optimizer, variable, name: str, initial_value: float, dtype: str) -
     with optimizer._distribution_strategy.extended.colocate_vars_with(native):
         return optimizer.add_variable(
             shape=variable.shape,
-            initializer=keras.initializers.Constant(initial_value),
+            # keras.initializers.Constant would round a float64 value through float32.
+            initializer=lambda shape, dtype: tf.fill(shape, tf.constant(initial_value, dtype)),
             dtype=dtype,
             layout=getattr(variable, "_layout", None),
             name=f"{path_of(variable).replace('/', '_')}_{name}",

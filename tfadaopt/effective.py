@@ -46,8 +46,9 @@ def effective_learning_rate(optimizer: keras.optimizers.Optimizer, variable) -> 
     """Rate of each coordinate of a variable: η(t) · scale, as the last update applied it.
 
     It is what multiplies the method's direction: before − after = rate ⊙ direction, without weight
-    decay. Under a schedule, η is the rate of the update just done, not the next one's; before the
-    first update, it is what the initial state implies.
+    decay. Under a schedule, η is the rate of the update just done, not the next one's. A rate that
+    was assigned since (``optimizer.learning_rate = …``) counts at once; before the first update,
+    the rate is what the initial state implies.
 
     Args:
         optimizer: One of tfadaopt's optimizers, built; a ``LossScaleOptimizer`` around one is

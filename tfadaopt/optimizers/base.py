@@ -1,6 +1,7 @@
 """What all methods share: θ ← θ − rate ⊙ direction, with rate = η(t) · scale(state, t)."""
 
 import abc
+import numbers
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -84,11 +85,13 @@ class Optimizer(keras.optimizers.Optimizer, abc.ABC):
             if kwargs.get(name) is not None:
                 kwargs[name] = number(owner, name, kwargs[name], above=0.0, hint=hint)
         steps = kwargs.get("gradient_accumulation_steps")
-        if steps is not None and (not isinstance(steps, int) or steps < 2):
+        if steps is not None and (not isinstance(steps, numbers.Integral) or steps < 2):
             raise ValueError(
                 f"{owner}: gradient_accumulation_steps={steps!r} is not allowed; it must be a whole"
                 " number ≥ 2: give the number of batches per update, or None for one."
             )
+        if steps is not None:
+            kwargs["gradient_accumulation_steps"] = int(steps)
         super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
         self._slots: dict[str, list] = {}
         self._no_decay: tuple[str, ...] = ()
@@ -153,14 +156,7 @@ class Optimizer(keras.optimizers.Optimizer, abc.ABC):
                 f"{self.name} has no state yet. Train one step first, or call "
                 "optimizer.build(model.trainable_variables)."
             )
-        index = compat.index_of(self, variable)
-        if index is None:
-            known = ", ".join(compat.path_of(v) for v in compat.variables_of(self))
-            raise ValueError(
-                f"{self.name} was not built for the variable {compat.path_of(variable)!r}. It "
-                f"knows: {known}. If the variable was frozen when training began, compile the "
-                "model with a new optimizer after unfreezing it."
-            )
+        index = self._known_index(variable)
         return {
             name: slots[index] for name, slots in self._slots.items() if slots[index] is not None
         }
@@ -185,6 +181,10 @@ class Optimizer(keras.optimizers.Optimizer, abc.ABC):
         Keras passes repeated ids on as repeated rows, which every rule that is not linear in the
         gradient (and clipping) would treat as separate gradients.
         """
+        if self.built and trainable_variables is not None:
+            trainable_variables = list(trainable_variables)
+            for variable in trainable_variables:
+                self._known_index(variable)
         dense = [tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g for g in grads]
         super().apply(dense, trainable_variables)
 
@@ -208,6 +208,11 @@ class Optimizer(keras.optimizers.Optimizer, abc.ABC):
         patterns = [f"^{re.escape(compat.path_of(v))}$" for v in var_list or ()]
         patterns += [var_names] if isinstance(var_names, str) else list(var_names or ())
         for pattern in patterns:
+            if not isinstance(pattern, str):
+                raise TypeError(
+                    f"{self.name}: exclude_from_weight_decay takes regular expressions, but "
+                    f"{pattern!r} was received; give strings such as 'bias'."
+                )
             re.compile(pattern)
         self._no_decay = (*self._no_decay, *patterns)
 
@@ -217,6 +222,17 @@ class Optimizer(keras.optimizers.Optimizer, abc.ABC):
         if self._no_decay:
             config["exclude_from_weight_decay"] = list(self._no_decay)
         return config
+
+    def _known_index(self, variable) -> int:
+        index = compat.index_of(self, variable)
+        if index is None:
+            known = ", ".join(compat.path_of(v) for v in compat.variables_of(self))
+            raise ValueError(
+                f"{self.name} was not built for the variable {compat.path_of(variable)!r}. It "
+                f"knows: {known}. If the variable was frozen when training began, compile the "
+                "model with a new optimizer after unfreezing it."
+            )
+        return index
 
     def _decays(self, path: str) -> bool:
         return not any(re.search(pattern, path) for pattern in self._no_decay)
