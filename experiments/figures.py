@@ -1,0 +1,196 @@
+"""Figures of the reports: one function per figure, from tidy tables to a Matplotlib figure."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which colour-blind readers tell apart; dashes and markers for print.
+_STYLES = (
+    ("#000000", "-", "o"),
+    ("#0072B2", "--", "s"),
+    ("#56B4E9", "-.", "^"),
+    ("#D55E00", "-", "D"),
+    ("#009E73", "--", "v"),
+    ("#CC79A7", "-.", "P"),
+    ("#E69F00", ":", "X"),
+)
+_LOOK = {
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+    "svg.hashsalt": "tfadaopt",
+}
+
+Styles = Mapping[str, dict]
+
+# A path's later steps lie on top of each other, and would fill the file.
+_STEPS_DRAWN = 250
+
+
+def styles(names: Sequence[str]) -> Styles:
+    """Give each name a colour, a dash and a marker of its own, the same in all figures."""
+    keys = ("color", "linestyle", "marker")
+    return {
+        name: dict(zip(keys, _STYLES[i % len(_STYLES)], strict=True))
+        for i, name in enumerate(names)
+    }
+
+
+def learning_curves(results: pd.DataFrame, look: Styles) -> Figure:
+    """Validation accuracy and loss by epoch: median over seeds, band from lowest to highest."""
+    final = results[(results.phase == "final") & (results.split == "validation")]
+    figure, (left, right) = _panels(1, 2, (8, 3.6))
+    for axes, column, label in (
+        (left, "accuracy", "validation accuracy"),
+        (right, "loss", "validation loss"),
+    ):
+        for method, style in look.items():
+            runs = final[final.method == method].groupby("epoch")[column]
+            if len(runs):
+                middle = runs.median()
+                axes.plot(middle.index, middle, label=method, **style, markersize=4)
+                axes.fill_between(
+                    middle.index, runs.min(), runs.max(), color=style["color"], alpha=0.12
+                )
+        axes.set(xlabel="epoch", ylabel=label)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    right.set_yscale("log")
+    _legend_below(figure, left)
+    return figure
+
+
+def sensitivity(results: pd.DataFrame, chosen: pd.DataFrame, look: Styles) -> Figure:
+    """Validation accuracy after the last epoch against the rate; the chosen rate is ringed."""
+    tried = results[(results.phase == "tune") & (results.split == "validation")]
+    figure, axes = _panels(1, 1, (7, 3.8))
+    for method, style in look.items():
+        of_method = tried[tried.method == method].sort_values("learning_rate")
+        if of_method.empty:
+            continue
+        # A run that diverged has learned nothing that could be used: it counts as 0.
+        accuracy = of_method.accuracy.where(~of_method.diverged, 0.0)
+        axes.plot(of_method.learning_rate, accuracy, label=method, **style, markersize=4)
+        best = chosen[chosen.method == method].learning_rate
+        ringed = of_method.learning_rate.isin(best).to_numpy()
+        axes.plot(
+            of_method.learning_rate[ringed],
+            accuracy[ringed],
+            **{"color": style["color"], "linestyle": "none", "marker": "o"},
+            **{"markersize": 12, "fillstyle": "none", "markeredgewidth": 1.5},
+        )
+    axes.set(xscale="log", xlabel="learning rate η", ylabel="validation accuracy", ylim=(-0.03, 1))
+    _legend_below(figure, axes)
+    return figure
+
+
+def layers_over_time(
+    layers: pd.DataFrame, look: Styles, quantities: Mapping[str, str], label: str, guide: bool
+) -> Figure:
+    """Small multiples, a panel per method: the median coordinate of each kernel over the steps.
+
+    Args:
+        layers: Table of logged statistics.
+        look: Styles by method; the order of the panels.
+        quantities: Quantity to draw, by method.
+        label: Label of the vertical axis.
+        guide: Whether to draw the slope t^−½ into Adagrad's panel.
+    """
+    shown = [method for method in look if method in quantities]
+    columns = 2
+    rows = -(-len(shown) // columns)
+    figure, panels = _panels(rows, columns, (8, 2.7 * rows), sharex=True, sharey=True)
+    kernels = [v for v in layers.variable.unique() if v.endswith("kernel")]
+    layer_look = styles(kernels)
+    flat = np.ravel(panels)
+    for axes, method in zip(flat, shown, strict=False):
+        of_method = layers[(layers.method == method) & (layers.quantity == quantities[method])]
+        for kernel, style in layer_look.items():
+            series = (
+                of_method[of_method.variable == kernel]
+                .pivot_table(index="step", columns="statistic", values="value", aggfunc="median")
+                .sort_index()
+            )
+            if series.empty:
+                continue
+            drawn = {"color": style["color"], "linestyle": style["linestyle"]}
+            axes.plot(series.index, series.p50, label=_layer(kernel), **drawn)
+            axes.fill_between(
+                series.index, series.p05, series.p95, color=style["color"], alpha=0.08, linewidth=0
+            )
+            if guide and method == "Adagrad" and kernel == kernels[0]:
+                slope = series.p50.iloc[0] * (series.index / series.index[0]) ** -0.5
+                axes.plot(series.index, slope, color="#777777", linestyle=":", label="slope t^−½")
+        axes.set(title=method, xscale="log", yscale="log")
+    for axes in flat[len(shown) :]:
+        axes.set_axis_off()
+    figure.supxlabel("step")
+    figure.supylabel(label)
+    with_guide = flat[shown.index("Adagrad")] if guide and "Adagrad" in shown else flat[0]
+    _legend_below(figure, with_guide)
+    return figure
+
+
+def trajectories(
+    paths: pd.DataFrame, surface: str, contours: Mapping[str, np.ndarray], look: Styles
+) -> Figure:
+    """Paths of all methods over the contours of a surface: start, every step, end."""
+    figure, axes = _panels(1, 1, (7, 4.6))
+    key = surface.replace(" ", "_")
+    x, y, f = (contours[f"{key}_{axis}"] for axis in ("x", "y", "f"))
+    above = f - f.min()
+    levels = above.max() * np.geomspace(1e-4, 1, 14)
+    axes.contour(x, y, above, levels=levels, colors="#BBBBBB", linewidths=0.7)
+    for method, style in look.items():
+        path = paths[(paths.surface == surface) & (paths.method == method)].sort_values("step")
+        path = path[np.isfinite(path.x) & np.isfinite(path.y)].head(_STEPS_DRAWN)
+        if path.empty:
+            continue
+        axes.plot(path.x, path.y, label=method, **style, markersize=3, linewidth=1.2)
+        axes.plot(path.x.iloc[-1], path.y.iloc[-1], color=style["color"], marker="*", markersize=11)
+    start = paths[(paths.surface == surface) & (paths.step == 0)]
+    axes.plot(start.x.iloc[:1], start.y.iloc[:1], "ko", markersize=10, fillstyle="none")
+    axes.annotate("start", (start.x.iloc[0], start.y.iloc[0]), (8, 8), textcoords="offset points")
+    axes.set(xlabel="x", ylabel="y", xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
+    _legend_below(figure, axes)
+    return figure
+
+
+def excess_over_time(paths: pd.DataFrame, lowest: Mapping[str, float], look: Styles) -> Figure:
+    """Height above the lowest point of each surface, by step."""
+    names = list(paths.surface.unique())
+    figure, panels = _panels(len(names), 1, (7, 2.5 * len(names)), sharex=True)
+    for axes, surface in zip(np.ravel(panels), names, strict=True):
+        for method, style in look.items():
+            path = paths[(paths.surface == surface) & (paths.method == method)].sort_values("step")
+            excess = (path.f - lowest[surface]).clip(lower=1e-12)
+            drawn = {"color": style["color"], "linestyle": style["linestyle"]}
+            axes.plot(path.step + 1, excess, label=method, **drawn)
+        axes.set(title=surface, xscale="log", yscale="log", ylim=(1e-8, None))
+    figure.supxlabel("step + 1")
+    figure.supylabel("f − f*")
+    _legend_below(figure, np.ravel(panels)[0])
+    return figure
+
+
+def _panels(rows: int, columns: int, size: tuple[float, float], **shared):
+    with mpl.rc_context(_LOOK):
+        figure = Figure(figsize=size, layout="constrained")
+        return figure, figure.subplots(rows, columns, **shared)
+
+
+def _legend_below(figure: Figure, axes) -> None:
+    lines, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        lines, labels, loc="outside lower center", ncols=min(5, len(labels)), frameon=False
+    )
+
+
+def _layer(path: str) -> str:
+    return path.rsplit("/", 2)[-2]
