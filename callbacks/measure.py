@@ -12,10 +12,12 @@ from tfadaopt import compat, effective
 from tfadaopt.optimizers.base import Optimizer
 
 STATISTICS = ("mean", "min", "max", "p05", "p50", "p95")
+ALL = (*STATISTICS, "norm")
 QUANTILES = (0.05, 0.50, 0.95)
 # Beyond this many elements, quantiles come from a sample: a full sort would cost more than the
 # training step. The error is that of a sample of 4096, at most a few per cent of rank.
 SAMPLE = 4096
+STACKED = 65_536
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -30,7 +32,7 @@ class Series:
     @property
     def statistics(self) -> tuple[str, ...]:
         """Names of the statistics, in the order in which ``summarise`` returns them."""
-        return (*STATISTICS, "norm") if self.norm else STATISTICS
+        return ALL if self.norm else STATISTICS
 
 
 Quantity = Callable[[Optimizer, Sequence], list[Series]]
@@ -69,7 +71,7 @@ class Snapshot:
     """
 
     def __init__(self, optimizer: Optimizer, series: Sequence[Series]):
-        self._tags = [f"{s.tag}/{statistic}" for s in series for statistic in s.statistics]
+        self._tags = [[f"{s.tag}/{name}" for name in s.statistics] for s in series]
 
         @tf.function(autograph=False)
         def compute() -> tf.Tensor:
@@ -78,47 +80,73 @@ class Snapshot:
             high, low = steps // 2**20, steps % 2**20
             eta = compat.applied_learning_rate(optimizer)
             head = tf.stack([tf.cast(x, tf.float32) for x in (high, low, eta)])
-            return tf.concat([head, *(summarise(s.read(), s.norm) for s in series)], axis=0)
+            if not series:
+                return head
+            return tf.concat([head, tf.reshape(summarise([s.read() for s in series]), [-1])], 0)
 
         self._compute = compute.get_concrete_function()
 
     def take(self) -> tuple[int, dict[str, float]]:
         """Return the number of ``apply`` calls so far, and the statistics by tag."""
         high, low, eta, *values = self._compute().numpy().tolist()
-        tagged = {"learning_rate": eta, **dict(zip(self._tags, values, strict=True))}
+        tagged = {"learning_rate": eta}
+        for i, tags in enumerate(self._tags):
+            # Series without a norm leave the last of their statistics unused.
+            tagged.update(zip(tags, values[i * len(ALL) : (i + 1) * len(ALL)], strict=False))
         return int(high) * 2**20 + int(low), tagged
 
 
-def summarise(x: tf.Tensor, norm: bool) -> tf.Tensor:
-    """Mean, min, max, the quantiles and, if asked for, the Euclidean norm, as one float32 vector.
+def summarise(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Mean, min, max, quantiles and Euclidean norm: a row of float32 for each tensor.
 
     Quantiles are interpolated as in ``numpy.quantile``. Of more than 4096 elements, 4096 are taken
     that lie a golden section apart: unlike a plain stride, that visits all channels of a kernel.
+
+    Small tensors of one size are summarised as rows of one matrix: launching an operation costs
+    more than its work on them.
     """
-    x = tf.reshape(tf.cast(x, tf.float32), [-1])
-    size = x.shape[0]
-    vector = [
-        tf.stack([tf.reduce_mean(x), tf.reduce_min(x), tf.reduce_max(x)]),
-        _quantiles(x, size),
-    ]
-    if norm:
-        vector.append(tf.reshape(tf.norm(x), [1]))
-    return tf.concat(vector, axis=0)
+    flat = [tf.reshape(tf.cast(x, tf.float32), [-1]) for x in tensors]
+    moments = _by_size(flat, _moments)
+    quantiles = _by_size([_sample(x) for x in flat], _quantiles)
+    return tf.concat([moments[:, :3], quantiles, moments[:, 3:]], axis=1)
 
 
-def _quantiles(x: tf.Tensor, size: int) -> tf.Tensor:
-    if size > SAMPLE:
-        stride = round(size * _GOLDEN)
-        while math.gcd(stride, size) > 1:
-            stride += 1
-        x = tf.gather(x, tf.range(SAMPLE, dtype=tf.int64) * stride % size)
-        size = SAMPLE
+def _by_size(vectors: Sequence[tf.Tensor], of_rows: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    groups: dict[object, list[int]] = {}
+    for i, x in enumerate(vectors):
+        # Copying a large tensor into a matrix would cost more than a launch: it stays alone.
+        key = x.shape[0] if x.shape[0] <= STACKED else ("alone", i)
+        groups.setdefault(key, []).append(i)
+    rows = [of_rows(tf.stack([vectors[i] for i in members])) for members in groups.values()]
+    order = np.argsort([i for members in groups.values() for i in members])
+    return tf.gather(tf.concat(rows, axis=0), order)
+
+
+def _moments(rows: tf.Tensor) -> tf.Tensor:
+    mean, low, high = (
+        reduce(rows, axis=1) for reduce in (tf.reduce_mean, tf.reduce_min, tf.reduce_max)
+    )
+    return tf.stack([mean, low, high, tf.norm(rows, axis=1)], axis=1)
+
+
+def _quantiles(rows: tf.Tensor) -> tf.Tensor:
+    size = rows.shape[1]
     position = np.array(QUANTILES) * (size - 1)
     below = np.floor(position).astype(int)
     above = np.minimum(below + 1, size - 1)
     weight = (position - below).astype(np.float32)
-    ordered = tf.sort(x)
-    return tf.gather(ordered, below) * (1 - weight) + tf.gather(ordered, above) * weight
+    ordered = tf.gather(tf.sort(rows, axis=1), np.concatenate([below, above]), axis=1)
+    return ordered[:, : len(below)] * (1 - weight) + ordered[:, len(below) :] * weight
+
+
+def _sample(x: tf.Tensor) -> tf.Tensor:
+    size = x.shape[0]
+    if size <= SAMPLE:
+        return x
+    stride = round(size * _GOLDEN)
+    while math.gcd(stride, size) > 1:
+        stride += 1
+    return tf.gather(x, tf.range(SAMPLE, dtype=tf.int64) * stride % size)
 
 
 def _paths(variables: Sequence) -> list[str]:

@@ -46,7 +46,7 @@ def styles(names: Sequence[str]) -> Styles:
 def learning_curves(results: pd.DataFrame, look: Styles) -> Figure:
     """Validation accuracy and loss by epoch: median over seeds, band from lowest to highest."""
     final = results[(results.phase == "final") & (results.split == "validation")]
-    figure, (left, right) = _panels(1, 2, (8, 3.6))
+    figure, (left, right) = _panels(1, 2, (6.5, 3.4))
     for axes, column, label in (
         (left, "accuracy", "validation accuracy"),
         (right, "loss", "validation loss"),
@@ -69,7 +69,7 @@ def learning_curves(results: pd.DataFrame, look: Styles) -> Figure:
 def sensitivity(results: pd.DataFrame, chosen: pd.DataFrame, look: Styles) -> Figure:
     """Validation accuracy after the last epoch against the rate; the chosen rate is ringed."""
     tried = results[(results.phase == "tune") & (results.split == "validation")]
-    figure, axes = _panels(1, 1, (7, 3.8))
+    figure, axes = _panels(1, 1, (6, 3.6))
     for method, style in look.items():
         of_method = tried[tried.method == method].sort_values("learning_rate")
         if of_method.empty:
@@ -95,6 +95,9 @@ def layers_over_time(
 ) -> Figure:
     """Small multiples, a panel per method: the median coordinate of each kernel over the steps.
 
+    The band spans the 5th to 95th percentile, but no more than three decades below the median: the
+    state of weights that never see a gradient would squeeze the rest.
+
     Args:
         layers: Table of logged statistics.
         look: Styles by method; the order of the panels.
@@ -105,12 +108,13 @@ def layers_over_time(
     shown = [method for method in look if method in quantities]
     columns = 2
     rows = -(-len(shown) // columns)
-    figure, panels = _panels(rows, columns, (8, 2.7 * rows), sharex=True, sharey=True)
+    figure, panels = _panels(rows, columns, (6.5, 2.5 * rows), sharex=True, sharey=True)
     kernels = [v for v in layers.variable.unique() if v.endswith("kernel")]
     layer_look = styles(kernels)
     flat = np.ravel(panels)
     for axes, method in zip(flat, shown, strict=False):
         of_method = layers[(layers.method == method) & (layers.quantity == quantities[method])]
+        first = None
         for kernel, style in layer_look.items():
             series = (
                 of_method[of_method.variable == kernel]
@@ -121,16 +125,21 @@ def layers_over_time(
                 continue
             drawn = {"color": style["color"], "linestyle": style["linestyle"]}
             axes.plot(series.index, series.p50, label=_layer(kernel), **drawn)
+            lowest = series.p05.clip(lower=series.p50 * 1e-3)
             axes.fill_between(
-                series.index, series.p05, series.p95, color=style["color"], alpha=0.08, linewidth=0
+                series.index, lowest, series.p95, color=style["color"], alpha=0.08, linewidth=0
             )
-            if guide and method == "Adagrad" and kernel == kernels[0]:
-                slope = series.p50.iloc[0] * (series.index / series.index[0]) ** -0.5
-                axes.plot(series.index, slope, color="#777777", linestyle=":", label="slope t^−½")
+            first = first or (series.index, series.p50.iloc[0])
+        if guide and method == "Adagrad" and first:
+            steps, rate = first
+            slope = rate * (steps / steps[0]) ** -0.5
+            axes.plot(steps, slope, color="#555555", linestyle=":", label="slope $t^{-1/2}$")
         axes.set(title=method, xscale="log", yscale="log")
     for axes in flat[len(shown) :]:
         axes.set_axis_off()
-    figure.supxlabel("step")
+    for axes in flat[max(0, len(shown) - columns) : len(shown)]:
+        axes.set_xlabel("step")
+        axes.tick_params(labelbottom=True)
     figure.supylabel(label)
     with_guide = flat[shown.index("Adagrad")] if guide and "Adagrad" in shown else flat[0]
     _legend_below(figure, with_guide)
@@ -141,7 +150,7 @@ def trajectories(
     paths: pd.DataFrame, surface: str, contours: Mapping[str, np.ndarray], look: Styles
 ) -> Figure:
     """Paths of all methods over the contours of a surface: start, every step, end."""
-    figure, axes = _panels(1, 1, (7, 4.6))
+    figure, axes = _panels(1, 1, (6, 4.2))
     key = surface.replace(" ", "_")
     x, y, f = (contours[f"{key}_{axis}"] for axis in ("x", "y", "f"))
     above = f - f.min()
@@ -165,7 +174,7 @@ def trajectories(
 def excess_over_time(paths: pd.DataFrame, lowest: Mapping[str, float], look: Styles) -> Figure:
     """Height above the lowest point of each surface, by step."""
     names = list(paths.surface.unique())
-    figure, panels = _panels(len(names), 1, (7, 2.5 * len(names)), sharex=True)
+    figure, panels = _panels(len(names), 1, (6, 2.3 * len(names)), sharex=True)
     for axes, surface in zip(np.ravel(panels), names, strict=True):
         for method, style in look.items():
             path = paths[(paths.surface == surface) & (paths.method == method)].sort_values("step")
@@ -173,7 +182,7 @@ def excess_over_time(paths: pd.DataFrame, lowest: Mapping[str, float], look: Sty
             drawn = {"color": style["color"], "linestyle": style["linestyle"]}
             axes.plot(path.step + 1, excess, label=method, **drawn)
         axes.set(title=surface, xscale="log", yscale="log", ylim=(1e-8, None))
-    figure.supxlabel("step + 1")
+    np.ravel(panels)[-1].set_xlabel("step + 1")
     figure.supylabel("f − f*")
     _legend_below(figure, np.ravel(panels)[0])
     return figure
@@ -188,7 +197,7 @@ def _panels(rows: int, columns: int, size: tuple[float, float], **shared):
 def _legend_below(figure: Figure, axes) -> None:
     lines, labels = axes.get_legend_handles_labels()
     figure.legend(
-        lines, labels, loc="outside lower center", ncols=min(5, len(labels)), frameon=False
+        lines, labels, loc="outside lower center", ncols=min(3, len(labels)), frameon=False
     )
 
 

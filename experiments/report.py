@@ -62,6 +62,7 @@ def write_report(folder: Path) -> Path:
         rules={record.name: record.rule for record in METHODS},
         glance=glance(methods, tables),
         surfaces=tables["surfaces"].to_dict("records"),
+        methods=methods,
         stories=[story for method in methods if (story := describe(method, tables))],
         pictures=draw(folder / "figures", tables, contours, look),
         tensorboard=f"tensorboard --logdir {shlex.quote(str(folder / 'logs'))}",
@@ -232,7 +233,6 @@ def _save(figure: Figure, path: Path) -> str:
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     path.with_suffix(".svg").write_bytes(buffer.getvalue())
-    figure.savefig(path.with_suffix(".png"), dpi=150)
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
