@@ -12,8 +12,8 @@ class EffectiveLearningRate(StateCallback):
     Tags: ``effective_learning_rate/<variable path>/<statistic>`` with the statistics ``mean``,
     ``min``, ``max``, ``p05``, ``p50`` and ``p95`` over the coordinates of the variable, and
     ``learning_rate``, the scheduled η. The step axis counts optimizer iterations, so a second
-    ``fit`` and gradient accumulation go on where they were. Beyond 4096 coordinates, the three
-    quantiles come from a sample of 4096; the rest is exact.
+    ``fit`` and gradient accumulation go on where they were. Beyond 1024 coordinates, the three
+    quantiles come from a sample of 1024; the rest is exact.
 
     Statistics are computed on the device, after the step, in one call; training is bit for bit
     what it is without. Callbacks of tfadaopt that name the same ``log_dir`` share one pass over

@@ -14,9 +14,9 @@ from tfadaopt.optimizers.base import Optimizer
 STATISTICS = ("mean", "min", "max", "p05", "p50", "p95")
 ALL = (*STATISTICS, "norm")
 QUANTILES = (0.05, 0.50, 0.95)
-# Beyond this many elements, quantiles come from a sample: a full sort would cost more than the
-# training step. The error is that of a sample of 4096, at most a few per cent of rank.
-SAMPLE = 4096
+# Beyond this many elements, quantiles come from a sample: sorting is what a snapshot costs. In 19 of
+# 20 cases the median of 1024 lies within 3 % of rank of the true one, p05 and p95 within 1.4 %.
+SAMPLE = 1024
 STACKED = 65_536
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
@@ -99,7 +99,7 @@ class Snapshot:
 def summarise(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
     """Mean, min, max, quantiles and Euclidean norm: a row of float32 for each tensor.
 
-    Quantiles are interpolated as in ``numpy.quantile``. Of more than 4096 elements, 4096 are taken
+    Quantiles are interpolated as in ``numpy.quantile``. Of more than 1024 elements, 1024 are taken
     that lie a golden section apart: unlike a plain stride, that visits all channels of a kernel.
 
     Small tensors of one size are summarised as rows of one matrix: launching an operation costs

@@ -1,0 +1,296 @@
+"""The rules of the layout: which way imports point, who may be private, what a method must have."""
+
+import ast
+import graphlib
+import importlib
+import importlib.metadata
+import inspect
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import keras
+import pytest
+from packaging.requirements import Requirement
+
+import tfadaopt
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER_OF = {
+    "tfadaopt.callbacks": ROOT / "callbacks",
+    "tfadaopt.experiments": ROOT / "experiments",
+    "tfadaopt.optimizers": ROOT / "tfadaopt" / "optimizers",
+}
+# A module imports from its own layer and from those before it.
+LAYERS = (
+    ("tfadaopt", "tfadaopt.catalog", "tfadaopt.compat"),
+    ("tfadaopt.optimizers",),
+    ("tfadaopt.effective",),
+    ("tfadaopt.callbacks",),
+    ("tfadaopt.experiments",),
+    ("tests",),
+)
+LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
+# Their lists of lazy names point everywhere below; tests/test_import.py holds them.
+LAZY = ("tfadaopt", "tfadaopt.callbacks")
+MOST_LINES_OF_A_METHOD = 150
+
+METHODS = pytest.mark.parametrize("method", tfadaopt.methods(), ids=lambda method: method.name)
+
+
+@cache
+def sources() -> dict[str, ast.Module]:
+    """Syntax tree of each module of the package, by its name."""
+    files = {f"tfadaopt.{p.stem}": p for p in (ROOT / "tfadaopt").glob("*.py")}
+    for package, folder in FOLDER_OF.items():
+        for path in folder.rglob("*.py"):
+            files[".".join((package, *path.relative_to(folder).with_suffix("").parts))] = path
+    return {
+        name.removesuffix(".__init__"): ast.parse(path.read_text(), path)
+        for name, path in sorted(files.items())
+    }
+
+
+def layer_of(module: str) -> int:
+    while module not in LAYER_OF:
+        assert "." in module, f"{module} is in no layer: add it to LAYERS in {__file__}"
+        parent = module.rpartition(".")[0]
+        assert parent != "tfadaopt", f"{module} is in no layer: add it to LAYERS in {__file__}"
+        module = parent
+    return LAYER_OF[module]
+
+
+def origin(module: str, name: str) -> str:
+    """Return the module that ``from module import name`` really needs."""
+    if f"{module}.{name}" in sources():
+        return f"{module}.{name}"
+    if module not in LAZY:
+        return module
+    found = getattr(getattr(importlib.import_module(module), name), "__module__", module)
+    return found if found in sources() else module
+
+
+def imported(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Yield each module a tree needs, with its line; packages of other projects by top level."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                for alias in names:
+                    top = alias.name.partition(".")[0]
+                    yield alias.name if top in ("tfadaopt", "tests") else top, node.lineno
+            case ast.ImportFrom(module=module, names=names, level=0):
+                if module.partition(".")[0] == "tfadaopt":
+                    for alias in names:
+                        yield origin(module, alias.name), node.lineno
+                else:
+                    yield module.partition(".")[0], node.lineno
+            case ast.ImportFrom():
+                raise AssertionError(f"line {node.lineno}: relative import; write tfadaopt.…")
+            case ast.Attribute(value=ast.Name(id="tfadaopt"), attr=name):
+                yield origin("tfadaopt", name), node.lineno
+
+
+def arrows() -> Iterator[tuple[str, str, int]]:
+    """Yield (module, module or foreign package it imports, line)."""
+    for name, tree in sources().items():
+        if name not in LAZY:
+            for target, line in imported(tree):
+                yield name, target, line
+
+
+def test_imports_point_one_way():
+    wrong = [
+        f"{name}:{line} imports {target}"
+        for name, target, line in arrows()
+        if target.partition(".")[0] in ("tfadaopt", "tests") and layer_of(target) > layer_of(name)
+    ]
+    assert wrong == []
+
+
+def test_no_two_modules_need_each_other():
+    graph = {}
+    for name, target, _ in arrows():
+        if target in sources() and target not in LAZY:
+            graph.setdefault(name, set()).add(target)
+    assert list(graphlib.TopologicalSorter(graph).static_order())  # a cycle raises CycleError
+
+
+def test_the_scan_sees_imports():
+    found = {(name, target) for name, target, _ in arrows()}
+    assert ("tfadaopt.optimizers.base", "keras") in found
+    assert ("tfadaopt.effective", "tfadaopt.compat") in found
+    assert ("tfadaopt.optimizers.adagrad", "tfadaopt.optimizers.base") in found
+    text = "import tfadaopt\nfrom tfadaopt import Adagrad, callbacks\nx = tfadaopt.accumulators"
+    assert {target for target, _ in imported(ast.parse(text))} == {
+        "tfadaopt",
+        "tfadaopt.optimizers.adagrad",
+        "tfadaopt.callbacks",
+        "tfadaopt.effective",
+    }
+
+
+def test_other_packages_are_dependencies():
+    # The extras are for experiments only: `pip install tfadaopt` must be enough for the rest.
+    always, extras = {"wrapt"}, set()  # TensorFlow requires wrapt
+    for requirement in map(Requirement, importlib.metadata.requires("tfadaopt")):
+        if requirement.marker is None:
+            always.add(requirement.name)
+        elif requirement.marker.evaluate({"extra": "experiments"}):
+            extras.add(requirement.name)
+    wrong = [
+        f"{name}:{line} imports {target}"
+        for name, target, line in arrows()
+        if target not in {"tfadaopt", *sys.stdlib_module_names, *always}
+        and not target.startswith("tfadaopt.")
+        and not (target in extras and name.startswith("tfadaopt.experiments"))
+    ]
+    assert wrong == []
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__") and name != "_"
+
+
+@pytest.fixture(scope="module")
+def private_names_of_keras() -> set[str]:
+    """Names with a leading underscore of the objects of Keras that this package handles."""
+    variable = keras.Variable([1.0])
+    optimizer = keras.optimizers.SGD()
+    optimizer.build([variable])
+    model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
+    model.compile(optimizer=keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD()), loss="mse")
+    schedule = keras.optimizers.schedules.ExponentialDecay(1.0, 1, 1.0)
+    objects = variable, optimizer, model, *model.layers, model.optimizer, schedule
+    return {n for x in (*objects, keras.callbacks.Callback()) for n in dir(x) if is_private(n)}
+
+
+def defined_by(tree: ast.ClassDef) -> set[str]:
+    """Names that a class gives its instances: methods, class attributes, what it stores in self."""
+    names = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name):
+                names.add(name)
+            case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
+                names.add(name)
+            case ast.Name(id=name, ctx=ast.Store()):
+                names.add(name)
+    return names
+
+
+def private_uses(tree: ast.AST, forbidden: set[str]) -> Iterator[tuple[str, int]]:
+    """Yield each use of a forbidden name, and of a private module of Keras, with its line."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(attr=name) if name in forbidden:
+                yield name, node.lineno
+            case ast.Constant(value=str(name)) if name in forbidden:
+                yield name, node.lineno
+            case ast.FunctionDef(name=name) if name in forbidden:
+                yield name, node.lineno
+            case ast.Import(names=names):
+                for alias in names:
+                    if is_private_module(alias.name):
+                        yield alias.name, node.lineno
+            case ast.ImportFrom(module=str(module), names=names):
+                for alias in names:
+                    if is_private_module(f"{module}.{alias.name}"):
+                        yield f"{module}.{alias.name}", node.lineno
+            case ast.Attribute(value=ast.Name(id="keras"), attr="src"):
+                yield "keras.src", node.lineno
+
+
+def is_private_module(name: str) -> bool:
+    top, *rest = name.split(".")
+    internal = ("src", "python") if top in ("keras", "tensorflow") else ()
+    return bool(internal) and any(part in internal or is_private(part) for part in rest)
+
+
+def private_uses_in_module(name: str, tree: ast.Module, forbidden: set[str]) -> set:
+    """Uses in one module. A class of ours that is not of Keras' kind may have names of its own."""
+    uses = set(private_uses(tree, forbidden))
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            cls = getattr(importlib.import_module(name), node.name)
+            if not any(base.__module__.partition(".")[0] == "keras" for base in cls.__mro__):
+                uses -= set(private_uses(node, forbidden & defined_by(node)))
+    return uses
+
+
+def test_only_compat_touches_private_names_of_keras(private_names_of_keras):
+    wrong = [
+        f"{name}:{line} uses {private}"
+        for name, tree in sources().items()
+        if name != "tfadaopt.compat"
+        for private, line in private_uses_in_module(name, tree, private_names_of_keras)
+    ]
+    assert wrong == []
+
+
+def test_the_scan_sees_private_names(private_names_of_keras):
+    assert {"_iterations", "_learning_rate", "_get_variable_index"} <= private_names_of_keras
+    compat = private_uses(sources()["tfadaopt.compat"], private_names_of_keras)
+    assert {name for name, _ in compat} >= {"_learning_rate", "_trainable_variables", "_layout"}
+    text = "import keras.src.x\nfrom keras import src\nkeras.src.y\ngetattr(v, '_layout')"
+    assert len(set(private_uses(ast.parse(text), private_names_of_keras))) == 4
+
+
+@METHODS
+def test_a_method_is_one_short_file(method):
+    path = ROOT.joinpath(*method.module.split(".")).with_suffix(".py")
+    assert path.parent == ROOT / "tfadaopt" / "optimizers"
+    assert len(path.read_text().splitlines()) <= MOST_LINES_OF_A_METHOD
+    classes = [n.name for n in sources()[method.module].body if isinstance(n, ast.ClassDef)]
+    assert classes == [method.name]
+
+
+@METHODS
+def test_a_method_is_public_and_registered(method):
+    assert getattr(tfadaopt, method.name) is method.cls
+    assert keras.saving.get_registered_object(f"tfadaopt>{method.name}") is method.cls
+
+
+def test_every_optimizer_is_in_the_catalog():
+    modules = {name for name in sources() if name.startswith("tfadaopt.optimizers.")}
+    catalog = {method.module for method in tfadaopt.methods()}
+    assert modules - catalog == {"tfadaopt.optimizers.arguments", "tfadaopt.optimizers.base"}
+
+
+PUBLIC = [
+    (f"{package.__name__}.{name}", getattr(package, name))
+    for package in (tfadaopt, tfadaopt.callbacks)
+    for name in package.__all__
+    if inspect.isclass(getattr(package, name)) or inspect.isfunction(getattr(package, name))
+]
+
+
+@pytest.mark.parametrize(("name", "thing"), PUBLIC, ids=[name for name, _ in PUBLIC])
+def test_a_docstring_is_enough(name, thing):
+    parts = {"Example:"}
+    if inspect.isclass(thing):
+        parts |= {"Args:", "Raises:"}
+    elif inspect.signature(thing).parameters:
+        parts |= {"Args:", "Returns:", "Raises:"}
+    if thing in {method.cls for method in tfadaopt.methods()}:
+        parts |= {"Source:"}
+    if thing is tfadaopt.Method or (inspect.isclass(thing) and issubclass(thing, Exception)):
+        parts = set()  # users get these, and never make one
+    assert thing.__doc__
+    lines = {line.strip() for line in thing.__doc__.splitlines()}
+    assert parts - lines == set()
+    assert ">>> " in thing.__doc__ or "Example:" not in parts
+
+
+def test_every_module_says_what_it_is_for():
+    assert [name for name, tree in sources().items() if not ast.get_docstring(tree)] == []
+
+
+def test_no_drawer_for_everything_and_nothing_left_undone():
+    folders = "tfadaopt", "callbacks", "experiments", "tests", "benchmarks"
+    files = [p for folder in folders for p in (ROOT / folder).rglob("*.py")]
+    assert len(files) > len(sources())
+    assert [p for p in files if p.stem in ("utils", "util", "helpers", "misc")] == []
+    marks = "TO" + "DO", "FIX" + "ME", "XX" + "X"
+    others = (ROOT / name for name in ("Makefile", "README.md", "pyproject.toml"))
+    assert [p for p in (*files, *others) if any(mark in p.read_text() for mark in marks)] == []

@@ -1,0 +1,243 @@
+"""What is built and installed, the commands of the Makefile, and the code of the README."""
+
+import doctest
+import os
+import re
+import shutil
+import site
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MAPPED = ("callbacks", "experiments")  # stand at the top level, live in tfadaopt
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+BUILT_FROM = ("tfadaopt", *MAPPED, "tests", "pyproject.toml", "README.md", "LICENSE")
+
+
+def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
+    """Run a command to its end; what it says is the test's, whether it succeeds the caller's."""
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def output(*command: str | Path, cwd: Path, **environment: str) -> str:
+    """Standard output of a command that must succeed."""
+    process = run(*command, cwd=cwd, **environment)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory) -> Path:
+    """A folder with the sdist, and the wheel that was built from it.
+
+    Built without isolation, with the setuptools of the constraints: no registry is asked, so a
+    failure is one of the project. That `requires` of the build system is enough, the editable
+    install of `make` shows.
+    """
+    tree = tmp_path_factory.mktemp("tree")
+    for name in BUILT_FROM:
+        if (ROOT / name).is_dir():
+            unwanted = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, tree / name, symlinks=True, ignore=unwanted)
+        else:
+            shutil.copy(ROOT / name, tree / name)
+    build = (sys.executable, "-m", "build", "--no-isolation")
+    output(*build, tree, cwd=tree)
+    output(*build, "--wheel", "--outdir", tree / "direct", tree, cwd=tree)
+    return tree
+
+
+def wheel_content(folder: Path) -> dict[str, bytes]:
+    (wheel,) = folder.glob("tfadaopt-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.mark.slow
+def test_wheel_holds_the_package_and_nothing_else(dist):
+    expected = {p.relative_to(ROOT) for p in (ROOT / "tfadaopt").glob("*.py")}
+    for folder in ("tfadaopt/optimizers", *MAPPED):
+        expected |= {p.relative_to(ROOT) for p in (ROOT / folder).rglob("*.py")}
+    expected |= {p.relative_to(ROOT) for p in (ROOT / "experiments").rglob("*.html.j2")}
+    names = {
+        f"tfadaopt/{path.as_posix()}" if path.parts[0] in MAPPED else path.as_posix()
+        for path in expected
+    }
+    assert any(name.endswith(".html.j2") for name in names)
+    content = wheel_content(dist / "dist")
+    assert {n for n in content if ".dist-info/" not in n} == names | {"tfadaopt/py.typed"}
+    assert {n.split("/")[0].partition("-")[0] for n in content} == {"tfadaopt"}
+    (entry_points,) = (n for n in content if n.endswith("entry_points.txt"))
+    assert "tfadaopt = tfadaopt.experiments:main" in content[entry_points].decode()
+
+
+@pytest.mark.slow
+def test_sdist_keeps_the_folders_and_builds_the_same_wheel(dist):
+    (sdist,) = (dist / "dist").glob("tfadaopt-*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for folder in MAPPED:
+        assert {p.relative_to(ROOT).as_posix() for p in (ROOT / folder).rglob("*.py")} <= names
+        assert not any(name.startswith(f"tfadaopt/{folder}/") for name in names)
+    assert {"pyproject.toml", "README.md", "LICENSE", "tfadaopt/py.typed"} <= names
+    assert wheel_content(dist / "dist") == wheel_content(dist / "direct")
+
+
+@pytest.fixture(scope="module")
+def installed(dist, tmp_path_factory) -> Path:
+    """Folder of the programs of a fresh environment with the wheel in it.
+
+    Everything else comes from the environment of the tests, through a path file: nothing is
+    downloaded, and an editable install in there stays out, because its own path files are not read.
+    """
+    environment = tmp_path_factory.mktemp("environment")
+    output(sys.executable, "-m", "venv", "--without-pip", environment, cwd=environment)
+    programs = environment / ("Scripts" if os.name == "nt" else "bin")
+    (wheel,) = (dist / "dist").glob("tfadaopt-*.whl")
+    pip = (sys.executable, "-m", "pip", "--python", programs / "python", "--no-input")
+    output(*pip, "install", "--no-deps", "--no-index", wheel, cwd=environment)
+    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    packages = Path(output(programs / "python", "-c", ask, cwd=environment).strip())
+    (packages / "rest.pth").write_text("\n".join(site.getsitepackages()))
+    return programs
+
+
+@pytest.mark.slow
+def test_installed_package_leaves_other_names_alone(installed, tmp_path):
+    for name in MAPPED:
+        (tmp_path / f"{name}.py").write_text("foreign = True\n")
+    code = """
+import callbacks, experiments
+assert callbacks.foreign and experiments.foreign
+import tfadaopt, tfadaopt.callbacks, tfadaopt.experiments
+assert not hasattr(tfadaopt.callbacks, "foreign") and not hasattr(tfadaopt.experiments, "foreign")
+from tfadaopt.callbacks import EffectiveLearningRate
+from tfadaopt.experiments import report
+print(tfadaopt.__file__, tfadaopt.callbacks.__file__, tfadaopt.experiments.__file__, sep="\\n")
+print(tfadaopt.Adagrad(0.5).get_config()["name"], EffectiveLearningRate.__name__)
+"""
+    answer = output(installed / "python", "-c", code, cwd=tmp_path, MPLBACKEND="agg")
+    *files, names = answer.splitlines()
+    for file in files:
+        assert Path(file).resolve().is_relative_to(installed.parent.resolve())
+    assert names == "adagrad EffectiveLearningRate"
+
+
+@pytest.mark.slow
+def test_installed_command_runs_anywhere(installed, tmp_path):
+    for name in MAPPED:
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
+    assert "run" in output(installed / "tfadaopt", "--help", cwd=tmp_path)
+    assert "Adagrad" in output(installed / "tfadaopt", "list", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("name", MAPPED)
+def test_mapped_folders_refuse_to_be_top_level_packages(name):
+    process = run(sys.executable, "-c", f"import {name}", cwd=ROOT)
+    assert process.returncode == 1
+    last = process.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: ")
+    assert f"tfadaopt.{name}" in last
+    assert f"'{name}'" in last
+
+
+@pytest.mark.parametrize("name", MAPPED)
+def test_symlinks_show_readers_where_the_packages_live(name):
+    link = ROOT / "tfadaopt" / name
+    assert link.is_symlink()
+    assert link.readlink() == Path("..") / name
+
+
+def test_every_package_is_named_in_the_build():
+    found = {"tfadaopt"}
+    for folder in ("tfadaopt/optimizers", *MAPPED):
+        for init in (ROOT / folder).rglob("__init__.py"):
+            parts = init.parent.relative_to(ROOT).parts
+            found.add(".".join(parts if parts[0] == "tfadaopt" else ("tfadaopt", *parts)))
+    assert set(PYPROJECT["tool"]["setuptools"]["packages"]) == found
+
+
+def test_constraints_are_names_and_versions():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    assert lines[0].startswith("#")
+    pins = [line for line in lines if not line.startswith("#")]
+    names = [re.sub(r"[-_.]+", "-", pin.partition("==")[0]).lower() for pin in pins]
+    assert [pin for pin in pins if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][\w.]*", pin)] == []
+    assert names == sorted(set(names))
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    wanted = [*PYPROJECT["project"]["dependencies"], *extras["experiments"], *extras["dev"]]
+    assert {re.match(r"[\w-]+", w)[0] for w in wanted} - set(names) == {"tfadaopt"}
+
+
+def test_ci_runs_the_test_command_of_the_makefile():
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    commands = [line for line in script.read_text().splitlines() if line and line[0] != "#"]
+    assert commands == ["set -euo pipefail", 'cd "$(dirname "$0")/.."', "make test"]
+
+
+def make(*arguments: str | Path) -> subprocess.CompletedProcess:
+    # Perhaps `make test` runs these tests: what it was called with is not for this call.
+    ours = dict.fromkeys(("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"), "")
+    return run("make", *arguments, cwd=ROOT, **ours)
+
+
+def test_make_refuses_a_python_that_is_too_old(tmp_path):
+    old = tmp_path / "python3.9"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.9.1" || exit 1\n')
+    old.chmod(0o755)
+    for python, text in [(old, "is Python 3.9.1"), (tmp_path / "none", "There is no '")]:
+        made = make(f"PYTHON={python}", f"VENV={tmp_path / 'venv'}", "demo")
+        assert made.returncode != 0
+        assert text in made.stdout
+        assert "make PYTHON=python3.12" in made.stdout
+    assert not (tmp_path / "venv").exists()
+
+
+def test_make_names_its_targets():
+    listed = {line.split()[0] for line in make().stdout.splitlines()}
+    assert listed == {"help", "demo", "test", "quick", "clean"}
+    mentioned = set(re.findall(r"^\s*make ([a-z]+)", (ROOT / "README.md").read_text(), re.M))
+    assert mentioned <= listed
+
+
+def code_blocks() -> list:
+    text = (ROOT / "README.md").read_text()
+    return [
+        pytest.param(match[1], "\n" * text.count("\n", 0, match.start(1)), id=f"block-{number}")
+        for number, match in enumerate(re.finditer(r"^```python\n(.*?)^```$", text, re.M | re.S), 1)
+    ]
+
+
+@pytest.fixture(scope="module")
+def readme_names() -> dict:
+    """Names that the blocks of the README define: a reader types one block after the other."""
+    return {"__name__": "__main__"}
+
+
+@pytest.mark.parametrize(("code", "lines_before"), code_blocks())
+def test_code_of_the_readme_runs(code, lines_before, readme_names, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if ">>> " in code:
+        parser, runner = doctest.DocTestParser(), doctest.DocTestRunner()
+        line = len(lines_before)
+        test = parser.get_doctest(code, readme_names, "README.md", "README.md", line)
+        runner.run(test, clear_globs=False)
+        readme_names.update(test.globs)
+        assert runner.summarize(verbose=False).failed == 0
+    else:
+        exec(compile(lines_before + code, "README.md", "exec"), readme_names)
