@@ -1,6 +1,5 @@
-"""What is built and installed, the commands of the Makefile, and the code of the README."""
+"""What is built and installed, and the commands that do it."""
 
-import doctest
 import os
 import re
 import shutil
@@ -211,33 +210,3 @@ def test_make_refuses_a_python_that_is_too_old(tmp_path):
 def test_make_names_its_targets():
     listed = {line.split()[0] for line in make().stdout.splitlines()}
     assert listed == {"help", "demo", "test", "quick", "clean"}
-    mentioned = set(re.findall(r"^\s*make ([a-z]+)", (ROOT / "README.md").read_text(), re.M))
-    assert mentioned <= listed
-
-
-def code_blocks() -> list:
-    text = (ROOT / "README.md").read_text()
-    return [
-        pytest.param(match[1], "\n" * text.count("\n", 0, match.start(1)), id=f"block-{number}")
-        for number, match in enumerate(re.finditer(r"^```python\n(.*?)^```$", text, re.M | re.S), 1)
-    ]
-
-
-@pytest.fixture(scope="module")
-def readme_names() -> dict:
-    """Names that the blocks of the README define: a reader types one block after the other."""
-    return {"__name__": "__main__"}
-
-
-@pytest.mark.parametrize(("code", "lines_before"), code_blocks())
-def test_code_of_the_readme_runs(code, lines_before, readme_names, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    if ">>> " in code:
-        parser, runner = doctest.DocTestParser(), doctest.DocTestRunner()
-        line = len(lines_before)
-        test = parser.get_doctest(code, readme_names, "README.md", "README.md", line)
-        runner.run(test, clear_globs=False)
-        readme_names.update(test.globs)
-        assert runner.summarize(verbose=False).failed == 0
-    else:
-        exec(compile(lines_before + code, "README.md", "exec"), readme_names)
