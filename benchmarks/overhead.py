@@ -17,6 +17,12 @@ import tensorflow as tf
 
 import tfadaopt
 from tfadaopt.callbacks import AccumulatorMagnitude, EffectiveLearningRate
+from tfadaopt.callbacks.measure import (
+    Snapshot,
+    accumulator_magnitudes,
+    effective_learning_rates,
+)
+from tfadaopt.callbacks.where import EventWriter
 from tfadaopt.experiments.data import digits
 from tfadaopt.experiments.models import digits_cnn
 
@@ -32,6 +38,22 @@ class EpochTimer(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.seconds += time.perf_counter() - self._began
+
+
+def snapshot_milliseconds(model: keras.Model, folder: str, repeats: int = 300) -> float:
+    """Return the median time of one snapshot of both quantities, written to a file."""
+    state = model.optimizer, model.trainable_variables
+    snapshot = Snapshot(
+        model.optimizer, [*effective_learning_rates(*state), *accumulator_magnitudes(*state)]
+    )
+    writer = EventWriter(folder)
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        writer.write(*snapshot.take())
+        seconds.append(time.perf_counter() - began)
+    writer.close()
+    return statistics.median(seconds) * 1e3
 
 
 def main() -> None:
@@ -87,6 +109,7 @@ def main() -> None:
             else:
                 with_them, without = fit(callbacks), fit([])
             pairs.append((with_them, without))
+        snapshot = snapshot_milliseconds(model, logs)
 
     steps = len(batches) * options.epochs
     ratios = sorted(a / b for a, b in pairs)
@@ -96,6 +119,7 @@ def main() -> None:
     print(f"step without callbacks, median: {without:.2f} ms")
     print(f"ratio with / without, median:   {statistics.median(ratios):.4f}")
     print(f"ratio, middle half of the runs: {ratios[quarter]:.4f} to {ratios[-1 - quarter]:.4f}")
+    print(f"one snapshot and its event:     {snapshot:.2f} ms")
     print(f"tracing, once per model:        {first:.2f} s more in the first fit")
 
 
