@@ -14,8 +14,8 @@ from tfadaopt.optimizers.base import Optimizer
 STATISTICS = ("mean", "min", "max", "p05", "p50", "p95")
 ALL = (*STATISTICS, "norm")
 QUANTILES = (0.05, 0.50, 0.95)
-# Beyond this many elements, quantiles come from a sample: sorting is what a snapshot costs. In 19 of
-# 20 cases the median of 1024 lies within 3 % of rank of the true one, p05 and p95 within 1.4 %.
+# Beyond this many elements, quantiles come from a sample: sorting is what a snapshot costs. In 19
+# of 20 cases the median of 1024 lies within 3 % of rank of the true one, p05 and p95 within 1.4 %.
 SAMPLE = 1024
 STACKED = 65_536
 _GOLDEN = (math.sqrt(5) - 1) / 2
