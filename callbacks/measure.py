@@ -126,7 +126,10 @@ def _moments(rows: tf.Tensor) -> tf.Tensor:
     mean, low, high = (
         reduce(rows, axis=1) for reduce in (tf.reduce_mean, tf.reduce_min, tf.reduce_max)
     )
-    return tf.stack([mean, low, high, tf.norm(rows, axis=1)], axis=1)
+    # Squares of what float32 holds may overflow or vanish in it.
+    largest = tf.maximum(tf.abs(low), tf.abs(high))
+    norm = largest * tf.norm(tf.math.divide_no_nan(rows, largest[:, tf.newaxis]), axis=1)
+    return tf.stack([mean, low, high, norm], axis=1)
 
 
 def _quantiles(rows: tf.Tensor) -> tf.Tensor:

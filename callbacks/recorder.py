@@ -29,6 +29,7 @@ class Recorder:
         self._optimizer: Optimizer | None = None
         self._variables: list = []
         self._snapshots: dict[frozenset[Quantity], Snapshot] = {}
+        self._begun: set[object] = set()
         self._driver: object | None = None
 
     @classmethod
@@ -51,9 +52,10 @@ class Recorder:
                 f"{type(callback).__name__} needs a compiled model, but {model!r} has no optimizer."
                 ' Call model.compile(optimizer=tfadaopt.Adagrad(), loss="…") first.'
             )
-        if self._driver is not None:
-            # Batches were seen since: this is another fit, and what an aborted one left is stale.
+        if self._begun or self._driver is not None:
+            # Training has begun since: this is another fit, and what an aborted one left is stale.
             self._driver = None
+            self._begun.clear()
             self._asked.clear()
             self._due.clear()
         optimizer = effective.readable(model.optimizer)
@@ -69,8 +71,9 @@ class Recorder:
         self._seen = int(compat.micro_steps(self._optimizer).numpy())
         self._due[callback] = every.next_after(self._seen // self._per_update)
 
-    def begin_epoch(self) -> None:
+    def begin_epoch(self, callback: object) -> None:
         """Count batches from 0 again, as Keras does, and trace the next snapshot beforehand."""
+        self._begun.add(callback)
         self._batch = -1
         if self._optimizer.built:
             self._find_variables()
@@ -86,6 +89,9 @@ class Recorder:
         """
         if self._driver is None:
             self._driver = callback
+            for stale in self._asked.keys() - self._begun if self._begun else ():
+                # Its fit ended before the first epoch, by an exception.
+                del self._asked[stale], self._due[stale]
         if callback is not self._driver:
             return
         self._seen += batch - self._batch if batch > self._batch else batch + 1
@@ -109,9 +115,11 @@ class Recorder:
         if self._writer is not None:
             self._writer.flush()
 
-    def stop(self) -> None:
-        """Close the event file; a later ``start`` opens another one that goes on from there."""
-        if self._writer is not None:
+    def stop(self, callback: object) -> None:
+        """Close the event file after the last; a later ``start`` opens one that goes on there."""
+        self._asked.pop(callback, None)
+        self._due.pop(callback, None)
+        if not self._asked and self._writer is not None:
             self._writer.close()
             self._writer = None
 

@@ -33,7 +33,7 @@ class StateCallback(keras.callbacks.Callback, abc.ABC):
         self._recorder.start(self, self.model, self.quantity, self.every)
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._recorder.begin_epoch()
+        self._recorder.begin_epoch(self)
 
     def on_train_batch_end(self, batch, logs=None):
         self._recorder.end_batch(self, batch)
@@ -42,4 +42,4 @@ class StateCallback(keras.callbacks.Callback, abc.ABC):
         self._recorder.end_epoch()
 
     def on_train_end(self, logs=None):
-        self._recorder.stop()
+        self._recorder.stop(self)
