@@ -55,6 +55,7 @@ def _begin_worker(log: Path) -> None:
         os.dup2(file.fileno(), 2)
     import tensorflow as tf
 
+    tf.config.experimental.enable_op_determinism()
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     for device in tf.config.list_physical_devices("GPU"):

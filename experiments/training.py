@@ -88,6 +88,8 @@ class Trainer:
 
     def _reset(self, learning_rate: float, seed: int) -> None:
         self._model.set_weights(_first_weights(seed))
+        # A data set mixes the global seed into its own: runs must not depend on those before them.
+        keras.utils.set_random_seed(seed)
         for variable, value in zip(self._optimizer.variables, self._first_state, strict=True):
             variable.assign(value)
         self._optimizer.learning_rate = learning_rate

@@ -57,7 +57,7 @@ def refuses(error, match, model, callback, *others):
 @pytest.mark.parametrize("every", [0, -1, np.int64(0), -(10**12)])
 @each_callback
 def test_every_below_1(callback, every, tmp_path):
-    with pytest.raises(ValueError, match=rf"every={every!r}.*at least 1".replace("(", r"\(")):
+    with pytest.raises(ValueError, match=rf"every={every} .*at least 1"):
         callback(tmp_path / "logs", every=every)
     assert not (tmp_path / "logs").exists()
 
