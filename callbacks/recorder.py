@@ -104,8 +104,12 @@ class Recorder:
             self._find_variables()
         self._seen, values = self._snapshot(due).take()
         step = self._seen // self._per_update
-        if step < max(self._due[asker] for asker in due):
+        taken = due
+        due = [asker for asker in taken if self._due[asker] <= step]
+        if not due:
             return  # Loss scaling skipped a step: look again after the next batch.
+        if due != taken:  # The last execution of an epoch did fewer steps than Keras tells.
+            _, values = self._snapshot(due).take()
         self._writer.write(step, values)
         for asker in due:
             self._due[asker] = self._asked[asker][1].next_after(step)

@@ -16,10 +16,19 @@ class StateCallback(keras.callbacks.Callback, abc.ABC):
     Args:
         log_dir: Folder of the TensorBoard run.
         every: Optimizer iterations between two snapshots.
+
+    Raises:
+        TypeError: ``log_dir`` is no path, or ``every`` no whole number.
+        ValueError: ``every`` is below 1.
     """
 
     def __init__(self, log_dir: str | os.PathLike, every: int = 10):
         super().__init__()
+        if not isinstance(log_dir, str | os.PathLike):
+            raise TypeError(
+                f"{type(self).__name__}: log_dir must be a path, but {log_dir!r} "
+                f"({type(log_dir).__name__}) was received; give a folder such as 'logs'."
+            )
         self.log_dir = log_dir
         self.every = Every(every)
         self._recorder = Recorder.at(log_dir)

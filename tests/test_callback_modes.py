@@ -81,7 +81,7 @@ def logged_steps(folder, beside):
     ids=lambda mode: "-".join(f"{key}-{value}" for key, value in mode.items()),
 )
 def test_eager_and_compiled(mode, tmp_path):
-    model = make_model(tfadaopt.RMSprop(0.01, centered=True, momentum=0.5), **mode)
+    model = make_model(tfadaopt.RMSprop(0.01, centered=True), **mode)
     beside = fit(model, tmp_path, every=3, epochs=2)
     assert logged_steps(tmp_path, beside) == [3, 6, 9, 12, 15, 18]
 
@@ -121,9 +121,7 @@ def test_several_steps_per_execution_of_data_of_unknown_length(tmp_path):
     assert logged_steps(tmp_path, beside) == STEPS_OF_FOUR[1]
 
 
-@pytest.mark.parametrize(
-    "every", [(5, 6), pytest.param((6, 5), marks=pytest.mark.slow)], ids=str
-)
+@pytest.mark.parametrize("every", [(5, 6), pytest.param((6, 5), marks=pytest.mark.slow)], ids=str)
 def test_last_execution_with_two_intervals(every, tmp_path):
     """The last execution of an epoch is told as batches 9 to 12, but ends with 10.
 
