@@ -124,8 +124,12 @@ def adagrad_mutants():
                 )
             },
         ),
-        Mutant("adagrad-initial", "starts at 0", {"slots": lambda self: {"accumulator": 0.0}}),
-        Mutant("adagrad", "starts at Keras' 0.1", {"slots": lambda self: {"accumulator": 0.1}}),
+        Mutant(
+            "adagrad-initial", "starts at 0", {"slots": lambda self, shape: {"accumulator": 0.0}}
+        ),
+        Mutant(
+            "adagrad", "starts at Keras' 0.1", {"slots": lambda self, shape: {"accumulator": 0.1}}
+        ),
     ]
 
 

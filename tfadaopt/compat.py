@@ -54,15 +54,52 @@ def applied_learning_rate(optimizer: keras.optimizers.Optimizer):
     return optimizer._learning_rate(step)
 
 
-def add_slot(optimizer, variable, name: str, initial_value: float, dtype: str) -> keras.Variable:
-    """``add_variable_from_reference``, with a dtype of its own."""
+def add_slot(
+    optimizer, variable, name: str, initial_value: float, dtype: str, shape=None
+) -> keras.Variable:
+    """``add_variable_from_reference``, with a dtype and, where it is given, a shape of its own."""
     native = variable.value if isinstance(variable, keras.Variable) else variable
     with optimizer._distribution_strategy.extended.colocate_vars_with(native):
         return optimizer.add_variable(
-            shape=variable.shape,
+            shape=variable.shape if shape is None else shape,
             # keras.initializers.Constant would round a float64 value through float32.
             initializer=lambda shape, dtype: tf.fill(shape, tf.constant(initial_value, dtype)),
             dtype=dtype,
-            layout=getattr(variable, "_layout", None),
+            layout=getattr(variable, "_layout", None) if shape is None else None,
             name=f"{path_of(variable).replace('/', '_')}_{name}",
         )
+
+
+class KerasOptimizer(keras.optimizers.Optimizer):
+    """Keras' optimizer, with what it does wrong inside ``apply`` put right.
+
+    Gradients of several replicas are summed by the caller, before clipping, so not again here. A
+    moving average of the weights moves with the weights only, and sees them constrained.
+    """
+
+    decays_by_itself = False
+
+    def decays(self, variable) -> bool:
+        """Whether weight decay is on for this variable."""
+        return bool(self.weight_decay) and self._use_weight_decay(variable)
+
+    def _apply_weight_decay(self, variables):
+        if not self.decays_by_itself:
+            super()._apply_weight_decay(variables)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return grads_and_vars
+
+    def _update_model_variables_moving_average(self, trainable_variables):
+        per_update = self.gradient_accumulation_steps or 1
+        moved = (tf.convert_to_tensor(self._iterations) + 1) % per_update == 0
+        first = tf.equal(tf.convert_to_tensor(self.iterations), 0)
+        averages = self._model_variables_moving_average
+        for variable, average in zip(trainable_variables, averages, strict=True):
+            if average is not None:
+                value = tf.convert_to_tensor(variable)
+                constraint = getattr(variable, "constraint", None)
+                value = value if constraint is None else constraint(value)
+                momentum = tf.where(first, 0.0, self.ema_momentum)
+                momentum = tf.cast(tf.where(moved, momentum, 1.0), value.dtype)
+                average.assign(momentum * average + (1 - momentum) * value)

@@ -81,7 +81,7 @@ class Adagrad(Optimizer):
             owner, "epsilon", epsilon, at_least=0.0, hint="give a small number ε, such as 1e-7"
         )
 
-    def slots(self):
+    def slots(self, shape):
         return {"accumulator": self.initial_accumulator_value}
 
     def advance(self, state, g, t):

@@ -49,6 +49,19 @@ def number(
     return value
 
 
+def share(owner: str, name: str, value, what: str) -> float:
+    """Return a share kept per step, such as β₁, as a float in [0, 1).
+
+    Args:
+        owner: Class that the argument belongs to, for the message.
+        name: Name of the argument.
+        value: What was received.
+        what: Of what a share is kept, with an example: "the running mean, such as 0.9".
+    """
+    hint = f"give the share that is kept per step of {what}"
+    return number(owner, name, value, at_least=0.0, below=1.0, hint=hint)
+
+
 def boolean(owner: str, name: str, value) -> bool:
     """Return ``value`` as a bool, or raise ``TypeError``: a "False" read as true helps nobody."""
     if not isinstance(value, bool | np.bool_):

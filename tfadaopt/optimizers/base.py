@@ -3,7 +3,9 @@
 import abc
 import numbers
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -13,6 +15,19 @@ from tfadaopt.optimizers.arguments import number
 
 State = Mapping[str, tf.Tensor]
 
+
+class Slot(NamedTuple):
+    """State of a shape of its own, where that is not the variable's.
+
+    Attributes:
+        shape: Shape of the state.
+        initial_value: What all of it starts from.
+    """
+
+    shape: tuple[int, ...]
+    initial_value: float = 0.0
+
+
 _POSITIVE_OR_NONE = {
     "clipnorm": "give the largest norm a gradient may have, or None for no clipping",
     "clipvalue": "give the largest magnitude a gradient may have, or None for no clipping",
@@ -21,7 +36,7 @@ _POSITIVE_OR_NONE = {
 }
 
 
-class Optimizer(keras.optimizers.Optimizer, abc.ABC):
+class Optimizer(compat.KerasOptimizer, abc.ABC):
     """Abstract base of the optimizers of tfadaopt.
 
     A method writes ``slots``, ``advance``, ``scale``, ``direction`` and ``get_config``. This class
@@ -29,6 +44,11 @@ class Optimizer(keras.optimizers.Optimizer, abc.ABC):
     of an embedding per id, and keeps state and arithmetic of half-precision variables in float32.
     Because the update uses the same ``rate`` that ``tfadaopt.effective_learning_rate`` returns,
     what is logged is what was applied.
+
+    Under ``tf.distribute`` the gradients of all replicas are summed before they are clipped. A
+    bfloat16 variable is rounded at random, up or down in proportion: steps below its resolution
+    are right on average instead of lost. State in a file that is loaded before the optimizer is
+    built waits until it is; state that does not fit is an error.
 
     Args:
         learning_rate: η ≥ 0: a number (Python or NumPy), a ``LearningRateSchedule``, or a callable
@@ -47,7 +67,11 @@ class Optimizer(keras.optimizers.Optimizer, abc.ABC):
             or None: only at the end.
         loss_scale_factor: Factor > 0 by which the loss is multiplied and gradients divided.
         gradient_accumulation_steps: Batches ≥ 2 whose gradients are averaged into one update, or
-            None. A schedule still counts batches, as in Keras.
+            None. A schedule still counts batches, as in Keras. A gradient that is missing in one
+            batch counts as zero. Not in a compiled step under a ``tf.distribute`` strategy.
+        nonfinite: What a NaN or infinity in the gradient of a variable does: "skip" leaves that
+            variable and its state as they are in this step; "ignore" computes with it, as Keras
+            does. Default "skip".
         name: Name of the optimizer.
 
     Raises:
@@ -61,6 +85,7 @@ class Optimizer(keras.optimizers.Optimizer, abc.ABC):
         *,
         weight_decay: float | None = None,
         exclude_from_weight_decay: Sequence[str] | None = None,
+        nonfinite: str = "skip",
         **kwargs,
     ):
         owner = type(self).__name__
@@ -93,7 +118,14 @@ class Optimizer(keras.optimizers.Optimizer, abc.ABC):
         if steps is not None:
             kwargs["gradient_accumulation_steps"] = int(steps)
         super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
-        self._slots: dict[str, list] = {}
+        if nonfinite not in ("skip", "ignore"):
+            raise ValueError(
+                f"{owner}: nonfinite={nonfinite!r} is not allowed; give 'skip' to leave a variable "
+                "as it is when its gradient has a NaN or infinity, or 'ignore' to compute with it."
+            )
+        self.nonfinite = nonfinite
+        self._slots: list[dict] = []
+        self._waiting: dict = {}
         self._no_decay: tuple[str, ...] = ()
         if exclude_from_weight_decay:
             self.exclude_from_weight_decay(var_names=exclude_from_weight_decay)
@@ -101,8 +133,8 @@ class Optimizer(keras.optimizers.Optimizer, abc.ABC):
     # What a method writes
 
     @abc.abstractmethod
-    def slots(self) -> Mapping[str, float]:
-        """Names of the state kept per variable, with their initial values."""
+    def slots(self, shape: tuple[int, ...]) -> Mapping[str, float | Slot]:
+        """State kept for a variable of this shape: its initial value, or a ``Slot``, by name."""
 
     @abc.abstractmethod
     def advance(self, state: State, g: tf.Tensor, t: tf.Tensor) -> State:
@@ -126,6 +158,17 @@ class Optimizer(keras.optimizers.Optimizer, abc.ABC):
         """What is subtracted from θ; a method that is no product of the two overrides this."""
         return self.rate(state, t, eta) * self.direction(state, g, t)
 
+    def update(
+        self, theta: tf.Tensor, state: State, g: tf.Tensor, t: tf.Tensor, eta: tf.Tensor, decay
+    ) -> tuple[State, tf.Tensor]:
+        """State after g, and what is subtracted from θ: all of a step.
+
+        A method whose state needs θ or η, or whose step needs the state before, overrides this.
+        ``decay`` is λ of this variable for a method that ``decays_by_itself``.
+        """
+        state = self.advance(state, g, t)
+        return state, self.delta(state, g, t, eta)
+
     def build(self, variables: Sequence[keras.Variable]) -> None:
         """Create the state for ``variables``, once; Keras calls this before the first update."""
         if self.built:
@@ -135,15 +178,16 @@ class Optimizer(keras.optimizers.Optimizer, abc.ABC):
             var_list=[v for v in variables if not self._decays(compat.path_of(v))]
         )
         super().build(variables)
-        self._slots = {
-            name: [
-                None
-                if compat.is_overwritten_by_gradient(self, v)
-                else compat.add_slot(self, v, name, initial_value, compute_dtype(v))
-                for v in variables
-            ]
-            for name, initial_value in self.slots().items()
-        }
+        self._slots = [
+            {} if compat.is_overwritten_by_gradient(self, v) else self._make_slots(v)
+            for v in variables
+        ]
+        if self._waiting:
+            waiting, self._waiting = self._waiting, {}
+            try:
+                self.load_own_variables(waiting)
+            except ValueError as error:
+                warnings.warn(f"{error} Training starts with fresh state.", stacklevel=2)
 
     def slots_of(self, variable) -> dict[str, keras.Variable]:
         """State variables that belong to one variable of the model, by name.
@@ -156,10 +200,7 @@ class Optimizer(keras.optimizers.Optimizer, abc.ABC):
                 f"{self.name} has no state yet. Train one step first, or call "
                 "optimizer.build(model.trainable_variables)."
             )
-        index = self._known_index(variable)
-        return {
-            name: slots[index] for name, slots in self._slots.items() if slots[index] is not None
-        }
+        return dict(self._slots[self._known_index(variable)])
 
     def update_step(self, gradient, variable, learning_rate) -> None:
         """Do one step for one variable; Keras calls this from ``apply``."""
@@ -169,24 +210,49 @@ class Optimizer(keras.optimizers.Optimizer, abc.ABC):
         t = tf.cast(self.iterations + 1, dtype)
         slots = self.slots_of(variable)
         before = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
-        state = self.advance(before, g, t)
-        delta = self.delta(state, g, t, eta)
+        theta = tf.cast(tf.convert_to_tensor(variable), dtype)
+        decay = self.weight_decay if self.decays_by_itself and self.decays(variable) else 0.0
+        state, delta = self.update(theta, before, g, t, eta, decay)
+        if self.nonfinite == "skip":
+            finite = tf.reduce_all(tf.math.is_finite(g))
+            state = {name: tf.where(finite, state[name], before[name]) for name in before}
+            delta = tf.where(finite, delta, tf.zeros_like(delta))
         for name, slot in slots.items():
             self.assign(slot, state[name])
-        self.assign_sub(variable, delta)
+        if variable.dtype == tf.bfloat16:
+            seed = tf.stack([tf.cast(self.iterations, "int32"), self._known_index(variable)])
+            self.assign(variable, round_at_random(theta - delta, seed))
+        else:
+            self.assign_sub(variable, delta)
 
     def apply(self, grads, trainable_variables=None) -> None:
-        """Update the variables once; the rows of an embedding are summed per id first.
+        """Update the variables once, from gradients summed per embedding id and over replicas.
 
         Keras passes repeated ids on as repeated rows, which every rule that is not linear in the
-        gradient (and clipping) would treat as separate gradients.
+        gradient (and clipping) would treat as separate gradients, and clips on each replica alone.
+
+        Raises:
+            ValueError: A variable is unknown, no gradient is there at all, or gradients are to be
+                accumulated in a compiled step under a distribution strategy.
         """
-        if self.built and trainable_variables is not None:
+        compiled = tf.distribute.has_strategy() and not tf.executing_eagerly()
+        if self.gradient_accumulation_steps and compiled:
+            raise ValueError(
+                f"{self.name}: gradient_accumulation_steps={self.gradient_accumulation_steps} does "
+                "not work in a compiled step under a tf.distribute strategy (Keras' own optimizers "
+                "fail there too). Use larger batches without accumulation, or compile the model "
+                "with run_eagerly=True."
+            )
+        grads = [tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g for g in grads]
+        if trainable_variables is not None:
             trainable_variables = list(trainable_variables)
-            for variable in trainable_variables:
-                self._known_index(variable)
-        dense = [tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g for g in grads]
-        super().apply(dense, trainable_variables)
+            if self.built:
+                for variable in trainable_variables:
+                    self._known_index(variable)
+            if self.gradient_accumulation_steps and any(g is not None for g in grads):
+                pairs = zip(grads, trainable_variables, strict=True)
+                grads = [tf.zeros(v.shape, v.dtype) if g is None else g for g, v in pairs]
+        super().apply(sum_over_replicas(grads), trainable_variables)
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:
         """Exclude variables from weight decay; calls add up.
@@ -219,9 +285,39 @@ class Optimizer(keras.optimizers.Optimizer, abc.ABC):
     def get_config(self) -> dict:
         """Arguments that make an equal optimizer (without its state)."""
         config = super().get_config()
+        config["nonfinite"] = self.nonfinite
         if self._no_decay:
             config["exclude_from_weight_decay"] = list(self._no_decay)
         return config
+
+    def load_own_variables(self, store) -> None:
+        """Take the state from a file; before ``build``, keep it until then.
+
+        Raises:
+            ValueError: The state is not that of the variables the optimizer was built for.
+        """
+        if not self.built:
+            self._waiting = {key: store[key][...] for key in store.keys()}  # noqa: SIM118, not a dict
+            return
+        mine = [tuple(v.shape) for v in self.variables]
+        stored = [tuple(store[str(i)].shape) for i in range(len(store.keys()))]
+        if mine != stored:
+            raise ValueError(
+                f"{self.name}: the stored optimizer state has {len(stored)} arrays, but this "
+                f"optimizer has {len(mine)}, or of other shapes. The model that was saved had "
+                "other trainable variables or another optimizer: freeze the same layers before "
+                "loading, or load it with compile=False and compile it anew."
+            )
+        super().load_own_variables(store)
+
+    def _make_slots(self, variable) -> dict[str, keras.Variable]:
+        made = {}
+        for name, slot in self.slots(tuple(variable.shape)).items():
+            shape, initial_value = slot if isinstance(slot, Slot) else (None, slot)
+            made[name] = compat.add_slot(
+                self, variable, name, initial_value, compute_dtype(variable), shape
+            )
+        return made
 
     def _known_index(self, variable) -> int:
         index = compat.index_of(self, variable)
@@ -247,6 +343,24 @@ def compute_dtype(variable) -> str:
 def inverse_root(x: tf.Tensor) -> tf.Tensor:
     """1/√x, and 0 where x = 0: a coordinate that never had a gradient stays where it is."""
     return tf.math.divide_no_nan(tf.ones([], x.dtype), tf.sqrt(x))
+
+
+def sum_over_replicas(grads: Sequence[tf.Tensor | None]) -> list[tf.Tensor | None]:
+    """Sum of each gradient over the replicas of a ``tf.distribute`` strategy; None stays None."""
+    context = tf.distribute.get_replica_context()
+    present = [g for g in grads if g is not None]
+    if context is None or context.num_replicas_in_sync == 1 or not present:
+        return list(grads)
+    sums = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, present))
+    return [None if g is None else next(sums) for g in grads]
+
+
+def round_at_random(x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Float32 to bfloat16, up or down in proportion to the distance; the same for equal seeds."""
+    bits = tf.bitcast(x, "int32")
+    noise = tf.random.stateless_uniform(tf.shape(x), seed, 0, 1 << 16, "int32")
+    cut = tf.bitwise.bitwise_and(bits + noise, tf.constant(-(1 << 16), "int32"))
+    return tf.cast(tf.where(tf.math.is_finite(x), tf.bitcast(cut, "float32"), x), "bfloat16")
 
 
 Rate = float | keras.optimizers.schedules.LearningRateSchedule | Callable[[], tf.Tensor]

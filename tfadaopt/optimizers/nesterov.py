@@ -60,7 +60,7 @@ class Nesterov(Optimizer):
             hint="give the share μ of the buffer that is kept per step, such as 0.9",
         )
 
-    def slots(self):
+    def slots(self, shape):
         return {"momentum": 0.0}
 
     def advance(self, state, g, t):

@@ -94,7 +94,7 @@ class RMSprop(Optimizer):
         )
         self.centered = boolean(owner, "centered", centered)
 
-    def slots(self):
+    def slots(self, shape):
         slots = {"velocity": 0.0}
         if self.centered:
             slots["average_gradient"] = 0.0

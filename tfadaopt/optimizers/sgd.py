@@ -42,7 +42,7 @@ class SGD(Optimizer):
     def __init__(self, learning_rate: Rate = 0.01, **kwargs):
         super().__init__(learning_rate, **kwargs)
 
-    def slots(self):
+    def slots(self, shape):
         return {}
 
     def advance(self, state, g, t):
