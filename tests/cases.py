@@ -41,7 +41,7 @@ class Case:
 
     def twin(self, learning_rate=RATE):
         """The float64 twin of one array; the rate may be a function of the 0-based step."""
-        return REFERENCES[self.name](learning_rate=learning_rate, **self.arguments)
+        return REFERENCES[self.name](**{**self.arguments, "learning_rate": learning_rate})
 
 
 # The last row of a method is the one with the most state: it stands for the method where running
@@ -66,6 +66,27 @@ CASES = (
         "RMSprop",
         {"centered": True, "epsilon": 1e-4, "momentum": 0.9, "rho": 0.95},
     ),
+    Case("adadelta", "Adadelta"),
+    Case("adadelta-rho", "Adadelta", {"rho": 0.9, "epsilon": 1e-3}),
+    Case("adam-zero-epsilon", "Adam", {"epsilon": 0.0}),
+    Case("adam-betas", "Adam", {"beta_1": 0.5, "beta_2": 0.75, "epsilon": 1e-3}),
+    Case("adam", "Adam"),
+    Case("adamax-epsilon", "Adamax", {"epsilon": 1e-7}),
+    Case("adamax", "Adamax"),
+    Case("nadam-constant", "Nadam", {"psi": None}),
+    Case("nadam", "Nadam"),
+    Case("amsgrad-corrected", "AMSGrad", {"bias_correction": True}),
+    Case("amsgrad", "AMSGrad"),
+    Case("yogi-corrected", "Yogi", {"bias_correction": True}),
+    Case("yogi", "Yogi"),
+    Case("adamw-heavy", "AdamW", {"weight_decay": 0.5}),
+    Case("adamw", "AdamW"),
+    Case("radam-threshold", "RAdam", {"threshold": 5.0}),
+    Case("radam", "RAdam"),
+    Case("adabelief-epsilon", "AdaBelief", {"epsilon": 1e-8}),
+    Case("adabelief", "AdaBelief"),
+    Case("nadamw-scheduled", "NadamW", {"psi": 0.004}),
+    Case("nadamw", "NadamW"),
 )
 
 BY_ID = {case.id: case for case in CASES}

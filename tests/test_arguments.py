@@ -24,7 +24,14 @@ BAD_OWN = {
     "rho": [None, *SHARE],
     "epsilon": [None, *NOT_NEGATIVE],
     "centered": [None, 1, 0.0, "False"],
+    "beta_1": [None, *SHARE],
+    "beta_2": [None, *SHARE],
+    "psi": NOT_NEGATIVE,
+    "threshold": [None, 3.9, *NOT_NEGATIVE],
+    "bias_correction": [None, 1, 0.0, "False"],
+    "weight_decay": NOT_NEGATIVE,
 }
+NOT_HALF = {"learning_rate", "centered", "bias_correction", "threshold"}
 BAD_COMMON = {
     "weight_decay": NOT_NEGATIVE,
     "clipnorm": POSITIVE,
@@ -120,7 +127,7 @@ def test_any_real_number_is_a_rate(case, rate):
     )
 
 
-@pytest.mark.parametrize("name", sorted(BAD_OWN.keys() - {"learning_rate", "centered"}))
+@pytest.mark.parametrize("name", sorted(BAD_OWN.keys() - NOT_HALF))
 @pytest.mark.parametrize("value", GOOD[1:4] + GOOD[5:], ids=lambda v: type(v).__name__)
 def test_any_real_number_is_an_argument(name, value):
     for method in tfadaopt.methods():

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import tfadaopt
-from tfadaopt.optimizers.base import Optimizer, inverse_root
+from tfadaopt.optimizers.base import inverse_root
 
 from .cases import BY_ID, FULLEST, RATE, each_method
 from .trajectories import ONE, STEPS, check_readings, check_updates, follow, problem, train
@@ -236,28 +236,195 @@ def rmsprop_mutants():
     ]
 
 
+def moments(rule_1, rule_2):
+    """An ``advance`` with rules (old, g, β) for m and for v."""
+    return {
+        "advance": lambda self, s, g, t: {
+            **s,
+            "momentum": rule_1(s["momentum"], g, self.beta_1),
+            "velocity": rule_2(s["velocity"], g, self.beta_2),
+        }
+    }
+
+
+def mean(old, g, beta):
+    return beta * old + (1 - beta) * g
+
+
+def mean_square(old, g, beta):
+    return beta * old + (1 - beta) * g**2
+
+
+def moment_mutants(case):
+    """Faults of the running means that Adam and its kin share."""
+    return [
+        Mutant(case, "β₁ swapped", moments(lambda m, g, b: (1 - b) * m + b * g, mean_square)),
+        Mutant(case, "1 − β₁ forgotten", moments(lambda m, g, b: b * m + g, mean_square)),
+        Mutant(case, "no momentum", moments(lambda m, g, b: g, mean_square)),
+        Mutant(case, "m of half precision", moments(lambda *x: half(mean(*x)), mean_square)),
+        Mutant(case, "β₂ swapped", moments(mean, lambda v, g, b: (1 - b) * v + b * g**2)),
+        Mutant(case, "1 − β₂ forgotten", moments(mean, lambda v, g, b: b * v + g**2)),
+        Mutant(case, "|g| instead of g²", moments(mean, lambda v, g, b: mean(v, tf.abs(g), b))),
+        Mutant(case, "sum of squares", moments(mean, lambda v, g, b: v + g**2)),
+    ]
+
+
+def scale_mutant(case, fault, rule):
+    """A scale of state, t and the optimizer itself."""
+    return Mutant(case, fault, {"scale": lambda self, s, t: rule(s, t, self)})
+
+
+def corrected(s, t, o):
+    return tf.sqrt(s["velocity"] / (1 - o.beta_2**t))
+
+
+def family_mutants():
+    adam, adadelta, amsgrad = tfadaopt.Adam, tfadaopt.Adadelta, tfadaopt.AMSGrad
+    return [
+        *(mutant for case in ("adam", "nadam", "radam") for mutant in moment_mutants(case)),
+        scale_mutant(
+            "adam",
+            "v not corrected",
+            lambda s, t, o: 1 / ((1 - o.beta_1**t) * (tf.sqrt(s["velocity"]) + o.epsilon)),
+        ),
+        scale_mutant("adam", "m not corrected", lambda s, t, o: 1 / (corrected(s, t, o) + 1e-8)),
+        scale_mutant(
+            "adam-betas",
+            "Keras' ε̂",
+            lambda s, t, o: (
+                tf.sqrt(1 - o.beta_2**t)
+                / ((1 - o.beta_1**t) * (tf.sqrt(s["velocity"]) + o.epsilon))
+            ),
+        ),
+        scale_mutant(
+            "adam-betas",
+            "ε inside the root",
+            lambda s, t, o: 1 / ((1 - o.beta_1**t) * tf.sqrt(corrected(s, t, o) ** 2 + o.epsilon)),
+        ),
+        scale_mutant(
+            "adam-zero-epsilon", "0/0", lambda s, t, o: 1 / ((1 - o.beta_1**t) * corrected(s, t, o))
+        ),
+        scale_mutant("adam", "corrected in half", lambda s, t, o: adam.scale(o, s, half(t + 0.01))),
+        scale_mutant(
+            "amsgrad",
+            "v instead of its maximum",
+            lambda s, t, o: amsgrad.scale(o, {"velocity_hat": s["velocity"]}, t),
+        ),
+        scale_mutant(
+            "amsgrad-corrected",
+            "not corrected",
+            lambda s, t, o: 1 / (tf.sqrt(s["velocity_hat"]) + o.epsilon),
+        ),
+        scale_mutant("adamax-epsilon", "not corrected", lambda s, t, o: 1 / (s["norm"] + 1e-7)),
+        Mutant(
+            "adamax",
+            "sum instead of maximum",
+            {
+                "advance": lambda self, s, g, t: {
+                    "momentum": mean(s["momentum"], g, 0.9),
+                    "norm": 0.999 * s["norm"] + tf.abs(g),
+                }
+            },
+        ),
+        Mutant(
+            "nadam",
+            "no look-ahead",
+            {"direction": lambda self, s, g, t: s["momentum"] / (1 - s["momentum_product"])},
+        ),
+        Mutant(
+            "nadam", "Keras' ψ", {"mu": lambda self, t: self.beta_1 * (1 - 0.5 * tf.pow(0.96, t))}
+        ),
+        Mutant("nadam-constant", "scheduled", {"mu": lambda self, t: 0.45 + 0.0 * t}),
+        Mutant(
+            "radam",
+            "threshold 5",
+            {
+                "scale": lambda self, s, t: tf.where(
+                    t < 6, 1 / (1 - 0.9**t), tfadaopt.RAdam.scale(self, s, t)
+                )
+            },
+        ),
+        Mutant("radam", "never rectified", {"rectification": lambda self, t: 0.0 * t}),
+        Mutant("radam", "always full", {"rectification": lambda self, t: 0.0 * t + 1}),
+        Mutant(
+            "adabelief",
+            "m of the step before",
+            {
+                "advance": lambda self, s, g, t: {
+                    "momentum": mean(s["momentum"], g, 0.9),
+                    "belief": mean_square(s["belief"], g - s["momentum"], 0.999) + 1e-16,
+                }
+            },
+        ),
+        Mutant(
+            "adabelief-epsilon",
+            "ε not kept in s",
+            {
+                "advance": lambda self, s, g, t: {
+                    "momentum": mean(s["momentum"], g, 0.9),
+                    "belief": mean_square(s["belief"], g - mean(s["momentum"], g, 0.9), 0.999),
+                }
+            },
+        ),
+        Mutant("yogi", "is Adam's v", moments(mean, mean_square)),
+        Mutant(
+            "yogi",
+            "wrong sign",
+            moments(mean, lambda v, g, b: v - (1 - b) * tf.sign(g**2 - v) * g**2),
+        ),
+        Mutant(
+            "yogi-corrected",
+            "not corrected",
+            {"scale": lambda self, s, t: 1 / (tf.sqrt(s["velocity"]) + self.epsilon)},
+        ),
+        Mutant(
+            "adadelta",
+            "E_x of this step",
+            {
+                "update": lambda self, theta, s, g, t, eta: (
+                    (new := self.advance(s, g, t)),
+                    self.delta(new, g, t, eta),
+                )
+            },
+        ),
+        Mutant(
+            "adadelta",
+            "ε only below",
+            {
+                "scale": lambda self, s, t: (
+                    (tf.sqrt(s["accumulated_delta_var"]) + 1e-3)
+                    * adadelta.scale(self, {**s, "accumulated_delta_var": 0.0}, t)
+                    * 1e3
+                )
+            },
+        ),
+        Mutant("adamw-heavy", "no decay", {"decays": lambda self, variable: False}),
+        Mutant("nadamw", "no decay", {"decays": lambda self, variable: False}),
+    ]
+
+
 def common_mutants(case):
-    """Faults that any method may have; ``right`` calls the method as it is."""
-    right = getattr(tfadaopt, case.name).delta
+    """Faults that any method may have in what it subtracts."""
+    right = getattr(tfadaopt, case.name).update
 
     def delta(rule):
-        return {
-            "delta": lambda self, s, g, t, eta: rule(
-                lambda g, eta: right(self, s, g, t, eta), g, eta, t
-            )
-        }
+        def update(self, theta, s, g, t, eta):
+            new, step = right(self, theta, s, g, t, eta)
+            return new, rule(step, eta, t)
+
+        return {"update": update}
 
     return [
-        Mutant(case.id, "10 % too slow", delta(lambda f, g, eta, t: f(g, 0.9 * eta))),
-        Mutant(case.id, "0.01 % too fast", delta(lambda f, g, eta, t: 1.0001 * f(g, eta))),
-        Mutant(case.id, "uphill", delta(lambda f, g, eta, t: -f(g, eta))),
-        Mutant(case.id, "half precision", delta(lambda f, g, eta, t: half(f(g, eta)))),
-        Mutant(case.id, "warms up", delta(lambda f, g, eta, t: (1 - 0.5**t) * f(g, eta))),
-        Mutant(case.id, "η squared", delta(lambda f, g, eta, t: f(g, eta * eta))),
+        Mutant(case.id, "10 % too slow", delta(lambda d, eta, t: 0.9 * d)),
+        Mutant(case.id, "0.01 % too fast", delta(lambda d, eta, t: 1.0001 * d)),
+        Mutant(case.id, "uphill", delta(lambda d, eta, t: -d)),
+        Mutant(case.id, "half precision", delta(lambda d, eta, t: half(d))),
+        Mutant(case.id, "warms up", delta(lambda d, eta, t: (1 - 0.5**t) * d)),
+        Mutant(case.id, "η squared", delta(lambda d, eta, t: eta * d)),
         Mutant(
             case.id,
             "stops at step 150",
-            delta(lambda f, g, eta, t: tf.where(t < 150, 1.0, 0.0) * f(g, eta)),
+            delta(lambda d, eta, t: tf.where(t < 150, 1.0, 0.0) * d),
         ),
     ]
 
@@ -272,6 +439,7 @@ MUTANTS = [
     Mutant("nesterov", "is Momentum", {"direction": tfadaopt.Momentum.direction}),
     *adagrad_mutants(),
     *rmsprop_mutants(),
+    *family_mutants(),
     *(mutant for case in FULLEST for mutant in common_mutants(case)),
 ]
 
@@ -321,13 +489,20 @@ def test_broken_update_is_caught(mutant, figures):
 def misread(case):
     """The update is right, what is read is wrong."""
     method = getattr(tfadaopt, case.name)
+
+    def update(self, *args):
+        self.steps = True
+        done = method.update(self, *args)
+        self.steps = False
+        return done
+
     return Mutant(
         case.id,
         "reads a rate 10 % too small",
         {
-            "rate": lambda self, s, t, eta: 0.9 * method.rate(self, s, t, eta),
-            "delta": lambda self, s, g, t, eta: method.delta(self, s, g, t, eta / self.correction),
-            "correction": 1.0 if method.delta is not Optimizer.delta else 0.9,
+            "rate": lambda self, *args: method.rate(self, *args) * (1.0 if self.steps else 0.9),
+            "update": update,
+            "steps": False,
         },
     )
 

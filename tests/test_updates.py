@@ -128,6 +128,7 @@ KERAS = {
     "adagrad-epsilon": lambda **kw: keras.optimizers.Adagrad(
         initial_accumulator_value=0.0, epsilon=1e-2, **kw
     ),
+    "adamax-epsilon": lambda **kw: keras.optimizers.Adamax(**kw),
     "rmsprop": lambda **kw: keras.optimizers.RMSprop(**kw),
     "rmsprop-rho": lambda **kw: keras.optimizers.RMSprop(rho=0.99, **kw),
     "rmsprop-momentum": lambda **kw: keras.optimizers.RMSprop(momentum=0.9, **kw),
@@ -143,6 +144,22 @@ def rss(initial, epsilon):
 
 
 OPTAX = {
+    "adadelta": lambda: optax.adadelta(RATE, rho=0.95, eps=1e-6),
+    "adadelta-rho": lambda: optax.adadelta(RATE, rho=0.9, eps=1e-3),
+    "adam": lambda: optax.adam(RATE),
+    "adam-betas": lambda: optax.adam(RATE, 0.5, 0.75, 1e-3),
+    "nadam-constant": lambda: optax.nadam(RATE),
+    "adamw": lambda: optax.adamw(RATE, weight_decay=0.004),
+    "adamw-heavy": lambda: optax.adamw(RATE, weight_decay=0.5),
+    "nadamw": lambda: optax.nadamw(RATE, weight_decay=0.004),
+    "radam": lambda: optax.radam(RATE, threshold=4.0),
+    "radam-threshold": lambda: optax.radam(RATE, threshold=5.0),
+    "adabelief": lambda: optax.adabelief(RATE, eps=1e-16, eps_root=1e-16),
+    "adabelief-epsilon": lambda: optax.adabelief(RATE, eps=1e-8, eps_root=1e-8),
+    "amsgrad": lambda: optax.chain(
+        optax.scale_by_amsgrad(bias_correction_mu=False, bias_correction_nu=False),
+        optax.scale(-RATE),
+    ),
     "sgd": lambda: optax.sgd(RATE),
     "momentum-0.5": lambda: optax.sgd(RATE, momentum=0.5),
     "momentum": lambda: optax.sgd(RATE, momentum=0.9),

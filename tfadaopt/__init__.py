@@ -19,22 +19,42 @@ if TYPE_CHECKING:
         accumulators,
         effective_learning_rate,
     )
+    from tfadaopt.optimizers.adabelief import AdaBelief
+    from tfadaopt.optimizers.adadelta import Adadelta
     from tfadaopt.optimizers.adagrad import Adagrad
+    from tfadaopt.optimizers.adam import Adam
+    from tfadaopt.optimizers.adamax import Adamax
+    from tfadaopt.optimizers.adamw import AdamW
+    from tfadaopt.optimizers.amsgrad import AMSGrad
     from tfadaopt.optimizers.momentum import Momentum
+    from tfadaopt.optimizers.nadam import Nadam
+    from tfadaopt.optimizers.nadamw import NadamW
     from tfadaopt.optimizers.nesterov import Nesterov
+    from tfadaopt.optimizers.radam import RAdam
     from tfadaopt.optimizers.rmsprop import RMSprop
     from tfadaopt.optimizers.sgd import SGD
+    from tfadaopt.optimizers.yogi import Yogi
 
 __version__ = "0.1.0"
 
 __all__ = [
     "SGD",
+    "AMSGrad",
+    "AdaBelief",
+    "Adadelta",
     "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
     "Method",
     "Momentum",
+    "Nadam",
+    "NadamW",
     "Nesterov",
+    "RAdam",
     "RMSprop",
     "UnsupportedOptimizerError",
+    "Yogi",
     "accumulators",
     "callbacks",
     "effective_learning_rate",

@@ -10,11 +10,21 @@ Every twin has the name, the arguments and the defaults of the public class, and
 `learning_rate` is a number or a function of the 0-based step.
 """
 
+from .adabelief import AdaBelief
+from .adadelta import Adadelta
 from .adagrad import Adagrad
+from .adam import Adam
+from .adamax import Adamax
+from .adamw import AdamW
+from .amsgrad import AMSGrad
 from .momentum import Momentum
+from .nadam import Nadam
+from .nadamw import NadamW
 from .nesterov import Nesterov
+from .radam import RAdam
 from .rmsprop import RMSprop
 from .sgd import SGD
+from .yogi import Yogi
 
 REFERENCES = {
     "SGD": SGD,
@@ -22,6 +32,33 @@ REFERENCES = {
     "Nesterov": Nesterov,
     "Adagrad": Adagrad,
     "RMSprop": RMSprop,
+    "Adadelta": Adadelta,
+    "Adam": Adam,
+    "Adamax": Adamax,
+    "Nadam": Nadam,
+    "AMSGrad": AMSGrad,
+    "Yogi": Yogi,
+    "AdamW": AdamW,
+    "RAdam": RAdam,
+    "AdaBelief": AdaBelief,
+    "NadamW": NadamW,
 }
 
-__all__ = ["REFERENCES", "SGD", "Adagrad", "Momentum", "Nesterov", "RMSprop"]
+__all__ = [
+    "REFERENCES",
+    "SGD",
+    "AMSGrad",
+    "AdaBelief",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Momentum",
+    "Nadam",
+    "NadamW",
+    "Nesterov",
+    "RAdam",
+    "RMSprop",
+    "Yogi",
+]

@@ -25,6 +25,7 @@ def close(actual, expected, rtol=1e-14):
 
 
 def test_names_and_defaults():
+    betas = {"beta_1": 0.9, "beta_2": 0.999}
     defaults = {
         name: {p.name: p.default for p in inspect.signature(cls).parameters.values()}
         for name, cls in REFERENCES.items()
@@ -40,6 +41,28 @@ def test_names_and_defaults():
             "momentum": 0.0,
             "epsilon": 1e-7,
             "centered": False,
+        },
+        "Adadelta": {"learning_rate": 1.0, "rho": 0.95, "epsilon": 1e-6},
+        "Adam": {"learning_rate": 0.001, **betas, "epsilon": 1e-8},
+        "Adamax": {"learning_rate": 0.002, **betas, "epsilon": 0.0},
+        "Nadam": {"learning_rate": 0.002, **betas, "epsilon": 1e-8, "psi": 0.004},
+        "AMSGrad": {"learning_rate": 0.001, **betas, "epsilon": 1e-8, "bias_correction": False},
+        "Yogi": {
+            "learning_rate": 0.01,
+            **betas,
+            "epsilon": 1e-3,
+            "initial_accumulator_value": 1e-6,
+            "bias_correction": False,
+        },
+        "AdamW": {"learning_rate": 0.001, "weight_decay": 0.004, **betas, "epsilon": 1e-8},
+        "RAdam": {"learning_rate": 0.001, **betas, "epsilon": 1e-8, "threshold": 4.0},
+        "AdaBelief": {"learning_rate": 0.001, **betas, "epsilon": 1e-16},
+        "NadamW": {
+            "learning_rate": 0.002,
+            "weight_decay": 0.004,
+            **betas,
+            "epsilon": 1e-8,
+            "psi": None,
         },
     }
     assert all(cls.__name__ == name for name, cls in REFERENCES.items())
