@@ -68,7 +68,10 @@ def walk(surface: Surface, method: str, learning_rates: Sequence[float], steps: 
     rates = tf.constant(learning_rates)[:, tf.newaxis]
     start = np.tile(np.array(surface.start, "float32"), [len(learning_rates), 1])
     points = tf.Variable(start)
-    optimizer: tfadaopt.optimizers.base.Optimizer = cls(learning_rate=lambda: rates)
+    # A walker that overflows must not hold up the others, which share its variable.
+    optimizer: tfadaopt.optimizers.base.Optimizer = cls(
+        learning_rate=lambda: rates, nonfinite="ignore"
+    )
     optimizer.build([points])
 
     @tf.function

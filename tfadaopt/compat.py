@@ -73,19 +73,17 @@ def add_slot(
 class KerasOptimizer(keras.optimizers.Optimizer):
     """Keras' optimizer, with what it does wrong inside ``apply`` put right.
 
-    Gradients of several replicas are summed by the caller, before clipping, so not again here. A
-    moving average of the weights moves with the weights only, and sees them constrained.
+    Gradients of several replicas are summed by the caller, before clipping, so not again here;
+    weights decay in ``update_step``, in the precision of the update. A moving average of the
+    weights moves with the weights only, and sees them constrained.
     """
-
-    decays_by_itself = False
 
     def decays(self, variable) -> bool:
         """Whether weight decay is on for this variable."""
         return bool(self.weight_decay) and self._use_weight_decay(variable)
 
     def _apply_weight_decay(self, variables):
-        if not self.decays_by_itself:
-            super()._apply_weight_decay(variables)
+        pass
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
         return grads_and_vars

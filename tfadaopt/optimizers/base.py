@@ -159,12 +159,11 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         return self.rate(state, t, eta) * self.direction(state, g, t)
 
     def update(
-        self, theta: tf.Tensor, state: State, g: tf.Tensor, t: tf.Tensor, eta: tf.Tensor, decay
+        self, theta: tf.Tensor, state: State, g: tf.Tensor, t: tf.Tensor, eta: tf.Tensor
     ) -> tuple[State, tf.Tensor]:
-        """State after g, and what is subtracted from θ: all of a step.
+        """State after g, and what is subtracted from θ: all of a step but weight decay.
 
         A method whose state needs θ or η, or whose step needs the state before, overrides this.
-        ``decay`` is λ of this variable for a method that ``decays_by_itself``.
         """
         state = self.advance(state, g, t)
         return state, self.delta(state, g, t, eta)
@@ -211,8 +210,9 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         slots = self.slots_of(variable)
         before = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
         theta = tf.cast(tf.convert_to_tensor(variable), dtype)
-        decay = self.weight_decay if self.decays_by_itself and self.decays(variable) else 0.0
-        state, delta = self.update(theta, before, g, t, eta, decay)
+        shrink = eta * self.weight_decay * theta if self.decays(variable) else None
+        state, delta = self.update(theta if shrink is None else theta - shrink, before, g, t, eta)
+        delta = delta if shrink is None else delta + shrink
         if self.nonfinite == "skip":
             finite = tf.reduce_all(tf.math.is_finite(g))
             state = {name: tf.where(finite, state[name], before[name]) for name in before}
