@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfadaopt.optimizers.arguments import number
+from tfadaopt.optimizers.arguments import share
 from tfadaopt.optimizers.base import Optimizer, Rate
 
 
@@ -51,14 +51,7 @@ class Nesterov(Optimizer):
 
     def __init__(self, learning_rate: Rate = 0.01, momentum: float = 0.9, **kwargs):
         super().__init__(learning_rate, **kwargs)
-        self.momentum = number(
-            type(self).__name__,
-            "momentum",
-            momentum,
-            at_least=0.0,
-            below=1.0,
-            hint="give the share μ of the buffer that is kept per step, such as 0.9",
-        )
+        self.momentum = share(type(self).__name__, "momentum", momentum, "the buffer, such as 0.9")
 
     def slots(self, shape):
         return {"momentum": 0.0}

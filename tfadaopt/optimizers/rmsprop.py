@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfadaopt.optimizers.arguments import boolean, number
+from tfadaopt.optimizers.arguments import boolean, number, share
 from tfadaopt.optimizers.base import Optimizer, Rate, inverse_root
 
 
@@ -73,22 +73,8 @@ class RMSprop(Optimizer):
     ):
         super().__init__(learning_rate, **kwargs)
         owner = type(self).__name__
-        self.rho = number(
-            owner,
-            "rho",
-            rho,
-            at_least=0.0,
-            below=1.0,
-            hint="give the share ρ of the running mean that is kept per step, such as 0.9",
-        )
-        self.momentum = number(
-            owner,
-            "momentum",
-            momentum,
-            at_least=0.0,
-            below=1.0,
-            hint="give the share μ of the buffer that is kept per step, such as 0 or 0.9",
-        )
+        self.rho = share(owner, "rho", rho, "the running mean, such as 0.9")
+        self.momentum = share(owner, "momentum", momentum, "the buffer, such as 0 or 0.9")
         self.epsilon = number(
             owner, "epsilon", epsilon, at_least=0.0, hint="give a small number ε, such as 1e-7"
         )
