@@ -70,6 +70,17 @@ def add_slot(
         )
 
 
+def add_shared(optimizer, name: str, initial_value: float, dtype: str) -> keras.Variable:
+    """A number that all variables share; replicas agree on it, so the first one's value counts."""
+    return optimizer.add_variable(
+        shape=(),
+        initializer=lambda shape, dtype: tf.fill(shape, tf.constant(initial_value, dtype)),
+        dtype=dtype,
+        aggregation="only_first_replica",
+        name=name,
+    )
+
+
 class KerasOptimizer(keras.optimizers.Optimizer):
     """Keras' optimizer, with what it does wrong inside ``apply`` put right.
 
@@ -82,8 +93,15 @@ class KerasOptimizer(keras.optimizers.Optimizer):
         """Whether weight decay is on for this variable."""
         return bool(self.weight_decay) and self._use_weight_decay(variable)
 
+    def update_shared(self, gradients, variables, learning_rate) -> None:
+        """What comes before the steps of the single variables, from all of them together."""
+
     def _apply_weight_decay(self, variables):
         pass
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        self.update_shared(grads, trainable_variables, learning_rate)
+        super()._backend_update_step(grads, trainable_variables, learning_rate)
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
         return grads_and_vars

@@ -5,11 +5,7 @@ import tensorflow as tf
 
 from tfadaopt import compat
 from tfadaopt.catalog import METHODS
-from tfadaopt.optimizers.base import Optimizer, compute_dtype
-
-
-class UnsupportedOptimizerError(TypeError):
-    """The optimizer has no effective learning rate that tfadaopt can read."""
+from tfadaopt.optimizers.base import Optimizer, UnsupportedOptimizerError, compute_dtype
 
 
 def readable(optimizer: keras.optimizers.Optimizer) -> Optimizer:
@@ -34,9 +30,7 @@ def readable(optimizer: keras.optimizers.Optimizer) -> Optimizer:
 def broadcastable_rate(optimizer: Optimizer, variable) -> tf.Tensor:
     """Effective rate in its natural shape: a scalar where one rate serves all coordinates."""
     dtype = compute_dtype(variable)
-    state = {
-        name: tf.convert_to_tensor(slot) for name, slot in optimizer.slots_of(variable).items()
-    }
+    state = optimizer.state_of(variable)
     t = tf.cast(tf.maximum(tf.convert_to_tensor(optimizer.iterations), 1), dtype)
     eta = tf.cast(compat.applied_learning_rate(optimizer), dtype)
     return optimizer.rate(state, t, eta)
@@ -59,7 +53,8 @@ def effective_learning_rate(optimizer: keras.optimizers.Optimizer, variable) -> 
         A tensor of the variable's shape; float32 for a half-precision variable.
 
     Raises:
-        UnsupportedOptimizerError: The optimizer is not one of tfadaopt's.
+        UnsupportedOptimizerError: The optimizer is not one of tfadaopt's, or sizes no coordinate by
+            itself (``Shampoo`` and ``SOAP``: a matrix acts on the gradient).
         ValueError: It is not built yet, or not for this variable.
 
     Example:
@@ -79,7 +74,9 @@ def accumulators(optimizer: keras.optimizers.Optimizer, variable) -> dict[str, t
 
     ``SGD`` keeps none, ``Momentum`` and ``Nesterov`` have ``momentum``, ``Adagrad`` has
     ``accumulator``, ``RMSprop`` has ``velocity`` and, where they are used, ``average_gradient``
-    and ``momentum``. Moving averages of the weights and accumulated gradients are not among them.
+    and ``momentum``, Adam's family ``momentum`` and ``velocity``; the docstring of each class names
+    its own. Numbers that all variables share, such as Prodigy's ``distance``, are among them.
+    Moving averages of the weights by ``use_ema`` and accumulated gradients are not.
 
     Args:
         optimizer: One of tfadaopt's optimizers, built; a ``LossScaleOptimizer`` around one is
@@ -87,7 +84,8 @@ def accumulators(optimizer: keras.optimizers.Optimizer, variable) -> dict[str, t
         variable: A variable that the optimizer was built for.
 
     Returns:
-        A dictionary of tensors of the variable's shape; float32 for a half-precision variable.
+        A dictionary of tensors, of the variable's shape or smaller; float32 for a half-precision
+        variable.
 
     Raises:
         UnsupportedOptimizerError: The optimizer is not one of tfadaopt's.

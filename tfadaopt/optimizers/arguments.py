@@ -62,6 +62,32 @@ def share(owner: str, name: str, value, what: str) -> float:
     return number(owner, name, value, at_least=0.0, below=1.0, hint=hint)
 
 
+def count(owner: str, name: str, value, *, at_least: int, hint: str) -> int:
+    """Return ``value`` as an int, or raise an error that says what is allowed.
+
+    Args:
+        owner: Class that the argument belongs to, for the message.
+        name: Name of the argument.
+        value: What was received.
+        at_least: Smallest allowed value.
+        hint: What to give instead, as the end of a sentence.
+
+    Raises:
+        TypeError: Not a whole number.
+        ValueError: Too small.
+    """
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+        raise TypeError(
+            f"{owner}: {name} must be a whole number, but {value!r} ({type(value).__name__}) was "
+            f"received; {hint}."
+        )
+    if value < at_least:
+        raise ValueError(
+            f"{owner}: {name}={value} is not allowed; it must be at least {at_least}: {hint}."
+        )
+    return int(value)
+
+
 def boolean(owner: str, name: str, value) -> bool:
     """Return ``value`` as a bool, or raise ``TypeError``: a "False" read as true helps nobody."""
     if not isinstance(value, bool | np.bool_):

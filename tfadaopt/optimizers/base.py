@@ -16,6 +16,10 @@ from tfadaopt.optimizers.arguments import number
 State = Mapping[str, tf.Tensor]
 
 
+class UnsupportedOptimizerError(TypeError):
+    """The optimizer has no effective learning rate that tfadaopt can read."""
+
+
 class Slot(NamedTuple):
     """State of a shape of its own, where that is not the variable's.
 
@@ -39,9 +43,11 @@ _POSITIVE_OR_NONE = {
 class Optimizer(compat.KerasOptimizer, abc.ABC):
     """Abstract base of the optimizers of tfadaopt.
 
-    A method writes ``slots``, ``advance``, ``scale``, ``direction`` and ``get_config``. This class
-    does the rest: it builds the slots, steps, reads the rate, checks arguments, sums the gradients
-    of an embedding per id, and keeps state and arithmetic of half-precision variables in float32.
+    A method writes ``slots``, ``advance``, ``scale``, ``direction`` and ``get_config``; one that is
+    no product of the last two writes ``update`` instead of ``advance`` and ``direction``, and one
+    that needs numbers over all variables ``shared`` and ``advance_shared``. This class does the
+    rest: it builds the slots, steps, reads the rate, checks arguments, sums the gradients of an
+    embedding per id, and keeps state and arithmetic of half-precision variables in float32.
     Because the update uses the same ``rate`` that ``tfadaopt.effective_learning_rate`` returns,
     what is logged is what was applied.
 
@@ -125,6 +131,7 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
             )
         self.nonfinite = nonfinite
         self._slots: list[dict] = []
+        self._shared: dict[str, keras.Variable] = {}
         self._waiting: dict = {}
         self._no_decay: tuple[str, ...] = ()
         if exclude_from_weight_decay:
@@ -137,16 +144,32 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         """State kept for a variable of this shape: its initial value, or a ``Slot``, by name."""
 
     @abc.abstractmethod
-    def advance(self, state: State, g: tf.Tensor, t: tf.Tensor) -> State:
-        """State after gradient g arrives in step t = 1, 2, …"""
-
-    @abc.abstractmethod
     def scale(self, state: State, t: tf.Tensor) -> tf.Tensor:
         """Size of each coordinate without η, from the state after step t; broadcasts to θ."""
 
-    @abc.abstractmethod
+    def advance(self, state: State, g: tf.Tensor, t: tf.Tensor) -> State:
+        """State after gradient g arrives in step t = 1, 2, …"""
+        raise NotImplementedError
+
     def direction(self, state: State, g: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
         """Where the method goes, from the state after step t."""
+        raise NotImplementedError
+
+    def shared(self) -> Mapping[str, float]:
+        """Numbers that all variables have in common, and what each starts from."""
+        return {}
+
+    def advance_shared(
+        self,
+        shared: State,
+        thetas: Sequence[tf.Tensor],
+        states: Sequence[State],
+        gradients: Sequence[tf.Tensor],
+        t: tf.Tensor,
+        eta: tf.Tensor,
+    ) -> State:
+        """The shared numbers after the gradients of all variables arrive, before any moves."""
+        raise NotImplementedError
 
     # What follows from it
 
@@ -165,8 +188,27 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
 
         A method whose state needs θ or η, or whose step needs the state before, overrides this.
         """
-        state = self.advance(state, g, t)
-        return state, self.delta(state, g, t, eta)
+        new = self.advance(state, g, t)
+        return new, self.delta({**state, **new}, g, t, eta)
+
+    def decay_and_update(
+        self,
+        theta: tf.Tensor,
+        state: State,
+        g: tf.Tensor,
+        t: tf.Tensor,
+        eta: tf.Tensor,
+        decay: float,
+    ) -> tuple[State, tf.Tensor]:
+        """All of a step, weight decay λ (0 for none) included: here θ shrinks by η λ θ first.
+
+        A method whose paper decays otherwise overrides this.
+        """
+        if not decay:
+            return self.update(theta, state, g, t, eta)
+        shrink = eta * decay * theta
+        state, delta = self.update(theta - shrink, state, g, t, eta)
+        return state, delta + shrink
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
         """Create the state for ``variables``, once; Keras calls this before the first update."""
@@ -181,6 +223,11 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
             {} if compat.is_overwritten_by_gradient(self, v) else self._make_slots(v)
             for v in variables
         ]
+        dtype = "float64" if "float64" in map(compute_dtype, variables) else "float32"
+        self._shared = {
+            name: compat.add_shared(self, name, initial_value, dtype)
+            for name, initial_value in self.shared().items()
+        }
         if self._waiting:
             waiting, self._waiting = self._waiting, {}
             try:
@@ -189,7 +236,7 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
                 warnings.warn(f"{error} Training starts with fresh state.", stacklevel=2)
 
     def slots_of(self, variable) -> dict[str, keras.Variable]:
-        """State variables that belong to one variable of the model, by name.
+        """State variables of one variable of the model, by name; those it shares come last.
 
         Raises:
             ValueError: The optimizer is not built yet, or was not built for this variable.
@@ -199,7 +246,38 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
                 f"{self.name} has no state yet. Train one step first, or call "
                 "optimizer.build(model.trainable_variables)."
             )
-        return dict(self._slots[self._known_index(variable)])
+        return {**self._slots[self._known_index(variable)], **self._shared}
+
+    def state_of(self, variable) -> State:
+        """Values of ``slots_of``, in the precision of the variable's update."""
+        dtype, slots = compute_dtype(variable), self.slots_of(variable)
+        return {name: tf.cast(tf.convert_to_tensor(slot), dtype) for name, slot in slots.items()}
+
+    def update_shared(self, gradients, variables, learning_rate) -> None:
+        """Do what comes before the steps of the single variables; Keras calls this once a step."""
+        if not self._shared:
+            return
+        dtype = next(iter(self._shared.values())).dtype
+
+        def cast(x):
+            return tf.cast(tf.convert_to_tensor(x), dtype)
+
+        gradients = [cast(g) for g in gradients]
+        if self.nonfinite == "skip":
+            finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients]
+            gradients = [
+                tf.where(f, g, tf.zeros_like(g)) for f, g in zip(finite, gradients, strict=True)
+            ]
+        new = self.advance_shared(
+            {name: cast(number) for name, number in self._shared.items()},
+            [cast(v) for v in variables],
+            [{name: cast(x) for name, x in self.slots_of(v).items()} for v in variables],
+            gradients,
+            cast(self.iterations + 1),
+            cast(learning_rate),
+        )
+        for name, variable in self._shared.items():
+            self.assign(variable, new[name])
 
     def update_step(self, gradient, variable, learning_rate) -> None:
         """Do one step for one variable; Keras calls this from ``apply``."""
@@ -207,18 +285,16 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         g = tf.cast(gradient, dtype)
         eta = tf.cast(learning_rate, dtype)
         t = tf.cast(self.iterations + 1, dtype)
-        slots = self.slots_of(variable)
-        before = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
+        state = self.state_of(variable)
         theta = tf.cast(tf.convert_to_tensor(variable), dtype)
-        shrink = eta * self.weight_decay * theta if self.decays(variable) else None
-        state, delta = self.update(theta if shrink is None else theta - shrink, before, g, t, eta)
-        delta = delta if shrink is None else delta + shrink
+        decay = self.weight_decay if self.decays(variable) else 0.0
+        new, delta = self.decay_and_update(theta, state, g, t, eta, decay)
         if self.nonfinite == "skip":
             finite = tf.reduce_all(tf.math.is_finite(g))
-            state = {name: tf.where(finite, state[name], before[name]) for name in before}
+            new = {name: tf.where(finite, value, state[name]) for name, value in new.items()}
             delta = tf.where(finite, delta, tf.zeros_like(delta))
-        for name, slot in slots.items():
-            self.assign(slot, state[name])
+        for name, slot in self._slots[self._known_index(variable)].items():
+            self.assign(slot, new[name])
         if variable.dtype == tf.bfloat16:
             seed = tf.stack([tf.cast(self.iterations, "int32"), self._known_index(variable)])
             self.assign(variable, round_at_random(theta - delta, seed))
