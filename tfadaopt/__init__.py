@@ -22,37 +22,67 @@ if TYPE_CHECKING:
     from tfadaopt.optimizers.adabelief import AdaBelief
     from tfadaopt.optimizers.adadelta import Adadelta
     from tfadaopt.optimizers.adagrad import Adagrad
+    from tfadaopt.optimizers.adagradnorm import AdaGradNorm
     from tfadaopt.optimizers.adam import Adam
     from tfadaopt.optimizers.adamax import Adamax
     from tfadaopt.optimizers.adamw import AdamW
+    from tfadaopt.optimizers.adan import Adan
+    from tfadaopt.optimizers.adopt import ADOPT
     from tfadaopt.optimizers.amsgrad import AMSGrad
+    from tfadaopt.optimizers.dadaptadam import DAdaptAdam
+    from tfadaopt.optimizers.dog import DoG
+    from tfadaopt.optimizers.dowg import DoWG
+    from tfadaopt.optimizers.lamb import LAMB
+    from tfadaopt.optimizers.lars import LARS
+    from tfadaopt.optimizers.madgrad import MADGRAD
     from tfadaopt.optimizers.momentum import Momentum
     from tfadaopt.optimizers.nadam import Nadam
     from tfadaopt.optimizers.nadamw import NadamW
     from tfadaopt.optimizers.nesterov import Nesterov
+    from tfadaopt.optimizers.prodigy import Prodigy
     from tfadaopt.optimizers.radam import RAdam
     from tfadaopt.optimizers.rmsprop import RMSprop
+    from tfadaopt.optimizers.schedulefreeadamw import ScheduleFreeAdamW
+    from tfadaopt.optimizers.schedulefreesgd import ScheduleFreeSGD
     from tfadaopt.optimizers.sgd import SGD
+    from tfadaopt.optimizers.shampoo import Shampoo
+    from tfadaopt.optimizers.sm3 import SM3
+    from tfadaopt.optimizers.soap import SOAP
     from tfadaopt.optimizers.yogi import Yogi
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ADOPT",
+    "LAMB",
+    "LARS",
+    "MADGRAD",
     "SGD",
+    "SM3",
+    "SOAP",
     "AMSGrad",
     "AdaBelief",
+    "AdaGradNorm",
     "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
+    "Adan",
+    "DAdaptAdam",
+    "DoG",
+    "DoWG",
     "Method",
     "Momentum",
     "Nadam",
     "NadamW",
     "Nesterov",
+    "Prodigy",
     "RAdam",
     "RMSprop",
+    "ScheduleFreeAdamW",
+    "ScheduleFreeSGD",
+    "Shampoo",
     "UnsupportedOptimizerError",
     "Yogi",
     "accumulators",

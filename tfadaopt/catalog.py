@@ -14,8 +14,10 @@ class Method:
         year: Year of the source.
         source: Authors, title and the equation or algorithm number.
         rule: The update in one line, in the symbols of the source.
-        state: Floats of state per parameter with default arguments.
+        state: Floats of state per parameter with default arguments (of a square matrix, for
+            ``Shampoo`` and ``SOAP``); numbers per variable are not counted.
         elementwise: Whether each coordinate is sized by its own state alone.
+        has_rate: Whether a coordinate has an effective learning rate.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Method:
     rule: str
     state: int
     elementwise: bool = True
+    has_rate: bool = True
 
     @property
     def cls(self) -> type:
@@ -106,6 +109,15 @@ METHODS = (
         state=2,
     ),
     Method(
+        name="LARS",
+        module="tfadaopt.optimizers.lars",
+        year=2017,
+        source="You, Gitman & Ginsburg, Large batch training of CNNs, Algorithm 1",
+        rule="b ← μ b + ρ (g + λ θ), ρ = τ‖θ‖/(‖g‖ + λ‖θ‖); θ ← θ − η b",
+        state=1,
+        elementwise=False,
+    ),
+    Method(
         name="AMSGrad",
         module="tfadaopt.optimizers.amsgrad",
         year=2018,
@@ -122,12 +134,40 @@ METHODS = (
         state=2,
     ),
     Method(
+        name="Shampoo",
+        module="tfadaopt.optimizers.shampoo",
+        year=2018,
+        source="Gupta, Koren & Singer, Shampoo, Algorithm 1",
+        rule="W ← W − η (ε + L)^(−1/4) G (ε + R)^(−1/4)",
+        state=4,
+        elementwise=False,
+        has_rate=False,
+    ),
+    Method(
         name="AdamW",
         module="tfadaopt.optimizers.adamw",
         year=2019,
         source="Loshchilov & Hutter, Decoupled weight decay regularization, Algorithm 2",
         rule="θ ← (1 − η λ) θ − η m̂ / (√v̂ + ε)",
         state=2,
+    ),
+    Method(
+        name="AdaGradNorm",
+        module="tfadaopt.optimizers.adagradnorm",
+        year=2019,
+        source="Ward, Wu & Bottou, AdaGrad stepsizes, Algorithm 1",
+        rule="b² ← b² + ‖g‖²; θ ← θ − η g / b",
+        state=0,
+        elementwise=False,
+    ),
+    Method(
+        name="SM3",
+        module="tfadaopt.optimizers.sm3",
+        year=2019,
+        source="Anil, Gupta, Koren & Singer, Memory-efficient adaptive optimization, SM3-II",
+        rule="ν = min μ + g²; μ ← max ν; m ← mean of g/√ν; θ ← θ − η m",
+        state=1,
+        elementwise=False,
     ),
     Method(
         name="RAdam",
@@ -146,12 +186,107 @@ METHODS = (
         state=2,
     ),
     Method(
+        name="LAMB",
+        module="tfadaopt.optimizers.lamb",
+        year=2020,
+        source="You et al., Large batch optimization for deep learning, Algorithm 2",
+        rule="r = m̂ / (√v̂ + ε) + λ θ; θ ← θ − η r ‖θ‖/‖r‖",
+        state=2,
+        elementwise=False,
+    ),
+    Method(
+        name="MADGRAD",
+        module="tfadaopt.optimizers.madgrad",
+        year=2022,
+        source="Defazio & Jelassi, Adaptivity without compromise, Algorithm 1",
+        rule="z = θ₀ − s / (∛ν + ε); θ ← μ θ + (1 − μ) z",
+        state=3,
+    ),
+    Method(
+        name="Adan",
+        module="tfadaopt.optimizers.adan",
+        year=2022,
+        source="Xie et al., Adan, Algorithm 1",
+        rule="θ ← (θ − η (m̂ + β₂ v̂) / (√n̂ + ε)) / (1 + η λ)",
+        state=4,
+    ),
+    Method(
         name="NadamW",
         module="tfadaopt.optimizers.nadamw",
         year=2023,
         source="Dozat 2016 and Loshchilov & Hutter 2019; in the form of Dahl et al. 2023",
         rule="θ ← (1 − η λ) θ − η m̄ / (√v̂ + ε)",
         state=2,
+    ),
+    Method(
+        name="DoG",
+        module="tfadaopt.optimizers.dog",
+        year=2023,
+        source="Ivgi, Hinder & Carmon, DoG is SGD's best friend, equation 1",
+        rule="θ ← θ − η g max‖θ − θ₀‖ / √(Σ‖g‖² + ε)",
+        state=2,
+        elementwise=False,
+    ),
+    Method(
+        name="DAdaptAdam",
+        module="tfadaopt.optimizers.dadaptadam",
+        year=2023,
+        source="Defazio & Mishchenko, Learning-rate-free learning by D-Adaptation, Algorithm 5",
+        rule="m ← β₁ m + (1 − β₁) d η g; θ ← θ − m / (√v + ε)",
+        state=3,
+        elementwise=False,
+    ),
+    Method(
+        name="DoWG",
+        module="tfadaopt.optimizers.dowg",
+        year=2023,
+        source="Khaled, Mishchenko & Jin, DoWG unleashed, Algorithm 1",
+        rule="θ ← θ − η g r̄² / √Σ r̄²‖g‖², r̄ = max‖θ − θ₀‖",
+        state=1,
+        elementwise=False,
+    ),
+    Method(
+        name="ScheduleFreeSGD",
+        module="tfadaopt.optimizers.schedulefreesgd",
+        year=2024,
+        source="Defazio et al., The road less scheduled, equations 3–5",
+        rule="z ← z − γ g(y); x ← mean of z; y = (1 − β) z + β x",
+        state=1,
+    ),
+    Method(
+        name="ScheduleFreeAdamW",
+        module="tfadaopt.optimizers.schedulefreeadamw",
+        year=2024,
+        source="Defazio et al., The road less scheduled, Algorithm 1",
+        rule="z ← z − γ (g(y) / (√v̂ + ε) + λ y); x ← mean of z",
+        state=2,
+    ),
+    Method(
+        name="ADOPT",
+        module="tfadaopt.optimizers.adopt",
+        year=2024,
+        source="Taniguchi et al., ADOPT, Algorithm 2",
+        rule="m ← β₁ m + (1 − β₁) g / max(√v, ε), v of before; θ ← θ − η m",
+        state=2,
+    ),
+    Method(
+        name="Prodigy",
+        module="tfadaopt.optimizers.prodigy",
+        year=2024,
+        source="Mishchenko & Defazio, Prodigy, Algorithm 4",
+        rule="θ ← θ − η d m / (√v + d ε), d estimates ‖θ₀ − θ*‖",
+        state=4,
+        elementwise=False,
+    ),
+    Method(
+        name="SOAP",
+        module="tfadaopt.optimizers.soap",
+        year=2025,
+        source="Vyas et al., SOAP, Algorithm 3",
+        rule="W ← W − η Q_L Adam(Q_Lᵀ G Q_R) Q_Rᵀ",
+        state=6,
+        elementwise=False,
+        has_rate=False,
     ),
 )
 

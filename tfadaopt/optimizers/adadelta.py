@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfadaopt.optimizers.arguments import number, share
+from tfadaopt.optimizers.arguments import share, small
 from tfadaopt.optimizers.base import Optimizer, Rate, inverse_root
 from tfadaopt.optimizers.moments import running_mean
 
@@ -61,9 +61,7 @@ class Adadelta(Optimizer):
         super().__init__(learning_rate, **kwargs)
         owner = type(self).__name__
         self.rho = share(owner, "rho", rho, "both running means, such as 0.95")
-        self.epsilon = number(
-            owner, "epsilon", epsilon, at_least=0.0, hint="give a small number ε, such as 1e-6"
-        )
+        self.epsilon = small(owner, epsilon, "1e-6")
 
     def slots(self, shape):
         return {"accumulated_grad": 0.0, "accumulated_delta_var": 0.0}

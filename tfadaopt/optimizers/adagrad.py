@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfadaopt.optimizers.arguments import number
+from tfadaopt.optimizers.arguments import number, small
 from tfadaopt.optimizers.base import Optimizer, Rate, inverse_root
 
 
@@ -77,9 +77,7 @@ class Adagrad(Optimizer):
             at_least=0.0,
             hint="give the sum of squares r₀ to start from, such as 0 or 0.1",
         )
-        self.epsilon = number(
-            owner, "epsilon", epsilon, at_least=0.0, hint="give a small number ε, such as 1e-7"
-        )
+        self.epsilon = small(owner, epsilon, "1e-7")
 
     def slots(self, shape):
         return {"accumulator": self.initial_accumulator_value}

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfadaopt.optimizers.arguments import number, share
+from tfadaopt.optimizers.arguments import share, small
 from tfadaopt.optimizers.base import Optimizer, Rate
 from tfadaopt.optimizers.moments import reciprocal, running_mean, weight_so_far
 
@@ -64,9 +64,7 @@ class Adamax(Optimizer):
         owner = type(self).__name__
         self.beta_1 = share(owner, "beta_1", beta_1, "the mean of gradients, such as 0.9")
         self.beta_2 = share(owner, "beta_2", beta_2, "the mean of squares, such as 0.999")
-        self.epsilon = number(
-            owner, "epsilon", epsilon, at_least=0.0, hint="give a small number ε, such as 1e-8"
-        )
+        self.epsilon = small(owner, epsilon, "1e-8")
 
     def slots(self, shape):
         return {"momentum": 0.0, "norm": 0.0}

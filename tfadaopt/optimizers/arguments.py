@@ -62,6 +62,12 @@ def share(owner: str, name: str, value, what: str) -> float:
     return number(owner, name, value, at_least=0.0, below=1.0, hint=hint)
 
 
+def small(owner: str, value, example: str) -> float:
+    """Return ε as a float ≥ 0, or raise an error that gives the example."""
+    hint = f"give a small number ε, such as {example}"
+    return number(owner, "epsilon", value, at_least=0.0, hint=hint)
+
+
 def count(owner: str, name: str, value, *, at_least: int, hint: str) -> int:
     """Return ``value`` as an int, or raise an error that says what is allowed.
 

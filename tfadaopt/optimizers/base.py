@@ -253,6 +253,10 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         dtype, slots = compute_dtype(variable), self.slots_of(variable)
         return {name: tf.cast(tf.convert_to_tensor(slot), dtype) for name, slot in slots.items()}
 
+    def value_of(self, variable) -> tf.Tensor:
+        """A variable of the model, in the precision of its update."""
+        return tf.cast(tf.convert_to_tensor(variable), compute_dtype(variable))
+
     def update_shared(self, gradients, variables, learning_rate) -> None:
         """Do what comes before the steps of the single variables; Keras calls this once a step."""
         if not self._shared:
@@ -286,7 +290,7 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         eta = tf.cast(learning_rate, dtype)
         t = tf.cast(self.iterations + 1, dtype)
         state = self.state_of(variable)
-        theta = tf.cast(tf.convert_to_tensor(variable), dtype)
+        theta = self.value_of(variable)
         decay = self.weight_decay if self.decays(variable) else 0.0
         new, delta = self.decay_and_update(theta, state, g, t, eta, decay)
         if self.nonfinite == "skip":

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfadaopt.optimizers.arguments import boolean, number, share
+from tfadaopt.optimizers.arguments import boolean, share, small
 from tfadaopt.optimizers.base import Optimizer, Rate, inverse_root
 
 
@@ -75,9 +75,7 @@ class RMSprop(Optimizer):
         owner = type(self).__name__
         self.rho = share(owner, "rho", rho, "the running mean, such as 0.9")
         self.momentum = share(owner, "momentum", momentum, "the buffer, such as 0 or 0.9")
-        self.epsilon = number(
-            owner, "epsilon", epsilon, at_least=0.0, hint="give a small number ε, such as 1e-7"
-        )
+        self.epsilon = small(owner, epsilon, "1e-7")
         self.centered = boolean(owner, "centered", centered)
 
     def slots(self, shape):

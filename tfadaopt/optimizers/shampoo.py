@@ -1,0 +1,130 @@
+"""Shampoo: a matrix for the rows and one for the columns of each gradient."""
+
+import keras
+import tensorflow as tf
+
+from tfadaopt.optimizers.arguments import count, small
+from tfadaopt.optimizers.base import Optimizer, Rate, Slot
+from tfadaopt.optimizers.first import UPDATES
+from tfadaopt.optimizers.matrices import (
+    gram,
+    gram_diagonal,
+    inverse_power,
+    multiply,
+    no_rate,
+    sides,
+)
+
+
+@keras.saving.register_keras_serializable(package="tfadaopt")
+class Shampoo(Optimizer):
+    r"""Shampoo: Adagrad with matrices, one for each side of the gradient as a matrix.
+
+    .. math::
+        L_t = L_{t-1} + G_t G_t^\top, \qquad R_t = R_{t-1} + G_t^\top G_t, \qquad
+        W_t = W_{t-1} - \eta \,
+        (\varepsilon I + L_t)^{-1/4} \, G_t \, (\varepsilon I + R_t)^{-1/4}
+
+    A vector has one matrix, with the power −1/2: full-matrix Adagrad. The kernel of a convolution
+    is a matrix of (height · width · inputs, outputs), and sides of 1 are dropped. A side longer
+    than ``max_dimension`` keeps the diagonal of its matrix only, as in the paper's section 5.
+
+    There is no effective learning rate per coordinate: asking for it raises
+    ``tfadaopt.UnsupportedOptimizerError``. Accumulators: ``statistics_0`` L and ``statistics_1`` R,
+    ``root_0`` and ``root_1`` (their powers when last refreshed), and the number ``updates``.
+
+    ===================  ==========================================================
+    implementation       difference
+    ===================  ==========================================================
+    tfadaopt, paper      sums, −1/4 for a matrix
+    Distributed Shampoo  running means, grafted step sizes, blocks of large kernels
+    Optax, Keras         —
+    PyTorch              —
+    ===================  ==========================================================
+
+    The roots are taken in float64, whatever the variable.
+
+    Args:
+        learning_rate: η ≥ 0, a number, schedule or callable. Default 0.1.
+        epsilon: ε ≥ 0, added to the eigenvalues. With 0, directions without any gradient so far
+            stand still. Default 1e-4.
+        refresh_every: Updates ≥ 1 between two computations of the roots; 10 to 20 makes large
+            kernels affordable and costs little. Default 1, as in Algorithm 1.
+        max_dimension: Longest side ≥ 1 that has a full matrix. Default 1024.
+        **kwargs: What every optimizer takes; see ``tfadaopt.optimizers.base.Optimizer``.
+
+    Raises:
+        TypeError: An argument is not a number.
+        ValueError: An argument is out of range.
+
+    Example:
+        >>> import keras, tfadaopt
+        >>> w = keras.Variable([[0.0, 0.0], [0.0, 0.0]])
+        >>> optimizer = tfadaopt.Shampoo(learning_rate=1.0, epsilon=0.0)
+        >>> optimizer.apply([keras.ops.array([[0.0, 4.0], [-9.0, 0.0]])], [w])
+        >>> w.numpy().round(5).tolist()  # singular values become 1
+        [[0.0, -1.0], [1.0, 0.0]]
+
+    Source:
+        V. Gupta, T. Koren and Y. Singer, "Shampoo: preconditioned stochastic tensor optimization",
+        ICML 2018, arXiv 1802.09568, Algorithm 1.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Rate = 0.1,
+        epsilon: float = 1e-4,
+        refresh_every: int = 1,
+        max_dimension: int = 1024,
+        **kwargs,
+    ):
+        super().__init__(learning_rate, **kwargs)
+        owner = type(self).__name__
+        self.epsilon = small(owner, epsilon, "1e-4")
+        self.refresh_every = count(
+            owner, "refresh_every", refresh_every, at_least=1, hint="give a number such as 10"
+        )
+        self.max_dimension = count(
+            owner, "max_dimension", max_dimension, at_least=1, hint="give a length such as 1024"
+        )
+
+    def slots(self, shape):
+        if 0 in shape:
+            return dict(UPDATES)
+        slots = dict(UPDATES)
+        for side, n in enumerate(sides(shape)):
+            square = Slot((n, n) if n <= self.max_dimension else (n,))
+            slots |= {f"statistics_{side}": square, f"root_{side}": square}
+        return slots
+
+    def scale(self, state, t):
+        raise no_rate(self.name)
+
+    def update(self, theta, state, g, t, eta):
+        new = {"updates": state["updates"] + 1}
+        if 0 in theta.shape:
+            return new, g
+        shape = sides(theta.shape)
+        gradient = tf.reshape(g, shape)
+        step, order = gradient, 2 * len(shape)
+        due = tf.equal(state["updates"] % self.refresh_every, 0)
+        for side in range(len(shape)):
+            statistics, root = state[f"statistics_{side}"], state[f"root_{side}"]
+            of_g = gram if statistics.shape.rank == 2 else gram_diagonal
+            statistics = statistics + of_g(gradient, side)
+
+            def fresh(statistics=statistics):
+                return inverse_power(statistics, self.epsilon, order)
+
+            root = fresh() if self.refresh_every == 1 else tf.cond(due, fresh, lambda r=root: r)
+            new |= {f"statistics_{side}": statistics, f"root_{side}": root}
+            step = multiply(root, step, side)
+        return new, eta * tf.reshape(step, theta.shape)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "epsilon": self.epsilon,
+            "refresh_every": self.refresh_every,
+            "max_dimension": self.max_dimension,
+        }
