@@ -85,11 +85,3 @@ class AdaBelief(Optimizer):
 
     def direction(self, state, g, t):
         return state["momentum"]
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-        }

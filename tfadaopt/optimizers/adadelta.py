@@ -83,6 +83,3 @@ class Adadelta(Optimizer):
         new = self.advance(state, g, t)
         before = {**new, "accumulated_delta_var": state["accumulated_delta_var"]}
         return new, self.delta(before, g, t, eta)
-
-    def get_config(self):
-        return {**super().get_config(), "rho": self.rho, "epsilon": self.epsilon}

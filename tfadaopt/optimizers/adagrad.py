@@ -90,10 +90,3 @@ class Adagrad(Optimizer):
 
     def direction(self, state, g, t):
         return g
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "initial_accumulator_value": self.initial_accumulator_value,
-            "epsilon": self.epsilon,
-        }

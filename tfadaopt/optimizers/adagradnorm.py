@@ -80,9 +80,3 @@ class AdaGradNorm(Optimizer):
 
     def direction(self, state, g, t):
         return g
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "initial_accumulator_value": self.initial_accumulator_value,
-        }

@@ -114,13 +114,3 @@ class Adan(Optimizer):
     def decay_and_update(self, theta, state, g, t, eta, decay):
         state, step = self.update(theta, state, g, t, eta)
         return state, (step + decay * eta * theta) / (1 + decay * eta)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "beta_3": self.beta_3,
-            "epsilon": self.epsilon,
-            "bias_correction": self.bias_correction,
-        }

@@ -94,12 +94,3 @@ class ADOPT(Optimizer):
         m = running_mean(m, normalized, self.beta_1)
         v = tf.where(is_first(state), tf.square(g), running_mean(v, tf.square(g), self.beta_2))
         return {"momentum": m, "velocity": v, "updates": k + 1}, eta * m
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-            "clip": self.clip,
-        }

@@ -91,12 +91,3 @@ class AMSGrad(Optimizer):
 
     def direction(self, state, g, t):
         return state["momentum"]
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-            "bias_correction": self.bias_correction,
-        }

@@ -1,6 +1,7 @@
 """What all methods share: θ ← θ − rate ⊙ direction, with rate = η(t) · scale(state, t)."""
 
 import abc
+import inspect
 import numbers
 import re
 import warnings
@@ -43,8 +44,9 @@ _POSITIVE_OR_NONE = {
 class Optimizer(compat.KerasOptimizer, abc.ABC):
     """Abstract base of the optimizers of tfadaopt.
 
-    A method writes ``slots``, ``advance``, ``scale``, ``direction`` and ``get_config``; one that is
-    no product of the last two writes ``update`` instead of ``advance`` and ``direction``, and one
+    A method writes ``slots``, ``advance``, ``scale`` and ``direction``, and keeps each argument of
+    its constructor in an attribute of that name, which ``get_config`` reads; one that is no product
+    of the last two writes ``update`` instead of ``advance`` and ``direction``, and one
     that needs numbers over all variables ``shared`` and ``advance_shared``. This class does the
     rest: it builds the slots, steps, reads the rate, checks arguments, sums the gradients of an
     embedding per id, and keeps state and arithmetic of half-precision variables in float32.
@@ -365,6 +367,9 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
     def get_config(self) -> dict:
         """Arguments that make an equal optimizer (without its state)."""
         config = super().get_config()
+        for name in inspect.signature(type(self)).parameters:
+            if name not in config and hasattr(self, name):
+                config[name] = getattr(self, name)
         config["nonfinite"] = self.nonfinite
         if self._no_decay:
             config["exclude_from_weight_decay"] = list(self._no_decay)

@@ -135,14 +135,3 @@ class DAdaptAdam(Optimizer):
         s = running_mean(state["gradient_sum"], rate * g, math.sqrt(self.beta_2))
         step = m * reciprocal(tf.sqrt(v) + self.epsilon)
         return {"momentum": m, "velocity": v, "gradient_sum": s}, step + rate * decay * theta
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-            "initial_distance": self.initial_distance,
-            "growth_rate": self.growth_rate,
-            "bias_correction": self.bias_correction,
-        }

@@ -121,11 +121,3 @@ class DoG(Optimizer):
         return (
             theta if self.averaging is None else tf.where(is_first(state), theta, state["average"])
         )
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "initial_distance": self.initial_distance,
-            "epsilon": self.epsilon,
-            "averaging": self.averaging,
-        }

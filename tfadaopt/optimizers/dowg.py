@@ -96,10 +96,3 @@ class DoWG(Optimizer):
     def update(self, theta, state, g, t, eta):
         new = {"start": start_of(theta, state), "updates": state["updates"] + 1}
         return new, self.rate(state, t, eta) * g
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "initial_distance": self.initial_distance,
-            "epsilon": self.epsilon,
-        }

@@ -93,12 +93,3 @@ class LAMB(Optimizer):
         if self.skip_vectors and theta.shape.rank < 2:
             ratio = tf.ones_like(ratio)
         return {**new, "trust_ratio": ratio}, eta * ratio * r
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-            "skip_vectors": self.skip_vectors,
-        }

@@ -98,11 +98,3 @@ class LARS(Optimizer):
         ratio = self.ratio(theta, g, decay)
         b = self.momentum * state["momentum"] + ratio * (g + decay * theta)
         return {"momentum": b, "trust_ratio": ratio}, eta * b
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "momentum": self.momentum,
-            "trust_coefficient": self.trust_coefficient,
-            "skip_vectors": self.skip_vectors,
-        }

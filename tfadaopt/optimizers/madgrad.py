@@ -89,6 +89,3 @@ class MADGRAD(Optimizer):
         z = start - s * self.inverse_cube_root(v)
         new = {"gradient_sum": s, "velocity": v, "start": start, "updates": state["updates"] + 1}
         return new, (1 - self.momentum) * (theta - z)
-
-    def get_config(self):
-        return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}

@@ -1,6 +1,7 @@
 """Variables as matrices, for methods that precondition rows and columns."""
 
 import math
+from collections.abc import Mapping
 
 import tensorflow as tf
 
@@ -37,6 +38,13 @@ def multiply(matrix: tf.Tensor, x: tf.Tensor, side: int) -> tf.Tensor:
     if x.shape.rank == 1:
         return tf.linalg.matvec(matrix, x)
     return tf.matmul(matrix, x) if side == 0 else tf.matmul(x, matrix, transpose_b=True)
+
+
+def rotate(x: tf.Tensor, bases: Mapping[int, tf.Tensor]) -> tf.Tensor:
+    """``multiply`` for each side that has a matrix."""
+    for side, basis in bases.items():
+        x = multiply(basis, x, side)
+    return x
 
 
 def eigenvectors(matrix: tf.Tensor) -> tf.Tensor:

@@ -61,6 +61,3 @@ class Momentum(Optimizer):
 
     def direction(self, state, g, t):
         return state["momentum"]
-
-    def get_config(self):
-        return {**super().get_config(), "momentum": self.momentum}

@@ -103,12 +103,3 @@ class Nadam(Optimizer):
         return ahead * state["momentum"] / (1 - product * ahead) + (1 - self.mu(t)) * g / (
             1 - product
         )
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-            "psi": self.psi,
-        }

@@ -64,6 +64,3 @@ class Nesterov(Optimizer):
 
     def direction(self, state, g, t):
         return g + self.momentum * state["momentum"]
-
-    def get_config(self):
-        return {**super().get_config(), "momentum": self.momentum}

@@ -5,14 +5,9 @@ import math
 import keras
 import tensorflow as tf
 
+from tfadaopt.optimizers import distances
 from tfadaopt.optimizers.arguments import boolean, number, share, small
 from tfadaopt.optimizers.base import Optimizer, Rate
-from tfadaopt.optimizers.distances import (
-    adam_correction,
-    checked_distance,
-    grown,
-    numbers_shared,
-)
 from tfadaopt.optimizers.first import UPDATES, start_of
 from tfadaopt.optimizers.moments import reciprocal, running_mean
 
@@ -58,7 +53,7 @@ class Prodigy(Optimizer):
         distance_coefficient: c > 0, a factor on the estimate. Default 1.
         growth_rate: Largest factor > 1 by which d grows per step, or None. Default None.
         bias_correction: Whether to multiply η by √(1 − β₂^t) / (1 − β₁^t). Default False.
-        safeguard_warmup: Whether to leave γ out of s, for a warm-up of η. Default False.
+        safeguard_warmup: Whether to leave γ out of s, for warm-up. Default False.
         weight_decay: λ ≥ 0 or None: θ shrinks by γ d λ θ. Default None.
         **kwargs: What every optimizer takes; see ``tfadaopt.optimizers.base.Optimizer``.
 
@@ -99,7 +94,7 @@ class Prodigy(Optimizer):
         self.beta_1 = share(owner, "beta_1", beta_1, "the mean of gradients, such as 0.9")
         self.beta_2 = share(owner, "beta_2", beta_2, "the mean of squares, such as 0.999")
         self.epsilon = small(owner, epsilon, "1e-8")
-        self.initial_distance, self.growth_rate = checked_distance(
+        self.initial_distance, self.growth_rate = distances.checked_distance(
             owner, initial_distance, growth_rate
         )
         hint = "give a factor on the estimate, such as 1"
@@ -113,12 +108,12 @@ class Prodigy(Optimizer):
         return {"momentum": 0.0, "velocity": 0.0, "gradient_sum": 0.0, "start": 0.0, **UPDATES}
 
     def shared(self):
-        return numbers_shared(self.initial_distance)
+        return distances.numbers_shared(self.initial_distance)
 
     def gamma(self, t, eta):
         """η, with bias correction where that is on."""
         on = self.bias_correction
-        return eta * adam_correction(self.beta_1, self.beta_2, t) if on else eta
+        return eta * distances.adam_correction(self.beta_1, self.beta_2, t) if on else eta
 
     def next_gradient_sum(self, s, g, d, t, eta):
         """s after g."""
@@ -134,7 +129,7 @@ class Prodigy(Optimizer):
         new = self.gamma(t, eta) * tf.square(d) * product
         r = running_mean(shared["numerator"], new, math.sqrt(self.beta_2))
         estimate = self.distance_coefficient * tf.math.divide_no_nan(r, norm)
-        new = grown(d, estimate, self.growth_rate)
+        new = distances.grown(d, estimate, self.growth_rate)
         return {"distance": new, "previous_distance": d, "numerator": r}
 
     def scale(self, state, t):
@@ -153,16 +148,3 @@ class Prodigy(Optimizer):
         }
         step = self.rate({**state, **new}, t, eta) * new["momentum"] / d
         return new, step + self.gamma(t, eta) * d * decay * theta
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-            "initial_distance": self.initial_distance,
-            "distance_coefficient": self.distance_coefficient,
-            "growth_rate": self.growth_rate,
-            "bias_correction": self.bias_correction,
-            "safeguard_warmup": self.safeguard_warmup,
-        }

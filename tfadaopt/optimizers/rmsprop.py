@@ -107,12 +107,3 @@ class RMSprop(Optimizer):
         if self.momentum:
             return eta * state["momentum"]
         return super().delta(state, g, t, eta)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "rho": self.rho,
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "centered": self.centered,
-        }

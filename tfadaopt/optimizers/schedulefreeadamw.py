@@ -103,12 +103,3 @@ class ScheduleFreeAdamW(Optimizer):
     def averaged(self, variable):
         """x of a variable of the model: what to evaluate and keep."""
         return average(self.value_of(variable), self.state_of(variable), self.beta_1)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-            "warmup_steps": self.warmup_steps,
-        }

@@ -94,6 +94,3 @@ class ScheduleFreeSGD(Optimizer):
     def averaged(self, variable):
         """x of a variable of the model: what to evaluate and keep."""
         return average(self.value_of(variable), self.state_of(variable), self.beta)
-
-    def get_config(self):
-        return {**super().get_config(), "beta": self.beta, "warmup_steps": self.warmup_steps}

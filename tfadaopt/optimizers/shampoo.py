@@ -3,17 +3,10 @@
 import keras
 import tensorflow as tf
 
+from tfadaopt.optimizers import matrices
 from tfadaopt.optimizers.arguments import count, small
 from tfadaopt.optimizers.base import Optimizer, Rate, Slot
 from tfadaopt.optimizers.first import UPDATES
-from tfadaopt.optimizers.matrices import (
-    gram,
-    gram_diagonal,
-    inverse_power,
-    multiply,
-    no_rate,
-    sides,
-)
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")
@@ -92,39 +85,32 @@ class Shampoo(Optimizer):
         if 0 in shape:
             return dict(UPDATES)
         slots = dict(UPDATES)
-        for side, n in enumerate(sides(shape)):
+        for side, n in enumerate(matrices.sides(shape)):
             square = Slot((n, n) if n <= self.max_dimension else (n,))
             slots |= {f"statistics_{side}": square, f"root_{side}": square}
         return slots
 
     def scale(self, state, t):
-        raise no_rate(self.name)
+        raise matrices.no_rate(self.name)
 
     def update(self, theta, state, g, t, eta):
         new = {"updates": state["updates"] + 1}
         if 0 in theta.shape:
             return new, g
-        shape = sides(theta.shape)
+        shape = matrices.sides(theta.shape)
         gradient = tf.reshape(g, shape)
         step, order = gradient, 2 * len(shape)
         due = tf.equal(state["updates"] % self.refresh_every, 0)
         for side in range(len(shape)):
             statistics, root = state[f"statistics_{side}"], state[f"root_{side}"]
-            of_g = gram if statistics.shape.rank == 2 else gram_diagonal
+            full = statistics.shape.rank == 2
+            of_g = matrices.gram if full else matrices.gram_diagonal
             statistics = statistics + of_g(gradient, side)
 
             def fresh(statistics=statistics):
-                return inverse_power(statistics, self.epsilon, order)
+                return matrices.inverse_power(statistics, self.epsilon, order)
 
             root = fresh() if self.refresh_every == 1 else tf.cond(due, fresh, lambda r=root: r)
             new |= {f"statistics_{side}": statistics, f"root_{side}": root}
-            step = multiply(root, step, side)
+            step = matrices.multiply(root, step, side)
         return new, eta * tf.reshape(step, theta.shape)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "epsilon": self.epsilon,
-            "refresh_every": self.refresh_every,
-            "max_dimension": self.max_dimension,
-        }

@@ -99,6 +99,3 @@ class SM3(Optimizer):
             # The largest of no coordinates is −∞, but a sum of squares is never below 0.
             new[f"accumulator_{axis}"] = tf.maximum(tf.reduce_max(nu, axis=others), 0)
         return new, eta * m
-
-    def get_config(self):
-        return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}

@@ -3,17 +3,10 @@
 import keras
 import tensorflow as tf
 
+from tfadaopt.optimizers import matrices
 from tfadaopt.optimizers.arguments import count, share, small
 from tfadaopt.optimizers.base import Optimizer, Rate, Slot
 from tfadaopt.optimizers.first import UPDATES, is_first
-from tfadaopt.optimizers.matrices import (
-    eigenvectors,
-    gram,
-    multiply,
-    no_rate,
-    power_iteration,
-    sides,
-)
 from tfadaopt.optimizers.moments import reciprocal, running_mean, weight_so_far
 
 
@@ -32,10 +25,9 @@ class SOAP(Optimizer):
     updates by one power iteration and a QR decomposition. The first update only sets L, R and Q.
     Vectors are stepped by Adam; a side longer than ``max_dimension`` is not rotated.
 
-    There is no effective learning rate per coordinate: asking for it raises
-    ``tfadaopt.UnsupportedOptimizerError``. Accumulators: ``momentum`` M, ``velocity`` V,
-    ``statistics_0`` L, ``statistics_1`` R, ``basis_0`` and ``basis_1`` Q, and the number
-    ``updates``.
+    No coordinate has an effective learning rate: ``tfadaopt.UnsupportedOptimizerError``.
+    Accumulators: ``momentum`` M, ``velocity`` V, ``statistics_0`` L, ``statistics_1`` R,
+    ``basis_0`` and ``basis_1`` Q, and the number ``updates``.
 
     =====================  =========================================
     implementation         kernels of convolutions
@@ -96,20 +88,24 @@ class SOAP(Optimizer):
 
     def rotated(self, shape):
         """Sides that have a basis, with their lengths; none for a vector."""
-        matrix = sides(shape)
-        if len(matrix) == 1 or 0 in matrix:
+        lengths = matrices.sides(shape)
+        if len(lengths) == 1 or 0 in lengths:
             return {}
-        return {side: n for side, n in enumerate(matrix) if n <= self.max_dimension}
+        return {side: n for side, n in enumerate(lengths) if n <= self.max_dimension}
 
     def slots(self, shape):
         rotated = self.rotated(shape)
-        slots = {"momentum": 0.0, "velocity": Slot(sides(shape)) if rotated else 0.0, **UPDATES}
+        slots = {
+            "momentum": 0.0,
+            "velocity": Slot(matrices.sides(shape)) if rotated else 0.0,
+            **UPDATES,
+        }
         for side, n in rotated.items():
             slots |= {f"statistics_{side}": Slot((n, n)), f"basis_{side}": Slot((n, n))}
         return slots
 
     def scale(self, state, t):
-        raise no_rate(self.name)
+        raise matrices.no_rate(self.name)
 
     def adam_step(self, m, v, k):
         """m̂ / (√v̂ + ε)."""
@@ -120,7 +116,7 @@ class SOAP(Optimizer):
         """Bases after a power iteration, in the order of their eigenvalues, and V in that order."""
         new = {}
         for side, basis in bases.items():
-            new[side], order = power_iteration(statistics[side], basis)
+            new[side], order = matrices.power_iteration(statistics[side], basis)
             v = tf.gather(v, order, axis=side)
         return new, v
 
@@ -131,24 +127,27 @@ class SOAP(Optimizer):
             v = running_mean(state["velocity"], tf.square(g), self.beta_2)
             new = {"momentum": m, "velocity": v, "updates": k + 1}
             return new, eta * self.adam_step(m, v, k + 1)
-        first, matrix = is_first(state), sides(theta.shape)
-        gradient = tf.reshape(g, matrix)
+        first, shape = is_first(state), matrices.sides(theta.shape)
+        gradient = tf.reshape(g, shape)
         bases = {side: state[f"basis_{side}"] for side in rotated}
-        g_rotated, m_rotated = gradient, tf.reshape(m, matrix)
-        for side, basis in bases.items():
-            g_rotated = multiply(tf.transpose(basis), g_rotated, side)
-            m_rotated = multiply(tf.transpose(basis), m_rotated, side)
-        v = running_mean(state["velocity"], tf.square(g_rotated), self.beta_2)
-        step = self.adam_step(m_rotated, v, tf.maximum(k, 1))
-        for side, basis in bases.items():
-            step = multiply(basis, step, side)
+        there = {side: tf.transpose(basis) for side, basis in bases.items()}
+        v = running_mean(
+            state["velocity"], tf.square(matrices.rotate(gradient, there)), self.beta_2
+        )
+        step = self.adam_step(matrices.rotate(tf.reshape(m, shape), there), v, tf.maximum(k, 1))
+        step = matrices.rotate(step, bases)
         statistics = {
-            side: running_mean(state[f"statistics_{side}"], gram(gradient, side), self.beta_2)
+            side: running_mean(
+                state[f"statistics_{side}"], matrices.gram(gradient, side), self.beta_2
+            )
             for side in rotated
         }
         bases, v = tf.cond(
             first,
-            lambda: ({side: eigenvectors(matrix) for side, matrix in statistics.items()}, v),
+            lambda: (
+                {side: matrices.eigenvectors(matrix) for side, matrix in statistics.items()},
+                v,
+            ),
             lambda: tf.cond(
                 tf.equal(k % self.refresh_every, 0),
                 lambda: self.refreshed(statistics, bases, v),
@@ -163,13 +162,3 @@ class SOAP(Optimizer):
             **{f"basis_{side}": basis for side, basis in bases.items()},
         }
         return new, tf.where(first, 0, eta * tf.reshape(step, theta.shape))
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-            "refresh_every": self.refresh_every,
-            "max_dimension": self.max_dimension,
-        }

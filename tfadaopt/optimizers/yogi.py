@@ -102,13 +102,3 @@ class Yogi(Optimizer):
 
     def direction(self, state, g, t):
         return state["momentum"]
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-            "initial_accumulator_value": self.initial_accumulator_value,
-            "bias_correction": self.bias_correction,
-        }
