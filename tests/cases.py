@@ -13,9 +13,13 @@ import pytest
 import tfadaopt
 
 from .references import REFERENCES
+from .references.twins import Twins
 
 # Keras keeps the rate in float32, even for float64 variables: the twins get it rounded too.
 RATE = float(np.float32(0.01))
+
+
+METHODS = {method.name: method for method in tfadaopt.methods()}
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,21 @@ class Case:
     def twin(self, learning_rate=RATE):
         """The float64 twin of one array; the rate may be a function of the 0-based step."""
         return REFERENCES[self.name](**{**self.arguments, "learning_rate": learning_rate})
+
+    def twins(self, count: int, learning_rate=RATE) -> Twins:
+        """The twins of so many arrays."""
+        return Twins(lambda: self.twin(learning_rate), count)
+
+    @property
+    def has_rate(self) -> bool:
+        """Whether there is an effective learning rate to read."""
+        return METHODS[self.name].has_rate
+
+    @property
+    def tolerance(self) -> Mapping[str, float]:
+        """How far displacements may be from the twin's, by dtype."""
+        # Eigenvectors in float32 are off by 1e-7 of the largest eigenvalue over the smallest.
+        return {"float32": 1e-5 if self.has_rate else 1e-3, "float64": 1e-10}
 
 
 # The last row of a method is the one with the most state: it stands for the method where running
@@ -87,16 +106,77 @@ CASES = (
     Case("adabelief", "AdaBelief"),
     Case("nadamw-scheduled", "NadamW", {"psi": 0.004}),
     Case("nadamw", "NadamW"),
+    Case("adan-decay", "Adan", {"weight_decay": 0.5}),
+    Case("adan-uncorrected", "Adan", {"bias_correction": False}),
+    Case("adan", "Adan"),
+    Case("adopt-unclipped", "ADOPT", {"clip": False}),
+    Case("adopt", "ADOPT"),
+    Case("lars-decay", "LARS", {"trust_coefficient": 1.0, "weight_decay": 0.5}),
+    Case("lars-vectors", "LARS", {"trust_coefficient": 1.0, "skip_vectors": True}),
+    Case("lars", "LARS", {"trust_coefficient": 1.0}),
+    Case("lamb-decay", "LAMB", {"weight_decay": 0.5}),
+    Case("lamb-vectors", "LAMB", {"skip_vectors": True}),
+    Case("lamb", "LAMB"),
+    Case("adagradnorm-initial", "AdaGradNorm", {"initial_accumulator_value": 100.0}),
+    Case("adagradnorm", "AdaGradNorm"),
+    Case("sm3-plain", "SM3", {"momentum": 0.0}),
+    Case("sm3-epsilon", "SM3", {"epsilon": 1e-2}),
+    Case("sm3", "SM3"),
+    Case("madgrad-plain", "MADGRAD", {"momentum": 0.0}),
+    Case("madgrad", "MADGRAD"),
+    Case("schedulefreesgd-warmup", "ScheduleFreeSGD", {"warmup_steps": 50}),
+    Case("schedulefreesgd-decay", "ScheduleFreeSGD", {"weight_decay": 0.5, "beta": 0.5}),
+    Case("schedulefreesgd", "ScheduleFreeSGD"),
+    Case("schedulefreeadamw-warmup", "ScheduleFreeAdamW", {"warmup_steps": 50}),
+    Case("schedulefreeadamw-decay", "ScheduleFreeAdamW", {"weight_decay": 0.5}),
+    Case("schedulefreeadamw", "ScheduleFreeAdamW"),
+    # The methods without a rate of their own begin at a distance that moves them under RATE.
+    Case("dog-small", "DoG", {"initial_distance": 1e-3, "averaging": None}),
+    Case("dog", "DoG", {"initial_distance": 1.0}),
+    Case("dowg-small", "DoWG", {"initial_distance": 1e-2}),
+    Case("dowg", "DoWG", {"initial_distance": 1.0}),
+    Case("dadaptadam-corrected", "DAdaptAdam", {"initial_distance": 0.5, "bias_correction": True}),
+    Case("dadaptadam-limited", "DAdaptAdam", {"initial_distance": 1e-3, "growth_rate": 1.5}),
+    Case("dadaptadam-decay", "DAdaptAdam", {"initial_distance": 1.0, "weight_decay": 0.5}),
+    Case("dadaptadam", "DAdaptAdam", {"initial_distance": 1.0}),
+    Case("prodigy-corrected", "Prodigy", {"initial_distance": 0.5, "bias_correction": True}),
+    Case(
+        "prodigy-limited",
+        "Prodigy",
+        {"initial_distance": 1e-3, "growth_rate": 1.5, "distance_coefficient": 2.0},
+    ),
+    Case("prodigy-safe", "Prodigy", {"initial_distance": 1.0, "safeguard_warmup": True}),
+    Case("prodigy-decay", "Prodigy", {"initial_distance": 1.0, "weight_decay": 0.5}),
+    Case("prodigy", "Prodigy", {"initial_distance": 1.0}),
+    Case("shampoo-diagonal", "Shampoo", {"max_dimension": 5}),
+    Case("shampoo-refresh", "Shampoo", {"refresh_every": 7}),
+    Case("shampoo", "Shampoo"),
+    Case("soap-diagonal", "SOAP", {"max_dimension": 5}),
+    Case("soap-refresh", "SOAP", {"refresh_every": 1, "weight_decay": None}),
+    Case("soap", "SOAP"),
 )
 
 BY_ID = {case.id: case for case in CASES}
 FULLEST = tuple({case.name: case for case in CASES}.values())
 
-every_case = pytest.mark.parametrize("case", CASES, ids=str)
-each_method = pytest.mark.parametrize("case", FULLEST, ids=str)
+# What the quick suite runs; the other methods meet most contracts in the slow one.
+QUICK = {"SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam"}
 
 
 def quick(case: Case, *parameters, only: bool = True):
-    """A row of ``parametrize`` that is quick for the row that stands for a method, else slow."""
-    marks = () if only and case in FULLEST else pytest.mark.slow
+    """A row of ``parametrize``: slow, but for rows that stand for a method of the quick suite."""
+    marks = () if only and case in FULLEST and case.name in QUICK else pytest.mark.slow
     return pytest.param(case, *parameters, id="-".join(map(str, (case, *parameters))), marks=marks)
+
+
+def rows(cases):
+    """Rows of ``parametrize``, those of methods outside the quick suite marked slow."""
+    slow = [() if case.name in QUICK else pytest.mark.slow for case in cases]
+    return [pytest.param(case, id=str(case), marks=m) for case, m in zip(cases, slow, strict=True)]
+
+
+every_case = pytest.mark.parametrize("case", rows(CASES))
+each_method = pytest.mark.parametrize("case", rows(FULLEST))
+# Of those that have an effective learning rate; tests/test_effective.py holds what the others say.
+every_case_with_a_rate = pytest.mark.parametrize("case", rows([c for c in CASES if c.has_rate]))
+each_method_with_a_rate = pytest.mark.parametrize("case", rows([c for c in FULLEST if c.has_rate]))

@@ -90,7 +90,7 @@ class Adan(Optimizer):
         return {**means, "previous_gradient": 0.0, **UPDATES}
 
     def advance(self, state, g, t):
-        difference = tf.where(is_first(state), 0, g - state["previous_gradient"])
+        difference = tf.where(is_first(state), tf.zeros_like(g), g - state["previous_gradient"])
         ahead = g + self.beta_2 * difference
         return {
             "momentum": running_mean(state["momentum"], g, self.beta_1),

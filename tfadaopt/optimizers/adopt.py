@@ -83,7 +83,7 @@ class ADOPT(Optimizer):
 
     def scale(self, state, t):
         root = tf.maximum(tf.sqrt(state["velocity"]), self.epsilon)
-        return tf.where(is_first(state), 0, reciprocal(root))
+        return tf.where(is_first(state), tf.zeros_like(root), reciprocal(root))
 
     def update(self, theta, state, g, t, eta):
         k, m, v = state["updates"], state["momentum"], state["velocity"]

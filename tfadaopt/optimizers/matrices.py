@@ -20,6 +20,14 @@ def sides(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(n for n in shape if n != 1) or (1,)
 
 
+def short_sides(shape: tuple[int, ...], most: int) -> dict[int, int]:
+    """Length of each side of a matrix that is at most so long; none for a vector."""
+    lengths = sides(shape)
+    if len(lengths) == 1 or 0 in lengths:
+        return {}
+    return {side: n for side, n in enumerate(lengths) if n <= most}
+
+
 def gram(x: tf.Tensor, side: int) -> tf.Tensor:
     """G Gᵀ for side 0, Gᵀ G for side 1; g gᵀ of a vector."""
     rows = tf.expand_dims(x, 1) if x.shape.rank == 1 else x
@@ -65,11 +73,17 @@ def inverse_power(matrix: tf.Tensor, epsilon: float, order: int) -> tf.Tensor:
     return tf.cast(tf.matmul(scaled, vectors, transpose_b=True), matrix.dtype)
 
 
-def power_iteration(matrix: tf.Tensor, basis: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Basis nearer to the eigenvectors, and the order of its columns: of the largest first."""
-    product = tf.matmul(matrix, basis)
-    order = tf.argsort(tf.reduce_sum(basis * product, axis=0), direction="DESCENDING")
-    return tf.linalg.qr(tf.gather(product, order, axis=1))[0], order
+def power_iteration(
+    statistics: Mapping[int, tf.Tensor], bases: Mapping[int, tf.Tensor], v: tf.Tensor
+) -> tuple[dict[int, tf.Tensor], tf.Tensor]:
+    """Bases nearer to the eigenvectors, the largest eigenvalue first, and v in the same order."""
+    new = {}
+    for side, basis in bases.items():
+        product = tf.matmul(statistics[side], basis)
+        order = tf.argsort(tf.reduce_sum(basis * product, axis=0), direction="DESCENDING")
+        new[side] = tf.linalg.qr(tf.gather(product, order, axis=1))[0]
+        v = tf.gather(v, order, axis=side)
+    return new, v
 
 
 def no_rate(name: str) -> UnsupportedOptimizerError:

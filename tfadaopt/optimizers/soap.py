@@ -86,20 +86,10 @@ class SOAP(Optimizer):
         hint = "give a length such as 1024"
         self.max_dimension = count(owner, "max_dimension", max_dimension, at_least=1, hint=hint)
 
-    def rotated(self, shape):
-        """Sides that have a basis, with their lengths; none for a vector."""
-        lengths = matrices.sides(shape)
-        if len(lengths) == 1 or 0 in lengths:
-            return {}
-        return {side: n for side, n in enumerate(lengths) if n <= self.max_dimension}
-
     def slots(self, shape):
-        rotated = self.rotated(shape)
-        slots = {
-            "momentum": 0.0,
-            "velocity": Slot(matrices.sides(shape)) if rotated else 0.0,
-            **UPDATES,
-        }
+        rotated = matrices.short_sides(shape, self.max_dimension)
+        velocity = Slot(matrices.sides(shape)) if rotated else 0.0
+        slots = {"momentum": 0.0, "velocity": velocity, **UPDATES}
         for side, n in rotated.items():
             slots |= {f"statistics_{side}": Slot((n, n)), f"basis_{side}": Slot((n, n))}
         return slots
@@ -112,16 +102,8 @@ class SOAP(Optimizer):
         root = tf.sqrt(v / weight_so_far(self.beta_2, k)) + self.epsilon
         return m / weight_so_far(self.beta_1, k) * reciprocal(root)
 
-    def refreshed(self, statistics, bases, v):
-        """Bases after a power iteration, in the order of their eigenvalues, and V in that order."""
-        new = {}
-        for side, basis in bases.items():
-            new[side], order = matrices.power_iteration(statistics[side], basis)
-            v = tf.gather(v, order, axis=side)
-        return new, v
-
     def update(self, theta, state, g, t, eta):
-        k, rotated = state["updates"], self.rotated(theta.shape)
+        k, rotated = state["updates"], matrices.short_sides(theta.shape, self.max_dimension)
         m = running_mean(state["momentum"], g, self.beta_1)
         if not rotated:
             v = running_mean(state["velocity"], tf.square(g), self.beta_2)
@@ -150,15 +132,19 @@ class SOAP(Optimizer):
             ),
             lambda: tf.cond(
                 tf.equal(k % self.refresh_every, 0),
-                lambda: self.refreshed(statistics, bases, v),
+                lambda: matrices.power_iteration(statistics, bases, v),
                 lambda: (bases, v),
             ),
         )
+
+        def not_yet(x):
+            return tf.where(first, tf.zeros_like(x), x)
+
         new = {
-            "momentum": tf.where(first, 0, m),
-            "velocity": tf.where(first, 0, v),
+            "momentum": not_yet(m),
+            "velocity": not_yet(v),
             "updates": k + 1,
             **{f"statistics_{side}": matrix for side, matrix in statistics.items()},
             **{f"basis_{side}": basis for side, basis in bases.items()},
         }
-        return new, tf.where(first, 0, eta * tf.reshape(step, theta.shape))
+        return new, not_yet(eta * tf.reshape(step, theta.shape))
