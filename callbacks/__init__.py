@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tfadaopt.callbacks.accumulator_magnitude import AccumulatorMagnitude
+    from tfadaopt.callbacks.averaged_weights import AveragedWeights
     from tfadaopt.callbacks.effective_learning_rate import EffectiveLearningRate
 
-__all__ = ["AccumulatorMagnitude", "EffectiveLearningRate"]
+__all__ = ["AccumulatorMagnitude", "AveragedWeights", "EffectiveLearningRate"]
 
 _MODULE_OF = {
     "AccumulatorMagnitude": "tfadaopt.callbacks.accumulator_magnitude",
+    "AveragedWeights": "tfadaopt.callbacks.averaged_weights",
     "EffectiveLearningRate": "tfadaopt.callbacks.effective_learning_rate",
 }
 

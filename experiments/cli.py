@@ -36,10 +36,12 @@ def list_all(
 ) -> None:
     """List the optimization methods and the experiments."""
     if methods or not experiments:
-        table = Table("method", "year", "update", "state", "source", title="Methods")
+        columns = "method", "year", "update", "state", "elementwise", "source"
+        table = Table(*columns, title="Methods", caption="state: floats per parameter")
         for method in METHODS:
-            state = f"{method.state} per parameter" if method.state else "none"
-            table.add_row(method.name, str(method.year), method.rule, state, method.source)
+            elementwise = "yes" if method.elementwise else "no"
+            cells = method.rule, str(method.state), elementwise, method.source
+            table.add_row(method.name, str(method.year), *cells)
         console.print(table)
     if experiments or not methods:
         for experiment in configs.EXPERIMENTS:

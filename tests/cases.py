@@ -59,8 +59,9 @@ class Case:
     @property
     def tolerance(self) -> Mapping[str, float]:
         """How far displacements may be from the twin's, by dtype."""
-        # Eigenvectors in float32 are off by 1e-7 of the largest eigenvalue over the smallest.
-        return {"float32": 1e-5 if self.has_rate else 1e-3, "float64": 1e-10}
+        # Matrices in float32 know their small eigenvalues, which count the most, to 1e-7 of the
+        # largest: with ε = 1e-4 and sums of 1e3, to a percent.
+        return {"float32": 1e-5 if self.has_rate else 1e-2, "float64": 1e-10}
 
 
 # The last row of a method is the one with the most state: it stands for the method where running

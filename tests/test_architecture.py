@@ -26,7 +26,7 @@ FOLDER_OF = {
 LAYERS = (
     ("tfadaopt", "tfadaopt.catalog", "tfadaopt.compat"),
     ("tfadaopt.optimizers",),
-    ("tfadaopt.effective",),
+    ("tfadaopt.effective", "tfadaopt.averages"),
     ("tfadaopt.callbacks",),
     ("tfadaopt.experiments",),
     ("tests",),
@@ -35,6 +35,10 @@ LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 # Their lists of lazy names point everywhere below; tests/test_import.py holds them.
 LAZY = ("tfadaopt", "tfadaopt.callbacks")
 MOST_LINES_OF_A_METHOD = 150
+SHARED_BY_METHODS = (
+    *("arguments", "averaging", "base", "distances"),
+    *("first", "matrices", "moments", "norms"),
+)
 
 METHODS = pytest.mark.parametrize("method", tfadaopt.methods(), ids=lambda method: method.name)
 
@@ -254,9 +258,7 @@ def test_a_method_is_public_and_registered(method):
 def test_every_optimizer_is_in_the_catalog():
     modules = {name for name in sources() if name.startswith("tfadaopt.optimizers.")}
     catalog = {method.module for method in tfadaopt.methods()}
-    assert modules - catalog == {
-        f"tfadaopt.optimizers.{name}" for name in ("arguments", "base", "moments")
-    }
+    assert modules - catalog == {f"tfadaopt.optimizers.{name}" for name in SHARED_BY_METHODS}
 
 
 PUBLIC = [

@@ -17,6 +17,8 @@ NOT_NEGATIVE = [-1, -1e-9, np.float32(-1), math.nan, math.inf, *NO_NUMBER]
 POSITIVE = [0, 0.0, *NOT_NEGATIVE]
 SHARE = [-0.1, 1.0, 1, 2, math.nan, math.inf, *NO_NUMBER]
 
+COUNT = [-1, 0.5, 2.0, "3", None, True, [1]]
+
 BAD_OWN = {
     "learning_rate": [None, *NOT_NEGATIVE],
     "initial_accumulator_value": [None, *NOT_NEGATIVE],
@@ -30,8 +32,23 @@ BAD_OWN = {
     "threshold": [None, 3.9, *NOT_NEGATIVE],
     "bias_correction": [None, 1, 0.0, "False"],
     "weight_decay": NOT_NEGATIVE,
+    "beta": [None, 0.0, *SHARE],
+    "beta_3": [None, *SHARE],
+    "clip": [None, 1, 0.0, "False"],
+    "trust_coefficient": [None, *POSITIVE],
+    "skip_vectors": [None, 1, 0.0, "False"],
+    "warmup_steps": COUNT,
+    "initial_distance": [None, *POSITIVE],
+    "distance_coefficient": [None, *POSITIVE],
+    "growth_rate": [1.0, 0.5, *NOT_NEGATIVE],
+    "averaging": NOT_NEGATIVE,
+    "safeguard_warmup": [None, 1, 0.0, "False"],
+    "refresh_every": [0, *COUNT],
+    "max_dimension": [0, *COUNT],
 }
-NOT_HALF = {"learning_rate", "centered", "bias_correction", "threshold"}
+WHOLE = {"warmup_steps", "refresh_every", "max_dimension"}
+SWITCHES = {name for name, bad in BAD_OWN.items() if "False" in bad}
+NOT_HALF = {"learning_rate", "threshold", "growth_rate", *SWITCHES, *WHOLE}
 BAD_COMMON = {
     "weight_decay": NOT_NEGATIVE,
     "clipnorm": POSITIVE,
@@ -135,6 +152,15 @@ def test_any_real_number_is_an_argument(name, value):
             config = method.cls(**{name: value}).get_config()
             assert type(config[name]) is float
             assert config[name] == 0.5
+
+
+@pytest.mark.parametrize("name", sorted(WHOLE))
+def test_any_whole_number_is_a_count(name):
+    for method in tfadaopt.methods():
+        if name in own_arguments(method.cls):
+            value = method.cls(**{name: np.int32(3)}).get_config()[name]
+            assert type(value) is int
+            assert value == 3
 
 
 def test_numpy_bool_is_a_bool():

@@ -73,8 +73,9 @@ def main() -> dict:
         pairs = zip(actual, expected, strict=True)
         return max(float(np.max(np.abs(a - e)) / np.max(np.abs(e))) for a, e in pairs)
 
-    def readings(optimizer, variables):
-        rates = [tfadaopt.effective_learning_rate(optimizer, v).numpy() for v in variables]
+    def readings(case, optimizer, variables):
+        read = tfadaopt.effective_learning_rate if case.has_rate else lambda optimizer, v: v.value
+        rates = [read(optimizer, v).numpy() for v in variables]
         slots = [tfadaopt.accumulators(optimizer, v) for v in variables]
         return rates, [slot.numpy() for by_name in slots for slot in by_name.values()]
 
@@ -82,7 +83,7 @@ def main() -> dict:
         optimizer, variables = case.make(), [keras.Variable(start) for start in starts]
         for gradients in sums:
             optimizer.apply([tf.constant(g) for g in gradients], variables)
-        return [v.numpy() for v in variables], *readings(optimizer, variables)
+        return [v.numpy() for v in variables], *readings(case, optimizer, variables)
 
     def together(case):
         with strategy.scope():
@@ -106,7 +107,7 @@ def main() -> dict:
             )
         values = [strategy.experimental_local_results(v.value) for v in variables]
         both = [[value[device].numpy() for value in values] for device in range(2)]
-        return both, *readings(optimizer, variables)
+        return both, *readings(case, optimizer, variables)
 
     def fit(case):
         keras.utils.set_random_seed(3)
@@ -126,10 +127,9 @@ def main() -> dict:
     for case in CASES:
         weights, rates, slots = alone(case)
         (first, second), rates_of_two, slots_of_two = together(case)
-        thetas = [start.astype("float64") for start in starts]
-        for i, twin in enumerate([case.twin() for _ in starts]):
-            for gradients in sums:
-                thetas[i] = twin.step(thetas[i], gradients[i])
+        thetas, twins = [start.astype("float64") for start in starts], case.twins(len(starts))
+        for gradients in sums:
+            thetas = twins.step(thetas, gradients)
         found[case.id] = {
             "replicas": strategy.num_replicas_in_sync,
             "moved": error(starts, weights),

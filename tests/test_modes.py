@@ -33,7 +33,8 @@ def fit(model):
 def by_twin(case):
     """The same training with gradients from a tape and the float64 twins for the updates."""
     model = make_model("sgd")
-    variables, twins = model.trainable_variables, [case.twin() for _ in model.trainable_variables]
+    variables = model.trainable_variables
+    twins = case.twins(len(variables))
     thetas = [np.array(v.numpy(), "float64") for v in variables]
 
     @tf.function
@@ -44,10 +45,7 @@ def by_twin(case):
 
     for first in range(0, 24, 4):
         g = gradients(X[first : first + 4], Y[first : first + 4])
-        thetas = [
-            twin.step(theta, np.array(x, "float64"))
-            for twin, theta, x in zip(twins, thetas, g, strict=True)
-        ]
+        thetas = twins.step(thetas, g)
         for v, theta in zip(variables, thetas, strict=True):
             v.assign(theta)
     return thetas
@@ -94,7 +92,7 @@ def test_mixed_precision_scales_the_loss(case):
     model.optimizer.initial_scale = 256.0  # at 2^15 the first steps overflow and are skipped
     trained = fit(model)
     same(trained, by_twin(case), 0.05)
-    for v in model.trainable_variables:
+    for v in model.trainable_variables if case.has_rate else ():
         rate = tfadaopt.effective_learning_rate(model.optimizer, v)
         assert rate.shape == v.shape
         assert rate.dtype == tf.float32
@@ -114,9 +112,10 @@ def test_state_of_half_precision_weights_is_float32(case, dtype):
         g = tf.cast(tf.constant([1e-4, 1e-3, 1.0, 1e3]) * size, dtype)
         optimizer.apply([g], [variable])
         theta = twin.step(theta, np.array(tf.cast(g, "float64")))
-    rate = tfadaopt.effective_learning_rate(optimizer, variable)
-    assert rate.dtype == tf.float32
-    np.testing.assert_allclose(rate, twin.effective_learning_rate, rtol=1e-5)
+    if case.has_rate:
+        rate = tfadaopt.effective_learning_rate(optimizer, variable)
+        assert rate.dtype == tf.float32
+        np.testing.assert_allclose(rate, twin.effective_learning_rate, rtol=1e-5)
     for name, slot in tfadaopt.accumulators(optimizer, variable).items():
         assert slot.dtype == tf.float32
         np.testing.assert_allclose(slot, twin.accumulators[name], rtol=1e-5, atol=1e-12)
@@ -176,7 +175,8 @@ def test_layer_frozen_after_a_while_keeps_the_rest_going(case):
     model.train_on_batch(X[4:8], Y[4:8])
     np.testing.assert_array_equal(frozen.numpy(), before)
     assert int(model.optimizer.iterations.numpy()) == 2
-    assert tfadaopt.effective_learning_rate(model.optimizer, frozen).shape == frozen.shape
+    if case.has_rate:
+        assert tfadaopt.effective_learning_rate(model.optimizer, frozen).shape == frozen.shape
 
 
 @each_method

@@ -11,7 +11,7 @@ import tfadaopt
 from tfadaopt.optimizers.base import inverse_root
 
 from .cases import BY_ID, FULLEST, RATE, each_method
-from .trajectories import ONE, STEPS, check_readings, check_updates, follow, problem, train
+from .trajectories import ONE, STEPS, check_readings, check_updates, follow, problem_of, train
 
 TOLERANCE = 1e-5  # as in test_updates, in float32
 
@@ -405,14 +405,14 @@ def family_mutants():
 
 def common_mutants(case):
     """Faults that any method may have in what it subtracts."""
-    right = getattr(tfadaopt, case.name).update
+    right = getattr(tfadaopt, case.name).decay_and_update
 
     def delta(rule):
-        def update(self, theta, s, g, t, eta):
-            new, step = right(self, theta, s, g, t, eta)
+        def decay_and_update(self, theta, s, g, t, eta, decay):
+            new, step = right(self, theta, s, g, t, eta, decay)
             return new, rule(step, eta, t)
 
-        return {"update": update}
+        return {"decay_and_update": decay_and_update}
 
     return [
         Mutant(case.id, "10 % too slow", delta(lambda d, eta, t: 0.9 * d)),
@@ -450,10 +450,11 @@ def schedule():
 
 def run(make, mutant):
     """Train an optimizer and the case's twin on one variable."""
-    starts, gradients = problem(shapes=ONE)
+    case = BY_ID[mutant.case]
+    starts, gradients = problem_of(case, shapes=ONE)
     eta = schedule() if mutant.schedule else RATE
     rates = [float(eta(step)) if callable(eta) else eta for step in range(STEPS)]
-    expected = follow(lambda: BY_ID[mutant.case].twin(rates.__getitem__), starts, gradients)
+    expected = follow(case, starts, gradients, rates.__getitem__)
     return train(make(eta), starts, gradients), expected
 
 

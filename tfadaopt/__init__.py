@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import wrapt  # TensorFlow requires it: no dependency of our own
 
-from tfadaopt.catalog import METHODS, Method, methods
+from tfadaopt.catalog import METHODS, Method, get, methods
 
 if TYPE_CHECKING:
     from tfadaopt import callbacks, experiments, optimizers
+    from tfadaopt.averages import averaged_weights
     from tfadaopt.effective import (
         UnsupportedOptimizerError,
         accumulators,
@@ -86,9 +87,11 @@ __all__ = [
     "UnsupportedOptimizerError",
     "Yogi",
     "accumulators",
+    "averaged_weights",
     "callbacks",
     "effective_learning_rate",
     "experiments",
+    "get",
     "methods",
     "optimizers",
 ]
@@ -97,6 +100,7 @@ _SUBPACKAGES = ("callbacks", "experiments", "optimizers")
 _MODULE_OF = {method.name: method.module for method in METHODS} | {
     "UnsupportedOptimizerError": "tfadaopt.effective",
     "accumulators": "tfadaopt.effective",
+    "averaged_weights": "tfadaopt.averages",
     "effective_learning_rate": "tfadaopt.effective",
 }
 

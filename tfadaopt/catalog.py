@@ -1,6 +1,8 @@
 """The methods that tfadaopt ships, as data: readable without importing Keras."""
 
+import difflib
 import importlib
+import re
 from dataclasses import dataclass
 
 
@@ -302,3 +304,50 @@ def methods() -> tuple[Method, ...]:
         True
     """
     return METHODS
+
+
+def get(name, **arguments):
+    """Return an optimizer by the name of its method, for ``model.compile``.
+
+    Args:
+        name: Name of a method in any case, with or without hyphens: ``"adagrad"``,
+            ``"schedule-free-sgd"``. An optimizer is returned as it is.
+        **arguments: What the constructor of the method takes.
+
+    Returns:
+        A ``keras.optimizers.Optimizer``.
+
+    Raises:
+        ValueError: There is no such method; the error names the nearest.
+        TypeError: ``name`` is no string, or an optimizer together with arguments.
+
+    Example:
+        >>> import tfadaopt
+        >>> tfadaopt.get("rmsprop", rho=0.99).rho
+        0.99
+        >>> tfadaopt.get("adagard")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        ValueError: tfadaopt has no method 'adagard'; did you mean 'Adagrad'? 'tfadaopt list' ...
+    """
+    if not isinstance(name, str):
+        if hasattr(name, "apply_gradients") and not isinstance(name, type) and not arguments:
+            return name
+        given = f" with {sorted(arguments)}" if arguments else ""
+        raise TypeError(
+            f"tfadaopt.get takes the name of a method, but {name!r}{given} was received; give a "
+            "name such as 'adagrad', and the arguments of the method with it."
+        )
+    names = {_plain(method.name): method for method in METHODS}
+    if _plain(name) in names:
+        return names[_plain(name)].cls(**arguments)
+    near = difflib.get_close_matches(_plain(name), names, n=3)
+    guess = " or ".join(repr(names[n].name) for n in near)
+    raise ValueError(
+        f"tfadaopt has no method {name!r}{f'; did you mean {guess}?' if near else '.'} "
+        f"'tfadaopt list' shows all: {', '.join(method.name for method in METHODS)}."
+    )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -1,0 +1,84 @@
+"""The methods as data, and by name."""
+
+import re
+from pathlib import Path
+
+import keras
+import pytest
+
+import tfadaopt
+
+METHODS = tfadaopt.methods()
+each_record = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+
+
+@each_record
+def test_get_by_any_spelling(method):
+    for name in (method.name, method.name.lower(), method.name.upper()):
+        assert type(tfadaopt.get(name)) is method.cls
+
+
+def test_get_passes_arguments_on():
+    assert tfadaopt.get("schedule-free-sgd", beta=0.5).beta == 0.5
+    assert tfadaopt.get("schedule_free_sgd", beta=0.5).beta == 0.5
+    with pytest.raises(ValueError, match="beta=2"):
+        tfadaopt.get("schedule free SGD", beta=2)
+
+
+def test_get_in_compile():
+    model = keras.Sequential([keras.Input([2]), keras.layers.Dense(1)])
+    model.compile(optimizer=tfadaopt.get("adagrad", learning_rate=0.5), loss="mse")
+    assert type(model.optimizer) is tfadaopt.Adagrad
+
+
+def test_get_leaves_an_optimizer_as_it_is():
+    optimizer = tfadaopt.SGD()
+    assert tfadaopt.get(optimizer) is optimizer
+
+
+@pytest.mark.parametrize(
+    ("name", "guess"),
+    [("adagard", "'Adagrad'"), ("Adm", "'Adam'"), ("nesterow", "'Nesterov'"), ("qqq", "SGD, ")],
+)
+def test_unknown_name_is_an_error_that_helps(name, guess):
+    with pytest.raises(ValueError, match=f"no method '{name}'.*{guess}.*SOAP"):
+        tfadaopt.get(name)
+
+
+@pytest.mark.parametrize("name", [None, 3, tfadaopt.SGD, ["sgd"]])
+def test_no_name_is_an_error(name):
+    with pytest.raises(TypeError, match="takes the name of a method"):
+        tfadaopt.get(name)
+
+
+def test_arguments_for_an_optimizer_are_refused():
+    with pytest.raises(TypeError, match="momentum"):
+        tfadaopt.get(tfadaopt.SGD(), momentum=0.9)
+
+
+def test_in_order_of_appearance():
+    years = [method.year for method in METHODS]
+    assert years == sorted(years)
+    assert len(METHODS) == 30
+
+
+@each_record
+def test_state_is_what_is_counted(method):
+    """Floats of state per parameter of a 64 × 64 matrix; numbers and rows do not count."""
+    w = keras.Variable(keras.ops.zeros([64, 64]))
+    optimizer = method.cls()
+    optimizer.build([w])
+    floats = sum(v.value.shape.num_elements() for v in optimizer.variables)
+    assert floats // 64**2 == method.state
+
+
+@each_record
+def test_readme_has_the_row(method):
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| `{method.name}` .*$", readme, flags=re.MULTILINE)
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[1:4] == [
+        str(method.year),
+        str(method.state),
+        "yes" if method.elementwise else "no",
+    ]

@@ -1,0 +1,65 @@
+"""The averaged weights of methods whose result is a mean of what they train."""
+
+import contextlib
+from collections.abc import Iterator
+
+import keras
+import tensorflow as tf
+
+from tfadaopt import compat
+from tfadaopt.effective import readable
+from tfadaopt.optimizers.base import UnsupportedOptimizerError
+
+
+@contextlib.contextmanager
+def averaged_weights(model: keras.Model) -> Iterator[None]:
+    """Give a model its averaged weights inside a ``with`` block, and what it trains after it.
+
+    For ``ScheduleFreeSGD``, ``ScheduleFreeAdamW`` and ``DoG``, whose result is a mean of the
+    weights: evaluate, predict, save and export inside. To resume training later, save outside.
+
+    Args:
+        model: A compiled model, trained for at least one step or built by its optimizer.
+
+    Returns:
+        A context manager; it puts the trained weights back even when the block raises.
+
+    Raises:
+        UnsupportedOptimizerError: The optimizer has no mean of the weights.
+        ValueError: It is not built yet.
+
+    Example:
+        >>> import keras, tfadaopt
+        >>> model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1, use_bias=False)])
+        >>> model.set_weights([[[0.0]]])
+        >>> model.compile(tfadaopt.ScheduleFreeSGD(1.0, beta=0.5), loss="mae")
+        >>> _ = model.fit([[1.0], [1.0]], [[9.0], [9.0]], batch_size=1, verbose=0)
+        >>> with tfadaopt.averaged_weights(model):
+        ...     model.get_weights()[0].tolist()  # the mean of 1 and 2
+        [[1.5]]
+        >>> model.get_weights()[0].tolist()  # between that and 2
+        [[1.75]]
+    """
+    optimizer = averaging_optimizer(model)
+    variables = [v for v in model.trainable_variables if compat.index_of(optimizer, v) is not None]
+    averages = [optimizer.averaged(v) for v in variables]
+    trained = [tf.identity(v.value) for v in variables]
+    try:
+        for variable, average in zip(variables, averages, strict=True):
+            variable.assign(average)
+        yield
+    finally:
+        for variable, value in zip(variables, trained, strict=True):
+            variable.assign(value)
+
+
+def averaging_optimizer(model: keras.Model):
+    """Return the optimizer of a model if it has averaged weights, or raise."""
+    optimizer = readable(model.optimizer)
+    if not hasattr(optimizer, "averaged"):
+        raise UnsupportedOptimizerError(
+            f"{type(optimizer).__name__} keeps no mean of the weights: what it trains is its "
+            "result. ScheduleFreeSGD, ScheduleFreeAdamW and DoG have one; for any other, "
+            "use_ema=True with keras.callbacks.SwapEMAWeights averages."
+        )
+    return optimizer
