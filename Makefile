@@ -18,10 +18,10 @@ demo: $(VENV)/.experiments ## Install, run the experiment `lecture`, and say whe
 	$(BIN)/tfadaopt run lecture --out $(OUT)
 
 test: check ## Install, and run every check and test (about 15 minutes on 2 cores)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 quick: check ## The same without the tests marked slow (under 3 minutes)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

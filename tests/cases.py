@@ -176,6 +176,9 @@ def rows(cases):
     return [pytest.param(case, id=str(case), marks=m) for case, m in zip(cases, slow, strict=True)]
 
 
+# Where a contract does not depend on the settings, other methods are tried with their fullest row.
+SOME = tuple(case for case in CASES if case in FULLEST or case.name in QUICK)
+
 every_case = pytest.mark.parametrize("case", rows(CASES))
 each_method = pytest.mark.parametrize("case", rows(FULLEST))
 # Of those that have an effective learning rate; tests/test_effective.py holds what the others say.

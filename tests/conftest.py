@@ -11,6 +11,8 @@ FIGURES = pytest.StashKey[dict]()
 
 def pytest_configure(config):
     config.stash[FIGURES] = {}
+    if config.pluginmanager.hasplugin("dsession"):
+        config.pluginmanager.register(Merge(config.stash[FIGURES]))
 
 
 @pytest.fixture
@@ -27,6 +29,30 @@ def worst(figures):
         figures[section, line] = max(number, figures.get((section, line), 0.0))
 
     return keep
+
+
+def pytest_sessionfinish(session):
+    """A worker of pytest-xdist hands its figures to the process that prints them."""
+    if hasattr(session.config, "workeroutput"):
+        figures = session.config.stash[FIGURES]
+        session.config.workeroutput["figures"] = [(*key, figure) for key, figure in figures.items()]
+
+
+class Merge:
+    """Joins the figures of workers: the worse number, the sum of counts."""
+
+    def __init__(self, figures):
+        self.figures = figures
+
+    def pytest_testnodedown(self, node):
+        for section, line, figure in getattr(node, "workeroutput", {}).get("figures", ()):
+            old = self.figures.get((section, line), figure)
+            if isinstance(figure, str) and (section, line) in self.figures:
+                pairs = zip(old.split(" of "), figure.split(" of "), strict=True)
+                figure = " of ".join(str(int(a) + int(b)) for a, b in pairs)
+            elif not isinstance(figure, str):
+                figure = max(old, figure)
+            self.figures[section, line] = figure
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from .cases import CASES, every_case
+from .cases import FULLEST, each_method
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("distribution")]
 
 ROOT = Path(__file__).parent.parent
 SHAPES = [(4, 3), (3,)]
@@ -33,7 +33,7 @@ def errors():
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@every_case
+@each_method
 def test_two_devices_equal_one(case, errors):
     """Weights, effective rates and accumulators, relative to the single device and to the twin."""
     found = errors[case.id]
@@ -43,7 +43,7 @@ def test_two_devices_equal_one(case, errors):
         assert found[what] <= 1e-5, what
 
 
-@every_case
+@each_method
 def test_fit_under_the_strategy_equals_fit_without(case, errors):
     assert errors[case.id]["fit"] <= 1e-5
 
@@ -124,7 +124,7 @@ def main() -> dict:
             return fit(case)
 
     found = {}
-    for case in CASES:
+    for case in FULLEST:
         weights, rates, slots = alone(case)
         (first, second), rates_of_two, slots_of_two = together(case)
         thetas, twins = [start.astype("float64") for start in starts], case.twins(len(starts))

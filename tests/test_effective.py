@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import tfadaopt
 
-from .cases import RATE, each_method, every_case
+from .cases import RATE, each_method, each_method_with_a_rate, every_case, every_case_with_a_rate
 
 PIECES = [1.0, 0.5, 0.25]
 
@@ -26,7 +26,7 @@ def trained(optimizer, steps=1):
     return w
 
 
-@every_case
+@every_case_with_a_rate
 def test_before_the_first_step(case):
     """The rate is what the initial state implies; the accumulators are what it is."""
     optimizer = case.make()
@@ -52,7 +52,7 @@ def test_keys_are_the_twin_s(case):
         np.testing.assert_allclose(slot, twin.accumulators[name], rtol=1e-6)
 
 
-@each_method
+@each_method_with_a_rate
 def test_reading_changes_nothing(case):
     read, unread = case.make(), case.make()
     a, b = trained(read, 3), trained(unread, 3)
@@ -97,7 +97,7 @@ def test_under_accumulation_it_is_the_rate_of_the_last_update():
             np.testing.assert_allclose(rate * [1.0, 0.5], moved, rtol=1e-5)
 
 
-@each_method
+@each_method_with_a_rate
 def test_accumulation_does_not_shift_the_state(case):
     accumulated, plain = case.make(gradient_accumulation_steps=3), case.make()
     a, b = trained(accumulated, 6), trained(plain, 2)
@@ -116,7 +116,7 @@ def test_assigning_the_rate_takes_effect():
     np.testing.assert_array_equal(tfadaopt.effective_learning_rate(optimizer, w), [0.25] * 2)
 
 
-@each_method
+@each_method_with_a_rate
 def test_inside_a_function(case):
     optimizer = case.make()
     w = trained(optimizer)
@@ -133,7 +133,7 @@ def test_inside_a_function(case):
         optimizer.apply([tf.constant([2.0, 2.0])], [w])
 
 
-@each_method
+@each_method_with_a_rate
 def test_native_variables(case):
     """A ``tf.Variable`` does as well, and one may ask by a Keras variable's ``.value``."""
     optimizer, native = case.make(), tf.Variable([0.0, 0.0])
@@ -150,7 +150,7 @@ def test_native_variables(case):
     np.testing.assert_array_equal(rates[0], rates[2])
 
 
-@each_method
+@each_method_with_a_rate
 def test_loss_scaling_is_unwrapped(case):
     inner = case.make()
     optimizer = keras.optimizers.LossScaleOptimizer(inner, initial_scale=4.0)
@@ -192,6 +192,18 @@ def test_unsupported_optimizer_is_a_type_error_that_names_the_supported(read, ma
     assert type(inner).__name__ in str(error.value)
     for method in tfadaopt.methods():
         assert f"tfadaopt.{method.name}" in str(error.value)
+
+
+@each_method
+def test_a_method_without_rates_says_so(case):
+    optimizer = case.make()
+    w = trained(optimizer)
+    if case.has_rate:
+        assert tfadaopt.effective_learning_rate(optimizer, w).shape == w.shape
+    else:
+        with pytest.raises(tfadaopt.UnsupportedOptimizerError, match=r"matrix.*accumulators"):
+            tfadaopt.effective_learning_rate(optimizer, w)
+    assert tfadaopt.accumulators(optimizer, w) or case.name == "SGD"
 
 
 @READ

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import tfadaopt
 
-from .cases import CASES, RATE, each_method, every_case, quick
+from .cases import RATE, SOME, each_method, quick, rows
 
 X = np.random.default_rng(0).normal(size=(24, 4)).astype("float32")
 Y = np.random.default_rng(1).normal(size=(24, 1)).astype("float32")
@@ -37,7 +37,7 @@ WAYS = {
 }
 
 
-@every_case
+@pytest.mark.parametrize("case", rows(SOME))
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("way", WAYS)
 def test_configuration_survives(case, rate, way):
@@ -117,7 +117,7 @@ def from_checkpoint(path, make):
 
 @pytest.mark.parametrize(
     ("case", "rate"),
-    [quick(case, rate, only=rate == "number") for case in CASES for rate in RATES],
+    [quick(case, rate, only=rate == "number") for case in SOME for rate in RATES],
 )
 def test_resumes_bit_for_bit(case, rate, tmp_path):
     """Three steps, save, load, three steps: the same as six, in all formats."""

@@ -9,10 +9,11 @@ import numpy as np
 import optax
 import pytest
 import tensorflow as tf
+from optax import contrib
 
 import tfadaopt
 
-from .cases import BY_ID, CASES, FULLEST, QUICK, RATE, every_case_with_a_rate, quick
+from .cases import BY_ID, CASES, FULLEST, QUICK, RATE, SOME, every_case_with_a_rate, quick
 from .references import REFERENCES
 from .trajectories import (
     ONE,
@@ -88,7 +89,7 @@ def test_follows_its_twin(case, dtype, worst):
             steps,
             only=(mode, rate) in (("eager", "constant"), ("jit", "exponential")),
         )
-        for case in CASES
+        for case in SOME
         for mode, rate, steps in (
             ("eager", "constant", 16),
             ("eager", "pieces", STEPS),
@@ -193,6 +194,29 @@ OPTAX = {
 }
 
 
+# In the form of Optax, with the arguments that make ours the same.
+IN_OPTAX_FORM = {
+    "adopt": ({}, lambda: contrib.adopt(RATE)),
+    "adopt-unclipped": ({}, lambda: contrib.adopt(RATE, use_clipping=False)),
+    "lars": ({}, lambda: optax.lars(RATE, trust_coefficient=1.0)),
+    "lamb": ({}, lambda: optax.lamb(RATE)),
+    "lamb-decay": ({}, lambda: optax.lamb(RATE, weight_decay=0.5)),
+    "sm3": ({"epsilon": 1e-8}, lambda: optax.sm3(RATE)),
+    # It adds ε to the rate.
+    "madgrad": ({}, lambda: contrib.madgrad(RATE - 1e-6)),
+    "schedulefreesgd": ({}, lambda: contrib.schedule_free_sgd(RATE)),
+    "schedulefreeadamw": ({}, lambda: contrib.schedule_free_adamw(RATE)),
+    "dog": ({}, lambda: contrib.dog(RATE, ("heuristic", 1.0))),
+    "dowg": ({}, lambda: contrib.dowg(RATE, 1.0)),
+    "dadaptadam-corrected": ({}, lambda: contrib.dadapt_adamw(RATE, estim_lr0=0.5)),
+    # It takes d ε with the new d: without ε, that makes no difference.
+    "prodigy-corrected": (
+        {"epsilon": 1e-100},
+        lambda: contrib.prodigy(RATE, estim_lr0=0.5, eps=1e-100),
+    ),
+}
+
+
 def train_keras(optimizer, starts, gradients) -> Trajectory:
     variables = [keras.Variable(start) for start in starts]
     optimizer.build(variables)
@@ -235,4 +259,16 @@ def test_agrees_with_optax(case, worst):
     actual = train(case.make(), starts, gradients, dtype="float64")
     expected = train_optax(OPTAX[case.id](), starts, gradients)
     error = check_updates(actual, expected, 1e-10)
+    worst("worst displacement error against Optax, float64", case.name, error)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", IN_OPTAX_FORM)
+def test_agrees_with_optax_in_its_form(name, worst):
+    arguments, make = IN_OPTAX_FORM[name]
+    case = BY_ID[name]
+    starts, gradients = problem(shapes=((7,), (5, 6)))
+    actual = train(case.make(**arguments), starts, gradients, dtype="float64")
+    expected = train_optax(make(), starts, gradients)
+    error = check_updates(actual, expected, 1e-9)
     worst("worst displacement error against Optax, float64", case.name, error)

@@ -192,9 +192,10 @@ def test_gradient_that_is_not_finite_is_skipped(case, bad, mode):
     step(poisoned)
     np.testing.assert_array_equal(a.numpy(), kept)
     for name, slot in tfadaopt.accumulators(optimizer, a).items():
-        np.testing.assert_array_equal(slot, state[name])
-    for _ in range(2):
-        expected.apply([good, good], [c, d])
+        if name not in optimizer.shared():
+            np.testing.assert_array_equal(slot, state[name])
+    expected.apply([good, good], [c, d])
+    expected.apply([tf.zeros(2), good], [c, d])
     np.testing.assert_allclose(b.numpy(), d.numpy(), rtol=1e-6)
 
 

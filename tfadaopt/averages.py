@@ -29,11 +29,11 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
         ValueError: It is not built yet.
 
     Example:
-        >>> import keras, tfadaopt
-        >>> model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1, use_bias=False)])
-        >>> model.set_weights([[[0.0]]])
+        >>> import keras, numpy as np, tfadaopt
+        >>> layer = keras.layers.Dense(1, kernel_initializer="zeros", use_bias=False)
+        >>> model = keras.Sequential([keras.Input([1]), layer])
         >>> model.compile(tfadaopt.ScheduleFreeSGD(1.0, beta=0.5), loss="mae")
-        >>> _ = model.fit([[1.0], [1.0]], [[9.0], [9.0]], batch_size=1, verbose=0)
+        >>> _ = model.fit(np.ones((2, 1)), 9 * np.ones((2, 1)), batch_size=1, verbose=0)
         >>> with tfadaopt.averaged_weights(model):
         ...     model.get_weights()[0].tolist()  # the mean of 1 and 2
         [[1.5]]

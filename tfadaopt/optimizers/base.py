@@ -291,12 +291,14 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         g = tf.cast(gradient, dtype)
         eta = tf.cast(learning_rate, dtype)
         t = tf.cast(self.iterations + 1, dtype)
+        finite = tf.reduce_all(tf.math.is_finite(g))
+        if self.nonfinite == "skip":
+            g = tf.where(finite, g, tf.zeros_like(g))  # some operations raise on what is not
         state = self.state_of(variable)
         theta = self.value_of(variable)
         decay = self.weight_decay if self.decays(variable) else 0.0
         new, delta = self.decay_and_update(theta, state, g, t, eta, decay)
         if self.nonfinite == "skip":
-            finite = tf.reduce_all(tf.math.is_finite(g))
             new = {name: tf.where(finite, value, state[name]) for name, value in new.items()}
             delta = tf.where(finite, delta, tf.zeros_like(delta))
         for name, slot in self._slots[self._known_index(variable)].items():
