@@ -36,8 +36,10 @@ def list_all(
 ) -> None:
     """List the optimization methods and the experiments."""
     if methods or not experiments:
-        columns = "method", "year", "update", "state", "elementwise", "source"
-        table = Table(*columns, title="Methods", caption="state: floats per parameter")
+        table = Table(title="Methods", caption="state: floats per parameter")
+        table.add_column("method", no_wrap=True)
+        for column in ("year", "update", "state", "elementwise", "source"):
+            table.add_column(column)
         for method in METHODS:
             elementwise = "yes" if method.elementwise else "no"
             cells = method.rule, str(method.state), elementwise, method.source

@@ -30,24 +30,31 @@ class Case:
         id: Short name, as in ``pytest -k adagrad-epsilon``.
         name: Name of the class, in ``tfadaopt`` and among the twins.
         arguments: What the constructor gets, besides the rate.
+        rate: The rate.
+        downhill: Whether the problem begins with a slope that keeps its sign.
     """
 
     id: str
     name: str
     arguments: Mapping = field(default_factory=dict, hash=False)
+    rate: float = RATE
+    downhill: bool = False
 
     def __str__(self) -> str:
         return self.id
 
     def make(self, **common) -> keras.optimizers.Optimizer:
         """The optimizer, with further keywords that all optimizers take."""
-        return getattr(tfadaopt, self.name)(**{"learning_rate": RATE, **self.arguments, **common})
+        return getattr(tfadaopt, self.name)(
+            **{"learning_rate": self.rate, **self.arguments, **common}
+        )
 
-    def twin(self, learning_rate=RATE):
+    def twin(self, learning_rate=None):
         """The float64 twin of one array; the rate may be a function of the 0-based step."""
+        learning_rate = self.rate if learning_rate is None else learning_rate
         return REFERENCES[self.name](**{**self.arguments, "learning_rate": learning_rate})
 
-    def twins(self, count: int, learning_rate=RATE) -> Twins:
+    def twins(self, count: int, learning_rate=None) -> Twins:
         """The twins of so many arrays."""
         return Twins(lambda: self.twin(learning_rate), count)
 
@@ -132,19 +139,35 @@ CASES = (
     Case("schedulefreeadamw-decay", "ScheduleFreeAdamW", {"weight_decay": 0.5}),
     Case("schedulefreeadamw", "ScheduleFreeAdamW"),
     # The methods without a rate of their own begin at a distance that moves them under RATE.
-    Case("dog-small", "DoG", {"initial_distance": 1e-3, "averaging": None}),
+    Case("dog-grows", "DoG", {"initial_distance": 1e-3, "averaging": None}, 1.0, downhill=True),
     Case("dog", "DoG", {"initial_distance": 1.0}),
-    Case("dowg-small", "DoWG", {"initial_distance": 1e-2}),
+    Case("dowg-grows", "DoWG", {}, 1.0, downhill=True),
     Case("dowg", "DoWG", {"initial_distance": 1.0}),
     Case("dadaptadam-corrected", "DAdaptAdam", {"initial_distance": 0.5, "bias_correction": True}),
-    Case("dadaptadam-limited", "DAdaptAdam", {"initial_distance": 1e-3, "growth_rate": 1.5}),
+    Case("dadaptadam-grows", "DAdaptAdam", {"initial_distance": 1e-3}, 1.0, downhill=True),
+    Case(
+        "dadaptadam-limited",
+        "DAdaptAdam",
+        {"initial_distance": 1e-3, "growth_rate": 1.02},
+        1.0,
+        downhill=True,
+    ),
     Case("dadaptadam-decay", "DAdaptAdam", {"initial_distance": 1.0, "weight_decay": 0.5}),
     Case("dadaptadam", "DAdaptAdam", {"initial_distance": 1.0}),
     Case("prodigy-corrected", "Prodigy", {"initial_distance": 0.5, "bias_correction": True}),
     Case(
+        "prodigy-grows",
+        "Prodigy",
+        {"initial_distance": 1e-3, "distance_coefficient": 0.5},
+        1.0,
+        downhill=True,
+    ),
+    Case(
         "prodigy-limited",
         "Prodigy",
-        {"initial_distance": 1e-3, "growth_rate": 1.5, "distance_coefficient": 2.0},
+        {"initial_distance": 1e-3, "growth_rate": 1.02},
+        1.0,
+        downhill=True,
     ),
     Case("prodigy-safe", "Prodigy", {"initial_distance": 1.0, "safeguard_warmup": True}),
     Case("prodigy-decay", "Prodigy", {"initial_distance": 1.0, "weight_decay": 0.5}),

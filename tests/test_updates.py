@@ -1,6 +1,7 @@
 """Every method does step for step what its float64 twin does, and what peers do that agree."""
 
 import functools
+import inspect
 
 import jax
 import jax.numpy as jnp
@@ -30,18 +31,18 @@ from .trajectories import (
 
 SLOW = pytest.mark.slow
 SCHEDULES = {
-    "constant": lambda: RATE,
-    "pieces": lambda: keras.optimizers.schedules.PiecewiseConstantDecay(
-        [50, 120], [RATE, RATE / 8, RATE / 2]
+    "constant": lambda rate: rate,
+    "pieces": lambda rate: keras.optimizers.schedules.PiecewiseConstantDecay(
+        [50, 120], [rate, rate / 8, rate / 2]
     ),
-    "exponential": lambda: keras.optimizers.schedules.ExponentialDecay(2.0**-6, 64, 0.5),
+    "exponential": lambda rate: keras.optimizers.schedules.ExponentialDecay(rate, 64, 0.5),
 }
 
 
 @functools.cache
-def rates(schedule: str) -> list[float]:
+def rates(schedule: str, rate: float) -> list[float]:
     """What the schedule says, as Keras computes it, for the twin."""
-    eta = SCHEDULES[schedule]()
+    eta = SCHEDULES[schedule](rate)
     return [float(eta(step)) if callable(eta) else eta for step in range(STEPS)]
 
 
@@ -51,11 +52,22 @@ def test_every_method_has_a_case_and_a_twin():
     assert len(BY_ID) == len(CASES)
 
 
+@pytest.mark.parametrize("name", REFERENCES)
+def test_twin_has_the_arguments_of_the_class(name):
+    """Names, order and defaults, each written down twice."""
+
+    def arguments(cls):
+        parameters = inspect.signature(cls).parameters.values()
+        return [(p.name, p.default) for p in parameters if p.kind is not p.VAR_KEYWORD]
+
+    assert arguments(REFERENCES[name]) == arguments(getattr(tfadaopt, name))
+
+
 def check_against_twin(case, mode, dtype, rate, steps, worst, shapes=SHAPES):
     starts, gradients = problem_of(case, steps, shapes)
-    optimizer = case.make(learning_rate=SCHEDULES[rate]())
+    optimizer = case.make(learning_rate=SCHEDULES[rate](case.rate))
     actual = train(optimizer, starts, gradients, mode=mode, dtype=dtype)
-    expected = follow(case, starts, gradients, rates(rate).__getitem__)
+    expected = follow(case, starts, gradients, rates(rate, case.rate).__getitem__)
     error = check_updates(actual, expected, case.tolerance[dtype])
     check_readings(actual, expected, case.tolerance[dtype])
     worst(f"worst displacement error against the twin, {dtype}", case.name, error)
@@ -105,7 +117,7 @@ def test_follows_its_twin_in_every_mode(case, mode, rate, steps, worst):
 
 @every_case_with_a_rate
 def test_each_step_is_rate_times_direction(case):
-    starts, gradients = problem(shapes=ONE)
+    starts, gradients = problem_of(case, shapes=ONE)
     actual = train(case.make(), starts, gradients, dtype="float64")
     expected = follow(case, starts, gradients)
     for theta, rate, direction in zip(

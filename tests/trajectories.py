@@ -9,8 +9,6 @@ import tensorflow as tf
 
 import tfadaopt
 
-from .cases import RATE
-
 SHAPES = ((), (7,), (2, 3, 2, 2), (0, 3))  # a scalar, a bias, a small convolution, nothing
 MATRICES = ((), (7,), (2, 1, 3, 5), (4, 1), (0, 3))  # of full rank, so that eigenvectors are unique
 ONE = ((5, 6),)  # where shapes do not matter: thirty coordinates at the price of one variable
@@ -19,13 +17,14 @@ STEPS = 200
 
 @functools.cache
 def problem(
-    steps: int = STEPS, shapes=SHAPES, seed: int = 0, gentle: bool = False
+    steps: int = STEPS, shapes=SHAPES, seed: int = 0, gentle: bool = False, downhill: int = 0
 ) -> tuple[list, list]:
     """Start values, and gradients of random sign whose sizes go from 1e-6 to 1e3, per variable.
 
     Each coordinate has a scale of its own and each step another three powers of ten either way; a
     gradient in sixteen is exactly zero, and one coordinate of each larger variable never has any.
-    ``gentle`` sizes go from 0.3 to 3, for methods that take eigenvectors.
+    ``gentle`` sizes go from 0.3 to 3, for methods that take eigenvectors. In the first ``downhill``
+    steps no sign is negative, for methods that measure how far they get.
     """
     random = np.random.default_rng(seed)
     starts, gradients = [], []
@@ -34,6 +33,7 @@ def problem(
         size = np.clip(scale + random.uniform(-3, 3, (steps, *shape)), -6, 3)
         size = size / 9 + 1 / 6 if gentle else size
         g = random.choice([-1.0, 1.0], size.shape) * 10**size
+        g[:downhill] = np.abs(g[:downhill])
         g[random.random(size.shape) < 1 / 16] = 0
         if shape and 0 not in shape:
             g[(slice(None), *(0 for _ in shape))] = 0
@@ -46,7 +46,7 @@ def problem(
 def problem_of(case, steps: int = STEPS, shapes=SHAPES):
     """The problem that a case is tested on."""
     if case.has_rate:
-        return problem(steps, shapes)
+        return problem(steps, shapes, downhill=30 if case.downhill else 0)
     return problem(steps, MATRICES if shapes is SHAPES else shapes, gentle=True)
 
 
@@ -112,9 +112,9 @@ def train(optimizer, starts, gradients, *, mode="function", dtype="float32", res
     return Trajectory(thetas, rates, slots, [])
 
 
-def follow(case, starts, gradients, rate=RATE) -> Trajectory:
+def follow(case, starts, gradients, rate=None) -> Trajectory:
     """The same with the float64 twins of a case."""
-    twins = case.twins(len(starts), rate)
+    twins = case.twins(len(starts), case.rate if rate is None else rate)
     thetas = [np.asarray(start, "float64") for start in starts]
     path, rates, directions, slots = [thetas], [], [], []
     for g in zip(*gradients, strict=True):

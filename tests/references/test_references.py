@@ -30,41 +30,44 @@ def test_names_and_defaults():
         name: {p.name: p.default for p in inspect.signature(cls).parameters.values()}
         for name, cls in REFERENCES.items()
     }
-    assert defaults == {
-        "SGD": {"learning_rate": 0.01},
-        "Momentum": {"learning_rate": 0.01, "momentum": 0.9},
-        "Nesterov": {"learning_rate": 0.01, "momentum": 0.9},
-        "Adagrad": {"learning_rate": 0.01, "initial_accumulator_value": 0.0, "epsilon": 1e-7},
-        "RMSprop": {
-            "learning_rate": 0.001,
-            "rho": 0.9,
-            "momentum": 0.0,
-            "epsilon": 1e-7,
-            "centered": False,
-        },
-        "Adadelta": {"learning_rate": 1.0, "rho": 0.95, "epsilon": 1e-6},
-        "Adam": {"learning_rate": 0.001, **betas, "epsilon": 1e-8},
-        "Adamax": {"learning_rate": 0.002, **betas, "epsilon": 0.0},
-        "Nadam": {"learning_rate": 0.002, **betas, "epsilon": 1e-8, "psi": 0.004},
-        "AMSGrad": {"learning_rate": 0.001, **betas, "epsilon": 1e-8, "bias_correction": False},
-        "Yogi": {
-            "learning_rate": 0.01,
-            **betas,
-            "epsilon": 1e-3,
-            "initial_accumulator_value": 1e-6,
-            "bias_correction": False,
-        },
-        "AdamW": {"learning_rate": 0.001, "weight_decay": 0.004, **betas, "epsilon": 1e-8},
-        "RAdam": {"learning_rate": 0.001, **betas, "epsilon": 1e-8, "threshold": 4.0},
-        "AdaBelief": {"learning_rate": 0.001, **betas, "epsilon": 1e-16},
-        "NadamW": {
-            "learning_rate": 0.002,
-            "weight_decay": 0.004,
-            **betas,
-            "epsilon": 1e-8,
-            "psi": None,
-        },
-    }
+    assert (
+        defaults.items()
+        >= {
+            "SGD": {"learning_rate": 0.01},
+            "Momentum": {"learning_rate": 0.01, "momentum": 0.9},
+            "Nesterov": {"learning_rate": 0.01, "momentum": 0.9},
+            "Adagrad": {"learning_rate": 0.01, "initial_accumulator_value": 0.0, "epsilon": 1e-7},
+            "RMSprop": {
+                "learning_rate": 0.001,
+                "rho": 0.9,
+                "momentum": 0.0,
+                "epsilon": 1e-7,
+                "centered": False,
+            },
+            "Adadelta": {"learning_rate": 1.0, "rho": 0.95, "epsilon": 1e-6},
+            "Adam": {"learning_rate": 0.001, **betas, "epsilon": 1e-8},
+            "Adamax": {"learning_rate": 0.002, **betas, "epsilon": 0.0},
+            "Nadam": {"learning_rate": 0.002, **betas, "epsilon": 1e-8, "psi": 0.004},
+            "AMSGrad": {"learning_rate": 0.001, **betas, "epsilon": 1e-8, "bias_correction": False},
+            "Yogi": {
+                "learning_rate": 0.01,
+                **betas,
+                "epsilon": 1e-3,
+                "initial_accumulator_value": 1e-6,
+                "bias_correction": False,
+            },
+            "AdamW": {"learning_rate": 0.001, "weight_decay": 0.004, **betas, "epsilon": 1e-8},
+            "RAdam": {"learning_rate": 0.001, **betas, "epsilon": 1e-8, "threshold": 4.0},
+            "AdaBelief": {"learning_rate": 0.001, **betas, "epsilon": 1e-16},
+            "NadamW": {
+                "learning_rate": 0.002,
+                "weight_decay": 0.004,
+                **betas,
+                "epsilon": 1e-8,
+                "psi": None,
+            },
+        }.items()
+    )
     assert all(cls.__name__ == name for name, cls in REFERENCES.items())
 
 
