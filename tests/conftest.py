@@ -1,16 +1,19 @@
 """Settings of the test run, and the table of figures at its end."""
 
 import os
+from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 FIGURES = pytest.StashKey[dict]()
+CONTRACTS = pytest.StashKey[dict]()
 
 
 def pytest_configure(config):
     config.stash[FIGURES] = {}
+    config.stash[CONTRACTS] = {}
     if config.pluginmanager.hasplugin("dsession"):
         config.pluginmanager.register(Merge(config.stash[FIGURES]))
 
@@ -56,6 +59,8 @@ class Merge:
 
 
 def pytest_terminal_summary(terminalreporter, config):
+    if config.option.contracts:
+        write_contracts(config)
     title = None
     for (section, line), figure in sorted(config.stash[FIGURES].items()):
         if section != title:
@@ -63,3 +68,48 @@ def pytest_terminal_summary(terminalreporter, config):
             title = section
         figure = f"{figure:.2g}" if isinstance(figure, float) else figure
         terminalreporter.write_line(f"{line:40} {figure}")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--contracts", metavar="FILE", help="Write a table of methods and contracts, in Markdown."
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Say which method and contract a test was of: the parameter ``case``, and its function."""
+    report = yield
+    case = getattr(item, "callspec", None) and item.callspec.params.get("case")
+    if case is not None:
+        module = item.path.stem.removeprefix("test_")
+        name = item.originalname.removeprefix("test_")
+        report.user_properties.append(("contract", (case.name, module, name)))
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_teststatus(report, config):
+    """Count what passed and failed of each contract; workers of pytest-xdist end up here, too."""
+    status = yield
+    for key, contract in report.user_properties:
+        if key == "contract" and (report.when == "call" or report.outcome != "passed"):
+            method, *contract = contract
+            tests = config.stash[CONTRACTS].setdefault(tuple(contract), {})
+            tests.setdefault(method, {})[report.nodeid] = report.outcome
+    return status
+
+
+def write_contracts(config) -> None:
+    """Write the table: a row for each contract, the number of its tests for each method."""
+    contracts = config.stash[CONTRACTS]
+    methods = sorted({method for tests in contracts.values() for method in tests}, key=str.lower)
+    lines = ["| contract | " + " | ".join(methods) + " |", "|---" * (len(methods) + 1) + "|"]
+    for (module, name), tests in sorted(contracts.items()):
+        cells = []
+        for method in methods:
+            outcomes = list(tests.get(method, {}).values())
+            bad = sum(outcome != "passed" for outcome in outcomes)
+            cells.append(f"{bad} of {len(outcomes)} fail" if bad else str(len(outcomes) or "–"))
+        lines.append(f"| {module}: {name.replace('_', ' ')} | " + " | ".join(cells) + " |")
+    Path(config.option.contracts).write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -260,6 +260,53 @@ def test_gradient_of_an_embedding_layer(case, mode):
     assert not np.array_equal(table.numpy(), start)
 
 
+@pytest.mark.parametrize("mode", ["eager", "jit"])
+@each_method
+def test_lazy_rows_without_gradient_stay(case, mode):
+    """State and decay, too; the rows that have one move as ever."""
+    common = {} if case.name == "SGD" else {"weight_decay": 0.1}
+    lazy = case.make(lazy_rows=["table"], **common)
+    random = np.random.default_rng(2)
+    table = keras.Variable(random.normal(size=(4, 3)).astype("float32"), name="table")
+    bias = keras.Variable([1.0, 1.0, 1.0], name="bias")
+    lazy.build([table, bias])
+
+    def step(rows, ids):
+        slices = tf.IndexedSlices(rows, ids, (4, 3))
+        lazy.apply([slices, tf.constant([1.0, 0.0, 1.0])], [table, bias])
+
+    step = tf.function(step, jit_compile=True) if mode == "jit" else step
+    rows = tf.constant(random.normal(size=(3, 3)).astype("float32"))
+    for _ in range(2):
+        step(rows, tf.constant([0, 2, 3]))
+    before, slots = table.numpy(), tfadaopt.accumulators(lazy, table)
+    biases = bias.numpy()
+    step(rows, tf.constant([0, 2, 2]))
+    np.testing.assert_array_equal(table.numpy()[[1, 3]], before[[1, 3]])
+    assert (table.numpy()[[0, 2]] != before[[0, 2]]).all()
+    for name, slot in tfadaopt.accumulators(lazy, table).items():
+        if slot.shape == (4, 3):
+            np.testing.assert_array_equal(slot[3], slots[name][3])
+    assert bias.numpy()[0] != biases[0]
+
+
+def test_rows_are_lazy_on_request_only():
+    plain, lazy = (keras.Variable([[1.0], [1.0]], name="table") for _ in range(2))
+    optimizers = tfadaopt.Momentum(0.5), tfadaopt.Momentum(0.5, lazy_rows="table")
+    for optimizer, w in zip(optimizers, (plain, lazy), strict=True):
+        optimizer.apply([tf.constant([[1.0], [1.0]])], [w])
+        optimizer.apply([tf.constant([[1.0], [0.0]])], [w])
+    assert plain.numpy()[1, 0] < lazy.numpy()[1, 0] == 0.5
+    assert plain.numpy()[0, 0] == lazy.numpy()[0, 0]
+    assert optimizers[1].get_config()["lazy_rows"] == ["table"]
+    assert "lazy_rows" not in optimizers[0].get_config()
+
+
+def test_bad_pattern_of_lazy_rows_is_refused():
+    with pytest.raises(TypeError, match="SGD: lazy_rows takes regular expressions, but 3"):
+        tfadaopt.SGD(lazy_rows=[3])
+
+
 # Missing gradients
 
 

@@ -115,6 +115,10 @@ def from_checkpoint(path, make):
     return model
 
 
+def from_pickle(path, make):
+    return pickle.loads((path / "model.pickle").read_bytes())
+
+
 @pytest.mark.parametrize(
     ("case", "rate"),
     [quick(case, rate, only=rate == "number") for case in SOME for rate in RATES],
@@ -127,8 +131,9 @@ def test_resumes_bit_for_bit(case, rate, tmp_path):
     model.save(tmp_path / "model.keras")
     model.save_weights(tmp_path / "model.weights.h5")
     tf.train.Checkpoint(model=model, optimizer=model.optimizer).save(str(tmp_path / "checkpoint"))
+    (tmp_path / "model.pickle").write_bytes(pickle.dumps(model))
     train(model, range(3, 6))
-    for load in (from_keras_file, from_weights_file, from_checkpoint):
+    for load in (from_keras_file, from_weights_file, from_checkpoint, from_pickle):
         resumed = load(tmp_path, make)
         train(resumed, range(3, 6))
         assert int(resumed.optimizer.iterations.numpy()) == 6

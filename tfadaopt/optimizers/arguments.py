@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import re
 
 import numpy as np
 
@@ -99,3 +100,21 @@ def boolean(owner: str, name: str, value) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{owner}: {name} must be True or False, but {value!r} was received.")
     return bool(value)
+
+
+def patterns(owner: str, name: str, value) -> tuple[str, ...]:
+    """Return regular expressions (one, some or None) as a tuple.
+
+    Raises:
+        TypeError: One is no string.
+        re.error: One is no regular expression.
+    """
+    found = (value,) if isinstance(value, str) else tuple(value or ())
+    for pattern in found:
+        if not isinstance(pattern, str):
+            raise TypeError(
+                f"{owner}: {name} takes regular expressions, but {pattern!r} was received; give "
+                "strings such as 'bias'."
+            )
+        re.compile(pattern)
+    return found

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from tfadaopt import compat
-from tfadaopt.optimizers.arguments import number
+from tfadaopt.optimizers.arguments import number, patterns
 
 State = Mapping[str, tf.Tensor]
 
@@ -80,6 +80,9 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         nonfinite: What a NaN or infinity in the gradient of a variable does: "skip" leaves that
             variable and its state as they are in this step; "ignore" computes with it, as Keras
             does. Default "skip".
+        lazy_rows: Regular expressions; in variables whose path matches one, such as embeddings, a
+            row whose gradient is zero stays as it is in that step, its state and decay included.
+            Default none: such a row goes on by its momentum, as the papers' rules say.
         name: Name of the optimizer.
 
     Raises:
@@ -94,6 +97,7 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         weight_decay: float | None = None,
         exclude_from_weight_decay: Sequence[str] | None = None,
         nonfinite: str = "skip",
+        lazy_rows: Sequence[str] | None = None,
         **kwargs,
     ):
         owner = type(self).__name__
@@ -135,6 +139,7 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         self._slots: list[dict] = []
         self._shared: dict[str, keras.Variable] = {}
         self._waiting: dict = {}
+        self._lazy = patterns(owner, "lazy_rows", lazy_rows)
         self._no_decay: tuple[str, ...] = ()
         if exclude_from_weight_decay:
             self.exclude_from_weight_decay(var_names=exclude_from_weight_decay)
@@ -301,6 +306,13 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         if self.nonfinite == "skip":
             new = {name: tf.where(finite, value, state[name]) for name, value in new.items()}
             delta = tf.where(finite, delta, tf.zeros_like(delta))
+        if self._is_lazy(variable):
+            others = list(range(1, g.shape.rank))
+            touched = tf.reduce_any(tf.not_equal(g, 0), axis=others, keepdims=True)
+            for name, value in new.items():
+                if value.shape == g.shape:
+                    new[name] = tf.where(touched, value, state[name])
+            delta = tf.where(touched, delta, tf.zeros_like(delta))
         for name, slot in self._slots[self._known_index(variable)].items():
             self.assign(slot, new[name])
         if variable.dtype == tf.bfloat16:
@@ -355,16 +367,9 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
                 f"{self.name} is already built, so exclude_from_weight_decay would have no effect."
                 " Call it before training, or give the patterns to the constructor."
             )
-        patterns = [f"^{re.escape(compat.path_of(v))}$" for v in var_list or ()]
-        patterns += [var_names] if isinstance(var_names, str) else list(var_names or ())
-        for pattern in patterns:
-            if not isinstance(pattern, str):
-                raise TypeError(
-                    f"{self.name}: exclude_from_weight_decay takes regular expressions, but "
-                    f"{pattern!r} was received; give strings such as 'bias'."
-                )
-            re.compile(pattern)
-        self._no_decay = (*self._no_decay, *patterns)
+        paths = [f"^{re.escape(compat.path_of(v))}$" for v in var_list or ()]
+        named = patterns(self.name, "exclude_from_weight_decay", var_names)
+        self._no_decay = (*self._no_decay, *paths, *named)
 
     def get_config(self) -> dict:
         """Arguments that make an equal optimizer (without its state)."""
@@ -373,6 +378,8 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
             if name not in config and hasattr(self, name):
                 config[name] = getattr(self, name)
         config["nonfinite"] = self.nonfinite
+        if self._lazy:
+            config["lazy_rows"] = list(self._lazy)
         if self._no_decay:
             config["exclude_from_weight_decay"] = list(self._no_decay)
         return config
@@ -416,6 +423,10 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
                 "model with a new optimizer after unfreezing it."
             )
         return index
+
+    def _is_lazy(self, variable) -> bool:
+        path = compat.path_of(compat.variables_of(self)[self._known_index(variable)])
+        return any(re.search(pattern, path) for pattern in self._lazy)
 
     def _decays(self, path: str) -> bool:
         return not any(re.search(pattern, path) for pattern in self._no_decay)
