@@ -14,8 +14,6 @@ CONTRACTS = pytest.StashKey[dict]()
 def pytest_configure(config):
     config.stash[FIGURES] = {}
     config.stash[CONTRACTS] = {}
-    if config.pluginmanager.hasplugin("dsession"):
-        config.pluginmanager.register(Merge(config.stash[FIGURES]))
 
 
 @pytest.fixture
@@ -41,21 +39,18 @@ def pytest_sessionfinish(session):
         session.config.workeroutput["figures"] = [(*key, figure) for key, figure in figures.items()]
 
 
-class Merge:
-    """Joins the figures of workers: the worse number, the sum of counts."""
-
-    def __init__(self, figures):
-        self.figures = figures
-
-    def pytest_testnodedown(self, node):
-        for section, line, figure in getattr(node, "workeroutput", {}).get("figures", ()):
-            old = self.figures.get((section, line), figure)
-            if isinstance(figure, str) and (section, line) in self.figures:
-                pairs = zip(old.split(" of "), figure.split(" of "), strict=True)
-                figure = " of ".join(str(int(a) + int(b)) for a, b in pairs)
-            elif not isinstance(figure, str):
-                figure = max(old, figure)
-            self.figures[section, line] = figure
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Join the figures of a worker to those of others: the worse number, the sum of counts."""
+    figures = node.config.stash[FIGURES]
+    for section, line, figure in getattr(node, "workeroutput", {}).get("figures", ()):
+        old = figures.get((section, line))
+        if old is not None and isinstance(figure, str):
+            pairs = zip(old.split(" of "), figure.split(" of "), strict=True)
+            figure = " of ".join(str(int(a) + int(b)) for a, b in pairs)
+        elif old is not None:
+            figure = max(old, figure)
+        figures[section, line] = figure
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import tfadaopt
 
-from .cases import FULLEST, each_method
+from .cases import FULLEST, each_method, each_method_with_a_rate
 
 NO_NUMBER = ["0.1", True, [0.1], {}, 1j, np.array([0.1])]
 NOT_NEGATIVE = [-1, -1e-9, np.float32(-1), math.nan, math.inf, *NO_NUMBER]
@@ -183,7 +183,7 @@ def test_defaults_are_the_signature(case):
 
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "function"])
-@each_method
+@each_method_with_a_rate
 def test_callable_rate_follows_its_variable(case, compiled):
     eta, w = tf.Variable(1.0), keras.Variable(0.0)
     optimizer = case.make(learning_rate=lambda: eta)
@@ -194,15 +194,19 @@ def test_callable_rate_follows_its_variable(case, compiled):
         return tfadaopt.effective_learning_rate(optimizer, w)
 
     step = tf.function(step) if compiled else step
+    step()  # in which ADOPT does not move
     full, moved = float(step()), float(w.numpy())
     assert full > 0
     assert moved < 0
     eta.assign(0.0)
     assert float(step()) == 0.0
-    assert float(w.numpy()) == moved
+    # These apply a sum or a buffer with η inside again in each step, as their docstrings say.
+    if case.name not in ("MADGRAD", "DAdaptAdam"):
+        assert float(w.numpy()) == moved
     eta.assign(1.0)
+    before = float(w.numpy())
     step()
-    assert float(w.numpy()) < moved
+    assert float(w.numpy()) < before
 
 
 def test_callable_number_and_schedule():

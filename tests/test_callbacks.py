@@ -14,7 +14,7 @@ from tfadaopt import compat
 from tfadaopt.callbacks import AccumulatorMagnitude, EffectiveLearningRate, measure
 
 from . import events
-from .cases import BY_ID, each_method
+from .cases import BY_ID, each_method_with_a_rate
 
 
 @functools.cache
@@ -83,7 +83,7 @@ class Fail(keras.callbacks.Callback):
 # Values and tags
 
 
-@each_method
+@each_method_with_a_rate
 def test_values_are_those_of_the_public_functions(case, tmp_path):
     """Under a schedule: η is the rate just applied, not the next one."""
     expected = beside()
@@ -455,7 +455,7 @@ def test_callback_of_a_fit_without_epochs_has_no_say_in_the_next(tmp_path):
 # What it costs
 
 
-@each_method
+@each_method_with_a_rate
 def test_training_is_bit_identical(case, tmp_path):
     """Weights and state, over two fits, with a snapshot after every step."""
     found = []
@@ -549,3 +549,17 @@ def test_snapshots_are_traced_once(tmp_path, monkeypatch):
     fit(model, *pair)
     assert len(made) == 2
     assert not any("hidden" in tag for tag in made[1])
+
+
+@pytest.mark.parametrize("name", ["shampoo", "soap"])
+def test_method_without_rates(name, tmp_path):
+    """Its accumulators are logged; asking for a rate is refused before training starts."""
+    fit(untrained(BY_ID[name]), AccumulatorMagnitude(tmp_path, every=5))
+    tags = {tag for event in events.read(tmp_path) for tag in event.values}
+    assert "accumulator/statistics_1/hidden/kernel/norm" in tags
+    model = untrained(BY_ID[name])
+    before = model.get_weights()
+    with pytest.raises(tfadaopt.UnsupportedOptimizerError, match="a matrix acts on the gradient"):
+        fit(model, EffectiveLearningRate(tmp_path / "rates"))
+    for now, old in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, old)

@@ -45,7 +45,8 @@ def test_two_devices_equal_one(case, errors):
 
 @each_method
 def test_fit_under_the_strategy_equals_fit_without(case, errors):
-    assert errors[case.id]["fit"] <= 1e-5
+    # The order of sums differs; methods that step by signs, or roots of matrices, make more of it.
+    assert errors[case.id]["fit"] <= max(1e-4, case.tolerance["float32"])
 
 
 def main() -> dict:

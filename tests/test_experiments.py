@@ -251,8 +251,14 @@ def finished(tmp_path_factory) -> Path:
     """Interrupt a small run by Ctrl-C, check what it leaves, and let it go on to its end."""
     out = tmp_path_factory.mktemp("runs") / "tiny"
     command = [*COMMAND, "--out", str(out), "--jobs", "1", *SETTINGS]
+    # A worker of pytest-xdist ignores Ctrl-C, and so would what it starts.
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     while not list(out.glob("cells/tune-*.json")) and process.poll() is None:
         time.sleep(0.1)

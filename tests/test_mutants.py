@@ -465,7 +465,7 @@ def common_mutants(case):
         Mutant(
             case.id,
             "stops at step 150",
-            delta(lambda d, eta, t: tf.where(t < 150, 1.0, 0.0) * d),
+            delta(lambda d, eta, t: tf.cast(t < 150, d.dtype) * d),
         ),
     ]
 

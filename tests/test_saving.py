@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import tfadaopt
 
-from .cases import RATE, SOME, each_method, quick, rows
+from .cases import RATE, SOME, each_method, each_method_with_a_rate, quick, rows
 
 X = np.random.default_rng(0).normal(size=(24, 4)).astype("float32")
 Y = np.random.default_rng(1).normal(size=(24, 1)).astype("float32")
@@ -143,7 +143,7 @@ def test_resumes_bit_for_bit(case, rate, tmp_path):
             np.testing.assert_array_equal(actual, expected, err_msg=load.__name__)
 
 
-@each_method
+@each_method_with_a_rate
 def test_loaded_state_can_be_read(case, tmp_path):
     model = make_model(case.make())
     train(model, range(2))

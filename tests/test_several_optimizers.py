@@ -31,9 +31,9 @@ def test_two_networks_against_each_other(case, mode):
     """A generator and a discriminator, each with an optimizer, in one step."""
     keras.utils.set_random_seed(1)
     generator = keras.Sequential([keras.Input([4]), keras.layers.Dense(3, activation="tanh")])
-    discriminator = keras.Sequential(
-        [keras.Input([3]), keras.layers.Dense(2), keras.layers.Dense(1)]
-    )
+    # Without tanh its gradients would have rank 1, and SOAP's eigenvectors would be arbitrary.
+    layers = keras.layers.Dense(2, activation="tanh"), keras.layers.Dense(1)
+    discriminator = keras.Sequential([keras.Input([3]), *layers])
     networks = generator, discriminator
     optimizers = case.make(), case.make()
     starts = [values(n.trainable_variables) for n in networks]

@@ -214,7 +214,7 @@ IN_OPTAX_FORM = {
     "lamb": ({}, lambda: optax.lamb(RATE)),
     "lamb-decay": ({}, lambda: optax.lamb(RATE, weight_decay=0.5)),
     "sm3": ({"epsilon": 1e-8}, lambda: optax.sm3(RATE)),
-    # It adds ε to the rate.
+    # It adds ε to the rate, and takes √t in float32.
     "madgrad": ({}, lambda: contrib.madgrad(RATE - 1e-6)),
     "schedulefreesgd": ({}, lambda: contrib.schedule_free_sgd(RATE)),
     "schedulefreeadamw": ({}, lambda: contrib.schedule_free_adamw(RATE)),
@@ -282,5 +282,5 @@ def test_agrees_with_optax_in_its_form(name, worst):
     starts, gradients = problem(shapes=((7,), (5, 6)))
     actual = train(case.make(**arguments), starts, gradients, dtype="float64")
     expected = train_optax(make(), starts, gradients)
-    error = check_updates(actual, expected, 1e-9)
+    error = check_updates(actual, expected, 1e-6 if name == "madgrad" else 1e-9)
     worst("worst displacement error against Optax, float64", case.name, error)

@@ -149,14 +149,14 @@ def relative(actual, expected, scale) -> float:
 def displacement_error(actual: Trajectory, expected: Trajectory) -> float:
     """Worst error of θ_t − θ_0, relative to the largest displacement of that coordinate.
 
-    Where a coordinate moves by less than a tenth of itself (decay without any gradient), it is
-    relative to that tenth: float32 cannot hold the weight itself any better.
+    Where a coordinate moves by less than itself (decay without any gradient), it is relative to
+    that: each step rounds the weight itself.
     """
 
     def error(actual, expected):
-        tenth = 0.1 * np.abs(np.asarray(expected[0], "float64"))
+        size = np.abs(np.asarray(expected[0], "float64"))
         actual, expected = (np.asarray(x, "float64") - x[0] for x in (actual, expected))
-        scale = np.maximum(np.abs(expected).max(axis=0), tenth)
+        scale = np.maximum(np.abs(expected).max(axis=0), size)
         scale = np.broadcast_to(scale, expected.shape)
         return relative(actual, expected, scale)
 
