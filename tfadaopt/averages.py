@@ -17,6 +17,8 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
 
     For ``ScheduleFreeSGD``, ``ScheduleFreeAdamW`` and ``DoG``, whose result is a mean of the
     weights: evaluate, predict, save and export inside. To resume training later, save outside.
+    Moving statistics of batch normalization are of the trained weights, not of their mean: where a
+    model has such layers, pass some batches through it with ``training=True`` inside first.
 
     Args:
         model: A compiled model, trained for at least one step or built by its optimizer.
