@@ -12,7 +12,9 @@ class AccumulatorMagnitude(StateCallback):
     Tags: ``accumulator/<slot>/<variable path>/<statistic>`` with the statistics ``mean``, ``min``,
     ``max``, ``p05``, ``p50`` and ``p95`` of the *absolute* values over the coordinates of the slot,
     its Euclidean ``norm``, and ``learning_rate``, the scheduled η. Slots are named as in
-    ``tfadaopt.accumulators``. ``SGD`` has none: there is nothing to log but the rate.
+    ``tfadaopt.accumulators``. ``SGD`` has none: there is nothing to log but the rate. Of a number,
+    such as the trust ratio of ``LARS``, the ``mean`` alone is logged; one that all variables share,
+    such as Prodigy's distance, comes once, as ``accumulator/distance/mean``.
 
     Step axis, sampling, sharing of a ``log_dir`` and cost are those of ``EffectiveLearningRate``.
 

@@ -23,15 +23,21 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 @dataclass(frozen=True)
 class Series:
-    """One tensor to be summarised at each snapshot: its tag, how to read it, and whether ‖·‖."""
+    """One tensor to be summarised at each snapshot: its tag, how to read it, and whether ‖·‖.
+
+    Of a number, which has no statistics, the mean alone is logged.
+    """
 
     tag: str
     read: Callable[[], tf.Tensor]
     norm: bool = False
+    number: bool = False
 
     @property
     def statistics(self) -> tuple[str, ...]:
         """Names of the statistics, in the order in which ``summarise`` returns them."""
+        if self.number:
+            return STATISTICS[:1]
         return ALL if self.norm else STATISTICS
 
 
@@ -50,16 +56,23 @@ def effective_learning_rates(optimizer: Optimizer, variables: Sequence) -> list[
 
 
 def accumulator_magnitudes(optimizer: Optimizer, variables: Sequence) -> list[Series]:
-    """Magnitude of each slot of each variable."""
-    return [
-        Series(
-            tag=f"accumulator/{slot}/{path}",
-            read=lambda s=state: tf.abs(tf.convert_to_tensor(s)),
-            norm=True,
-        )
-        for path, variable in zip(_paths(variables), variables, strict=True)
-        for slot, state in optimizer.slots_of(variable).items()
-    ]
+    """Magnitude of each slot of each variable; numbers that all variables share come once."""
+    series = {}
+    for path, variable in zip(_paths(variables), variables, strict=True):
+        for slot, state in optimizer.slots_of(variable).items():
+            tag = (
+                f"accumulator/{slot}"
+                if slot in optimizer.shared()
+                else f"accumulator/{slot}/{path}"
+            )
+            number = state.shape == () != variable.shape
+            series[tag] = Series(
+                tag=tag,
+                read=lambda s=state: tf.abs(tf.convert_to_tensor(s)),
+                norm=True,
+                number=number or slot in optimizer.shared(),
+            )
+    return list(series.values())
 
 
 class Snapshot:
@@ -91,7 +104,7 @@ class Snapshot:
         high, low, eta, *values = self._compute().numpy().tolist()
         tagged = {"learning_rate": eta}
         for i, tags in enumerate(self._tags):
-            # Series without a norm leave the last of their statistics unused.
+            # Series of fewer statistics leave the last of them unused.
             tagged.update(zip(tags, values[i * len(ALL) : (i + 1) * len(ALL)], strict=False))
         return int(high) * 2**20 + int(low), tagged
 

@@ -94,7 +94,12 @@ class Beside(keras.callbacks.Callback):
             found |= statistics(f"effective_learning_rate/{v.path}", rate, norm=False)
             for slot, value in tfadaopt.accumulators(optimizer, v).items():
                 magnitude = np.abs(value.numpy())
-                found |= statistics(f"accumulator/{slot}/{v.path}", magnitude, norm=True)
+                if slot in optimizer.shared():
+                    found[f"accumulator/{slot}/mean"] = magnitude
+                elif value.shape == () and v.shape != ():
+                    found[f"accumulator/{slot}/{v.path}/mean"] = magnitude
+                else:
+                    found |= statistics(f"accumulator/{slot}/{v.path}", magnitude, norm=True)
         self.of_step[step] = found
 
 

@@ -16,6 +16,8 @@ from tfadaopt.callbacks import AccumulatorMagnitude, EffectiveLearningRate, meas
 from . import events
 from .cases import BY_ID, each_method_with_a_rate
 
+PATHS = ["hidden/kernel", "hidden/bias", "outputs/kernel", "outputs/bias"]
+
 
 @functools.cache
 def data():
@@ -98,7 +100,7 @@ def test_values_are_those_of_the_public_functions(case, tmp_path):
 
 def test_tags_are_exactly_those_documented(tmp_path):
     fit(untrained(BY_ID["rmsprop-centered-momentum"]), *both(tmp_path, every=5))
-    paths = ["hidden/kernel", "hidden/bias", "outputs/kernel", "outputs/bias"]
+    paths = PATHS
     six = ["mean", "min", "max", "p05", "p50", "p95"]
     expected = {"learning_rate"}
     expected |= {f"effective_learning_rate/{p}/{s}" for p in paths for s in six}
@@ -563,3 +565,17 @@ def test_method_without_rates(name, tmp_path):
         fit(model, EffectiveLearningRate(tmp_path / "rates"))
     for now, old in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(now, old)
+
+
+def test_numbers_are_logged_once():
+    """Prodigy's d is one for all, LARS' ratio one per variable: no statistics of either."""
+    for name, tags in (
+        ("prodigy", {"accumulator/distance/mean"}),
+        ("lars", {f"accumulator/trust_ratio/{path}/mean" for path in PATHS}),
+    ):
+        model = untrained(BY_ID[name])
+        model.optimizer.build(model.trainable_variables)
+        series = measure.accumulator_magnitudes(model.optimizer, model.trainable_variables)
+        slot = next(iter(tags)).split("/")[1]
+        found = {f"{s.tag}/{x}" for s in series for x in s.statistics if f"r/{slot}" in s.tag}
+        assert found == tags
