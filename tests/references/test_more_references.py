@@ -601,8 +601,8 @@ def test_dowg_by_hand():
     twin = DoWG(initial_distance=0.5, epsilon=0.0)
     assert twin.accumulators["squared_distance"] == 0.25
     second = -0.5 - 0.25 / math.sqrt(1.25)
-    close(path(twin, 2.0, 1.0), [-0.5, second])  # V = 1, 1.25
-    twin.step([second], [1.0])
+    close(path(twin, 2.0, 1.0, start=3.0), [2.5, 3 + second])  # V = 1, 1.25
+    twin.step([3 + second], [1.0])
     close(twin.accumulators["squared_distance"], second**2)
     close(twin.accumulators["gradient_sum"], 1.25 + second**2)
     close(twin.effective_learning_rate, [second**2 / math.sqrt(1.25 + second**2)])
@@ -664,6 +664,15 @@ def test_prodigy_by_hand():
     twin = Prodigy(**QUARTER, distance_coefficient=2.0)
     path(twin, 4.0, 4.0, 4.0)
     close(twin.accumulators["distance"], 4 * (-thetas[1] / 2 - thetas[2]) / 3.5)
+
+
+def test_dadaptadam_epsilon_is_outside_the_root():
+    twin = DAdaptAdam(**{**QUARTER, "epsilon": 4.0, "beta_2": 0.75})
+    close(path(twin, 4.0), [-1 / 3])  # 2 / (2 + 4)
+    close(twin.effective_learning_rate, [1 / 6])
+    twin.step([0.0], [4.0])
+    q = math.sqrt(0.75)
+    close(twin.accumulators["numerator"], (1 - q) ** 2 * 16 / 6)
 
 
 @pytest.mark.parametrize("method", [DAdaptAdam, Prodigy])
