@@ -37,7 +37,7 @@ LAZY = ("tfadaopt", "tfadaopt.callbacks")
 MOST_LINES_OF_A_METHOD = 150
 SHARED_BY_METHODS = (
     *("arguments", "averaging", "base", "distances"),
-    *("first", "matrices", "moments", "norms"),
+    *("fast", "first", "matrices", "moments", "norms"),
 )
 
 METHODS = pytest.mark.parametrize("method", tfadaopt.methods(), ids=lambda method: method.name)

@@ -1,4 +1,4 @@
-"""The only file that touches private names of Keras.
+"""The only file that touches private names of Keras and TensorFlow.
 
 Checked with Keras 3.15.1 on TensorFlow 2.21.0; ``tests/test_compat.py`` names what is missing
 when a later Keras drops one of them.
@@ -6,6 +6,7 @@ when a later Keras drops one of them.
 
 import keras
 import tensorflow as tf
+from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -20,6 +21,12 @@ def index_of(optimizer: keras.optimizers.Optimizer, variable) -> int | None:
     Accepts a Keras variable, a ``tf.Variable`` and a replica's component of a distributed one.
     """
     return optimizer._trainable_variables_indices.get(optimizer._var_key(variable))
+
+
+def under_xla() -> bool:
+    """Whether what is traced now will be compiled by XLA."""
+    graph = tf.compat.v1.get_default_graph()
+    return not tf.executing_eagerly() and GraphOrParentsInXlaContext(graph)
 
 
 def variables_of(optimizer: keras.optimizers.Optimizer) -> list:
@@ -102,6 +109,28 @@ class KerasOptimizer(keras.optimizers.Optimizer):
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         self.update_shared(grads, trainable_variables, learning_rate)
         super()._backend_update_step(grads, trainable_variables, learning_rate)
+
+    def update_groups(self, variables, gradients) -> list[list[int]] | None:
+        """Positions of variables that step together, or None: each steps by ``update_step``."""
+
+    def update_together(self, variables, gradients, learning_rate) -> None:
+        """Do one step for the variables of a group."""
+
+    def _distributed_tf_update_step(self, distribution, grads_and_vars, learning_rate):
+        pairs = list(grads_and_vars)
+        gradients, variables = [g for g, _ in pairs], [v for _, v in pairs]
+        groups = self.update_groups(variables, gradients)
+        if groups is None:
+            super()._distributed_tf_update_step(distribution, pairs, learning_rate)
+            return
+
+        def update(first, rest, gradients, learning_rate):
+            self.update_together([first, *rest], gradients, learning_rate)
+
+        for group in groups:
+            members = [variables[i] for i in group]
+            args = (members[1:], [gradients[i] for i in group], learning_rate)
+            distribution.extended.update(members[0], update, args=args, group=False)
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
         return grads_and_vars

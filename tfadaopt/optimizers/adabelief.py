@@ -57,6 +57,8 @@ class AdaBelief(Optimizer):
         gradients", NeurIPS 2020, arXiv 2010.07468, Algorithm 2.
     """
 
+    unit = "coordinate"
+
     def __init__(
         self,
         learning_rate: Rate = 0.001,

@@ -55,6 +55,8 @@ class Adadelta(Optimizer):
         Algorithm 1.
     """
 
+    unit = "coordinate"
+
     def __init__(
         self, learning_rate: Rate = 1.0, rho: float = 0.95, epsilon: float = 1e-6, **kwargs
     ):

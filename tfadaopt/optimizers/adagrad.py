@@ -61,6 +61,9 @@ class Adagrad(Optimizer):
         the root); H. B. McMahan and M. Streeter, COLT 2010, arXiv 1002.4908.
     """
 
+    unit = "coordinate"
+    still_without_gradient = True
+
     def __init__(
         self,
         learning_rate: Rate = 0.01,

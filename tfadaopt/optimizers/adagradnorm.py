@@ -51,6 +51,9 @@ class AdaGradNorm(Optimizer):
         landscapes", JMLR 21 (2020), arXiv 1806.01811, Algorithm 1.
     """
 
+    unit = "coordinate"
+    still_without_gradient = True
+
     def __init__(
         self, learning_rate: Rate = 1.0, initial_accumulator_value: float = 0.01, **kwargs
     ):

@@ -57,6 +57,8 @@ class Adam(Optimizer):
         arXiv 1412.6980, Algorithm 1.
     """
 
+    unit = "coordinate"
+
     def __init__(
         self,
         learning_rate: Rate = 0.001,

@@ -52,6 +52,8 @@ class Adamax(Optimizer):
         arXiv 1412.6980, Algorithm 2.
     """
 
+    unit = "coordinate"
+
     def __init__(
         self,
         learning_rate: Rate = 0.002,

@@ -66,6 +66,8 @@ class Adan(Optimizer):
         faster optimizing deep models", TPAMI 2024, arXiv 2208.06677, Algorithm 1.
     """
 
+    unit = "coordinate"
+
     def __init__(
         self,
         learning_rate: Rate = 0.001,

@@ -62,6 +62,8 @@ class ADOPT(Optimizer):
         NeurIPS 2024, arXiv 2411.02853, Algorithm 2.
     """
 
+    unit = "coordinate"
+
     def __init__(
         self,
         learning_rate: Rate = 0.001,

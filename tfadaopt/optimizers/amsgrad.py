@@ -60,6 +60,8 @@ class AMSGrad(Optimizer):
         arXiv 1904.09237, Algorithm 2 (without its projection).
     """
 
+    unit = "coordinate"
+
     def __init__(
         self,
         learning_rate: Rate = 0.001,

@@ -6,12 +6,13 @@ import numbers
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from tfadaopt import compat
+from tfadaopt.optimizers import fast
 from tfadaopt.optimizers.arguments import number, patterns
 
 State = Mapping[str, tf.Tensor]
@@ -83,12 +84,21 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         lazy_rows: Regular expressions; in variables whose path matches one, such as embeddings, a
             row whose gradient is zero stays as it is in that step, its state and decay included.
             Default none: such a row goes on by its momentum, as the papers' rules say.
+        jit_compile: Whether XLA compiles the update: True, False (operation by operation, to debug
+            a method), or "auto": in a graph that is not under XLA as a whole, from 131,072
+            coordinates on. Results are the same but for rounding. Default "auto".
         name: Name of the optimizer.
 
     Raises:
         TypeError: An argument that is not a number where one is needed.
         ValueError: An argument out of range, two clips at once, or an unknown keyword.
     """
+
+    # What a step of this is computed for without a look at anything else but the shared numbers:
+    # a "coordinate", a "variable", or None, where XLA is not asked to compile it.
+    unit: ClassVar[str | None] = None
+    # Whether a coordinate stays as it is, with its state, in a step in which its gradient is zero.
+    still_without_gradient: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -98,6 +108,7 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         exclude_from_weight_decay: Sequence[str] | None = None,
         nonfinite: str = "skip",
         lazy_rows: Sequence[str] | None = None,
+        jit_compile: bool | str = "auto",
         **kwargs,
     ):
         owner = type(self).__name__
@@ -135,7 +146,14 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
                 f"{owner}: nonfinite={nonfinite!r} is not allowed; give 'skip' to leave a variable "
                 "as it is when its gradient has a NaN or infinity, or 'ignore' to compute with it."
             )
+        if jit_compile not in ("auto", True, False):
+            raise ValueError(
+                f"{owner}: jit_compile={jit_compile!r} is not allowed; give True or False, or "
+                "'auto' to compile the update where that pays."
+            )
         self.nonfinite = nonfinite
+        self.jit_compile = jit_compile
+        self.functions = fast.Functions()
         self._slots: list[dict] = []
         self._shared: dict[str, keras.Variable] = {}
         self._waiting: dict = {}
@@ -290,36 +308,121 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         for name, variable in self._shared.items():
             self.assign(variable, new[name])
 
+    def step(
+        self,
+        theta: tf.Tensor,
+        state: State,
+        g: tf.Tensor,
+        t: tf.Tensor,
+        eta: tf.Tensor,
+        decay: float,
+        lazy: Sequence[str] | None = None,
+        finite: tf.Tensor | None = None,
+    ) -> tuple[State, tf.Tensor]:
+        """Own state and θ after a step, with what ``nonfinite`` and ``lazy_rows`` say.
+
+        Args:
+            theta: θ, or rows of it, or several variables in one vector.
+            state: All of the state before.
+            g: Gradient.
+            t: Number of the step, from 1.
+            eta: Learning rate η.
+            decay: Weight decay λ, 0 for none.
+            lazy: Names of the state that has rows, if rows without gradient stay; or None.
+            finite: Whether the gradient is finite, if that is known already.
+        """
+
+        def moved(g):
+            new, delta = self.decay_and_update(theta, state, g, t, eta, decay)
+            value = theta - delta
+            if lazy is not None:
+                others = list(range(1, g.shape.rank))
+                touched = tf.reduce_any(tf.not_equal(g, 0), axis=others, keepdims=True)
+                value = tf.where(touched, value, theta)
+                new |= {name: tf.where(touched, new[name], state[name]) for name in lazy}
+            return {name: new[name] for name in new if name not in self._shared}, value
+
+        if self.nonfinite == "ignore":
+            return moved(g)
+        if finite is None:
+            finite = tf.reduce_all(tf.math.is_finite(g))
+        # A branch spares passes through memory; on a GPU, it would wait for the host instead.
+        branches = tf.executing_eagerly() or (compat.under_xla() and not fast.has_gpu())
+        if branches and finite.shape.rank == 0:
+
+            def as_it_was():
+                names = self.slots(tuple(theta.shape) if theta.shape.rank is not None else ())
+                return {name: state[name] for name in names}, theta
+
+            return tf.cond(finite, lambda: moved(g), as_it_was)
+        # Zeros, as some operations raise on what is not finite.
+        new, value = moved(tf.where(finite, g, tf.zeros_like(g)))
+        new = {name: tf.where(finite, x, state[name]) for name, x in new.items()}
+        return new, tf.where(finite, value, theta)
+
+    def rounded(self, theta: tf.Tensor, dtype: str, iterations: tf.Tensor, index) -> tf.Tensor:
+        """θ in the dtype of its variable, the one at this index; bfloat16 is rounded at random."""
+        if dtype == "bfloat16":
+            seed = tf.stack([tf.cast(iterations, "int32"), tf.cast(index, "int32")])
+            return round_at_random(theta, seed)
+        return tf.cast(theta, dtype)
+
     def update_step(self, gradient, variable, learning_rate) -> None:
-        """Do one step for one variable; Keras calls this from ``apply``."""
-        dtype = compute_dtype(variable)
-        g = tf.cast(gradient, dtype)
-        eta = tf.cast(learning_rate, dtype)
-        t = tf.cast(self.iterations + 1, dtype)
-        finite = tf.reduce_all(tf.math.is_finite(g))
-        if self.nonfinite == "skip":
-            g = tf.where(finite, g, tf.zeros_like(g))  # some operations raise on what is not
-        state = self.state_of(variable)
-        theta = self.value_of(variable)
-        decay = self.weight_decay if self.decays(variable) else 0.0
-        new, delta = self.decay_and_update(theta, state, g, t, eta, decay)
-        if self.nonfinite == "skip":
-            new = {name: tf.where(finite, value, state[name]) for name, value in new.items()}
-            delta = tf.where(finite, delta, tf.zeros_like(delta))
-        if self._is_lazy(variable):
-            others = list(range(1, g.shape.rank))
-            touched = tf.reduce_any(tf.not_equal(g, 0), axis=others, keepdims=True)
-            for name, value in new.items():
-                if value.shape == g.shape:
-                    new[name] = tf.where(touched, value, state[name])
-            delta = tf.where(touched, delta, tf.zeros_like(delta))
-        for name, slot in self._slots[self._known_index(variable)].items():
+        """Do one step for one variable, operation by operation: what ``fast`` does in one."""
+        dtype, kind = compute_dtype(variable), self.kind_of(variable)
+        new, value = self.step(
+            self.value_of(variable),
+            self.state_of(variable),
+            tf.cast(gradient, dtype),
+            tf.cast(self.iterations + 1, dtype),
+            tf.cast(learning_rate, dtype),
+            kind.decay,
+            kind.lazy,
+        )
+        index = self._known_index(variable)
+        for name, slot in self._slots[index].items():
             self.assign(slot, new[name])
-        if variable.dtype == tf.bfloat16:
-            seed = tf.stack([tf.cast(self.iterations, "int32"), self._known_index(variable)])
-            self.assign(variable, round_at_random(theta - delta, seed))
-        else:
-            self.assign_sub(variable, delta)
+        self.assign(variable, self.rounded(value, kind.dtype, self.iterations, index))
+
+    def update_groups(self, variables, gradients) -> list[list[int]] | None:
+        """Positions of the variables that step together, or None: one by one, uncompiled."""
+        if not fast.is_on(self, variables):
+            return None
+        return fast.groups(self, variables, gradients)
+
+    def update_together(self, variables, gradients, learning_rate) -> None:
+        """One compiled step of the variables of a group; Keras calls this from ``apply``."""
+        fast.update(self, variables, gradients, learning_rate)
+
+    def kind_of(self, variable, whole: bool = False) -> fast.Kind:
+        """What decides which compiled function a variable takes; ``whole``: with its shape."""
+        index, shape = self._known_index(variable), tuple(variable.shape)
+        slots = self._slots[index]
+        lazy = None
+        if self._is_lazy(variable):
+            lazy = tuple(name for name, slot in slots.items() if tuple(slot.shape) == shape)
+        known = whole or lazy is not None or self.unit != "coordinate"
+        decay = self.weight_decay if self.decays(variable) else 0.0
+        dtype = keras.backend.standardize_dtype(variable.dtype)
+        return fast.Kind(shape if known else None, dtype, tuple(slots), decay, lazy)
+
+    def is_whole(self, name: str, shape: tuple[int, ...]) -> bool:
+        """Whether the state of that name has the shape of its variable by its nature."""
+        return not isinstance(self.slots(tuple(shape))[name], Slot)
+
+    def slot_shape(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the state of that name of a variable of this shape."""
+        slot = self.slots(shape)[name]
+        return slot.shape if isinstance(slot, Slot) else shape
+
+    def numbers(self) -> Mapping[str, keras.Variable]:
+        """The numbers that all variables share."""
+        return self._shared
+
+    @staticmethod
+    def compute_dtype(dtype: str) -> str:
+        """Dtype of the arithmetic for variables of a dtype."""
+        return "float32" if dtype in ("float16", "bfloat16") else dtype
 
     def apply(self, grads, trainable_variables=None) -> None:
         """Update the variables once, from gradients summed per embedding id and over replicas.
@@ -339,15 +442,22 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
                 "fail there too). Use larger batches without accumulation, or compile the model "
                 "with run_eagerly=True."
             )
-        grads = [tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g for g in grads]
+        grads = list(grads)
         if trainable_variables is not None:
             trainable_variables = list(trainable_variables)
             if self.built:
                 for variable in trainable_variables:
                     self._known_index(variable)
-            if self.gradient_accumulation_steps and any(g is not None for g in grads):
-                pairs = zip(grads, trainable_variables, strict=True)
-                grads = [tf.zeros(v.shape, v.dtype) if g is None else g for g, v in pairs]
+        known = trainable_variables or (compat.variables_of(self) if self.built else ())
+        for i, g in enumerate(grads):
+            if isinstance(g, tf.IndexedSlices) and not (
+                self.built and i < len(known) and fast.takes_rows(self, known[i])
+            ):
+                grads[i] = tf.convert_to_tensor(g)
+        accumulates = self.gradient_accumulation_steps and trainable_variables is not None
+        if accumulates and any(g is not None for g in grads):
+            pairs = zip(grads, trainable_variables, strict=True)
+            grads = [tf.zeros(v.shape, v.dtype) if g is None else g for g, v in pairs]
         super().apply(sum_over_replicas(grads), trainable_variables)
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:
@@ -380,6 +490,8 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         config["nonfinite"] = self.nonfinite
         if self._lazy:
             config["lazy_rows"] = list(self._lazy)
+        if self.jit_compile != "auto":
+            config["jit_compile"] = self.jit_compile
         if self._no_decay:
             config["exclude_from_weight_decay"] = list(self._no_decay)
         return config
@@ -434,8 +546,7 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
 
 def compute_dtype(variable) -> str:
     """Dtype of the state and arithmetic for a variable: float32 for half precision."""
-    dtype = keras.backend.standardize_dtype(variable.dtype)
-    return "float32" if dtype in ("float16", "bfloat16") else dtype
+    return Optimizer.compute_dtype(keras.backend.standardize_dtype(variable.dtype))
 
 
 def inverse_root(x: tf.Tensor) -> tf.Tensor:

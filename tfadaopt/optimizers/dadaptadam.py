@@ -77,6 +77,8 @@ class DAdaptAdam(Optimizer):
         arXiv 2301.07733, Algorithm 5.
     """
 
+    unit = "coordinate"
+
     def __init__(
         self,
         learning_rate: Rate = 1.0,

@@ -62,6 +62,8 @@ class DoG(Optimizer):
         size schedule", ICML 2023, arXiv 2302.12022, equation 1; the mean: section 4.1.
     """
 
+    unit = "coordinate"
+
     def __init__(
         self,
         learning_rate: Rate = 1.0,

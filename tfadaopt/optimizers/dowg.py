@@ -57,6 +57,8 @@ class DoWG(Optimizer):
         gradient descent method", NeurIPS 2023, arXiv 2305.16284, Algorithm 1.
     """
 
+    unit = "coordinate"
+
     def __init__(
         self,
         learning_rate: Rate = 1.0,

@@ -58,6 +58,8 @@ class LAMB(Optimizer):
         ICLR 2020, arXiv 1904.00962, Algorithm 2 with φ(x) = x.
     """
 
+    unit = "variable"
+
     def __init__(
         self,
         learning_rate: Rate = 0.001,

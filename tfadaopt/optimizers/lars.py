@@ -59,6 +59,8 @@ class LARS(Optimizer):
         arXiv 1708.03888 (2017), Algorithm 1.
     """
 
+    unit = "variable"
+
     def __init__(
         self,
         learning_rate: Rate = 0.1,

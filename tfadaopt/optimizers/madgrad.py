@@ -59,6 +59,8 @@ class MADGRAD(Optimizer):
         Algorithm 1.
     """
 
+    unit = "coordinate"
+
     def __init__(
         self,
         learning_rate: Rate = 0.01,

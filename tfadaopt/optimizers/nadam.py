@@ -58,6 +58,8 @@ class Nadam(Optimizer):
         T. Dozat, "Incorporating Nesterov momentum into Adam", ICLR 2016 workshop, Algorithm 2.
     """
 
+    unit = "coordinate"
+
     def __init__(
         self,
         learning_rate: Rate = 0.002,

@@ -49,6 +49,8 @@ class Nesterov(Optimizer):
         G. Hinton, ICML 2013, equations 3–4.
     """
 
+    unit = "coordinate"
+
     def __init__(self, learning_rate: Rate = 0.01, momentum: float = 0.9, **kwargs):
         super().__init__(learning_rate, **kwargs)
         self.momentum = share(type(self).__name__, "momentum", momentum, "the buffer, such as 0.9")

@@ -75,6 +75,8 @@ class Prodigy(Optimizer):
         ICML 2024, arXiv 2306.06101, Algorithm 4.
     """
 
+    unit = "coordinate"
+
     def __init__(
         self,
         learning_rate: Rate = 1.0,
@@ -97,10 +99,8 @@ class Prodigy(Optimizer):
         self.initial_distance, self.growth_rate = distances.checked_distance(
             owner, initial_distance, growth_rate
         )
-        hint = "give a factor on the estimate, such as 1"
-        self.distance_coefficient = number(
-            owner, "distance_coefficient", distance_coefficient, above=0.0, hint=hint
-        )
+        hint, c = "give a factor on the estimate, such as 1", distance_coefficient
+        self.distance_coefficient = number(owner, "distance_coefficient", c, above=0.0, hint=hint)
         self.bias_correction = boolean(owner, "bias_correction", bias_correction)
         self.safeguard_warmup = boolean(owner, "safeguard_warmup", safeguard_warmup)
 
@@ -126,8 +126,8 @@ class Prodigy(Optimizer):
             product += tf.reduce_sum(g * (start_of(theta, state) - theta))
             s = self.next_gradient_sum(state["gradient_sum"], g, d, t, eta)
             norm += tf.reduce_sum(tf.abs(s))
-        new = self.gamma(t, eta) * tf.square(d) * product
-        r = running_mean(shared["numerator"], new, math.sqrt(self.beta_2))
+        product *= self.gamma(t, eta) * tf.square(d)
+        r = running_mean(shared["numerator"], product, math.sqrt(self.beta_2))
         estimate = self.distance_coefficient * tf.math.divide_no_nan(r, norm)
         new = distances.grown(d, estimate, self.growth_rate)
         return {"distance": new, "previous_distance": d, "numerator": r}

@@ -61,6 +61,8 @@ class RAdam(Optimizer):
         arXiv 1908.03265, Algorithm 2.
     """
 
+    unit = "coordinate"
+
     def __init__(
         self,
         learning_rate: Rate = 0.001,

@@ -62,6 +62,8 @@ class RMSprop(Optimizer):
         momentum buffer).
     """
 
+    unit = "coordinate"
+
     def __init__(
         self,
         learning_rate: Rate = 0.001,

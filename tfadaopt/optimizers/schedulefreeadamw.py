@@ -66,6 +66,8 @@ class ScheduleFreeAdamW(Optimizer):
         A. Defazio et al., "The road less scheduled", NeurIPS 2024, arXiv 2405.15682, Algorithm 1.
     """
 
+    unit = "coordinate"
+
     def __init__(
         self,
         learning_rate: Rate = 0.0025,

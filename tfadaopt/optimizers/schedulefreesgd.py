@@ -64,6 +64,8 @@ class ScheduleFreeSGD(Optimizer):
         3 to 5.
     """
 
+    unit = "coordinate"
+
     def __init__(
         self,
         learning_rate: Rate = 1.0,

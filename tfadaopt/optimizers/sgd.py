@@ -39,6 +39,9 @@ class SGD(Optimizer):
         Statistics 22 (1951).
     """
 
+    unit = "coordinate"
+    still_without_gradient = True
+
     def __init__(self, learning_rate: Rate = 0.01, **kwargs):
         super().__init__(learning_rate, **kwargs)
 

@@ -60,6 +60,8 @@ class SM3(Optimizer):
         NeurIPS 2019, arXiv 1901.11150, Algorithm SM3-II.
     """
 
+    unit = "variable"
+
     def __init__(
         self,
         learning_rate: Rate = 0.1,

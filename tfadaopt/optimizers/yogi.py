@@ -60,6 +60,8 @@ class Yogi(Optimizer):
         optimization", NeurIPS 2018, Algorithm 2.
     """
 
+    unit = "coordinate"
+
     def __init__(
         self,
         learning_rate: Rate = 0.01,

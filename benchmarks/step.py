@@ -1,0 +1,225 @@
+"""What one update costs: each method and each built-in of Keras, on the variables of real models.
+
+    python benchmarks/step.py [--model resnet50] [--methods Adagrad,Adam] [--rounds 21] [--write]
+
+Gradients are ready; only ``optimizer.apply`` inside a ``tf.function`` is timed, in interleaved
+rounds: the median of each form, and its ratio to the partner from Keras and to a plain copy of the
+bytes that the rule must read and write. Seconds to the first step and peak memory are measured in a
+fresh process for each form. ``--write`` puts the table and the plot under ``benchmarks``.
+"""
+
+import argparse
+import json
+import math
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import tfadaopt
+
+HERE = Path(__file__).parent
+# What Keras has for a method; the others are compared with its Adam.
+PARTNERS = {
+    "SGD": ("SGD", {}),
+    "Momentum": ("SGD", {"momentum": 0.9}),
+    "Nesterov": ("SGD", {"momentum": 0.9, "nesterov": True}),
+    "Adagrad": ("Adagrad", {}),
+    "RMSprop": ("RMSprop", {}),
+    "Adadelta": ("Adadelta", {}),
+    "Adamax": ("Adamax", {}),
+    "Nadam": ("Nadam", {}),
+    "AMSGrad": ("Adam", {"amsgrad": True}),
+    "AdamW": ("AdamW", {}),
+    "LAMB": ("Lamb", {}),
+}
+FORMS = {
+    "compiled": {},
+    "compiled, no NaN check": {"nonfinite": "ignore"},
+    "operation by operation": {"jit_compile": False},
+    "whole step under XLA": {"jit_compile": False},
+}
+IDS = 4096
+
+
+def shapes_of(model: str) -> list[tuple[int, ...]]:
+    """Shapes of the trainable variables."""
+    if model == "resnet50":
+        resnet = keras.applications.ResNet50(weights=None, include_top=False)
+        return [tuple(v.shape) for v in resnet.trainable_variables]
+    if model == "mlp":
+        return [(784, 2048), (2048,), (2048, 2048), (2048,), (2048, 10), (10,)]
+    if model == "vit-tiny":
+        d, hidden = 192, 768
+        block = [(d,), (d,), (d, 3 * d), (3 * d,), (d, d), (d,)]
+        block += [(d,), (d,), (d, hidden), (hidden,), (hidden, d), (d,)]
+        ends = [(16, 16, 3, d), (d,), (1, 1, d), (1, 197, d), (d,), (d,), (d, 1000), (1000,)]
+        return [*ends, *(block * 12)]
+    rows = int(model.removeprefix("embedding-"))
+    return [(rows, 64)]
+
+
+def forms_of(method: str) -> dict[str, tuple]:
+    """What is compared for a method: class, arguments, and whether all is under XLA."""
+    name, arguments = PARTNERS.get(method, ("Adam", {}))
+    ours = getattr(tfadaopt, method)
+    forms = {f"{method}, {form}": (ours, FORMS[form], "XLA" in form) for form in FORMS}
+    partner = getattr(keras.optimizers, name)
+    label = ", ".join([f"keras {name}", *(f"{k}={v}" for k, v in arguments.items())])
+    forms[label] = (partner, arguments, False)
+    forms[f"{label}, whole step under XLA"] = (partner, arguments, True)
+    return forms
+
+
+class Update:
+    """One optimizer on the variables of a model, ready to step."""
+
+    def __init__(self, model: str, form: tuple):
+        cls, arguments, jit = form
+        random = np.random.default_rng(0)
+        shapes = shapes_of(model)
+        self.variables = [keras.Variable(np.zeros(s, "float32")) for s in shapes]
+        self.optimizer = cls(**arguments)
+        self.optimizer.build(self.variables)
+        sparse = model.startswith("embedding")
+        self.gradients = []
+        for shape in shapes:
+            size = (IDS, shape[1]) if sparse else shape
+            g = tf.constant(random.normal(size=size).astype("float32"))
+            if sparse:
+                ids = tf.constant(random.integers(0, shape[0], IDS))
+                g = tf.IndexedSlices(g, ids, tf.constant(shape))
+            self.gradients.append(g)
+
+        @tf.function(autograph=False, jit_compile=jit)
+        def step(gradients):
+            if sparse:  # as the layer does in front of the update: it reads the whole table
+                looked_up = tf.gather(tf.convert_to_tensor(self.variables[0]), ids)
+                with tf.control_dependencies([looked_up]):
+                    self.optimizer.apply(list(gradients), self.variables)
+            else:
+                self.optimizer.apply(list(gradients), self.variables)
+
+        self._step = step
+
+    def step(self) -> float:
+        """Seconds of one step."""
+        began = time.perf_counter()
+        self._step(self.gradients)
+        if tf.config.list_physical_devices("GPU"):
+            tf.test.experimental.sync_devices()
+        return time.perf_counter() - began
+
+    def bytes_moved(self) -> int:
+        """Bytes of the gradient read, and of weights and state read and written."""
+        size = sum(math.prod(v.shape) for v in self.variables)
+        state = sum(math.prod(v.shape) for v in self.optimizer.variables)
+        return 4 * (size + 2 * (size + state))
+
+
+def copy_milliseconds(moved: int) -> float:
+    """Median time in which two threads copy so many bytes (half read, half written)."""
+    source, target = np.ones(moved // 8, "float32"), np.ones(moved // 8, "float32")
+    middle = len(source) // 2
+    halves = [(target[:middle], source[:middle]), (target[middle:], source[middle:])]
+    seconds = []
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(15):
+            began = time.perf_counter()
+            list(pool.map(lambda pair: np.copyto(*pair), halves))
+            seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds) * 1e3
+
+
+def alone(model: str, method: str, form: str) -> dict:
+    """First step and peak memory of one form, here: run in a process of its own."""
+    update = Update(model, forms_of(method)[form])
+    first = update.step()
+    for _ in range(3):
+        update.step()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"first step, s": first, "peak MB": peak}
+
+
+def measure(model: str, method: str, rounds: int, fresh: bool) -> list[dict]:
+    """One row per form."""
+    forms = forms_of(method)
+    updates = {name: Update(model, form) for name, form in forms.items()}
+    for update in updates.values():
+        update.step()
+    seconds = {name: [] for name in updates}
+    for _ in range(rounds):
+        for name, update in updates.items():
+            seconds[name].append(update.step())
+    medians = {name: statistics.median(s) * 1e3 for name, s in seconds.items()}
+    partner = next(name for name in forms if name.startswith("keras"))
+    rows = []
+    for name, update in updates.items():
+        row = {"model": model, "form": name, "ms": medians[name]}
+        row["of Keras"] = medians[name] / medians[partner]
+        if not model.startswith("embedding"):
+            row["of a copy"] = medians[name] / copy_milliseconds(update.bytes_moved())
+        if fresh:
+            command = [sys.executable, __file__, "--model", model, "--alone", method, name]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            row |= json.loads(done.stdout.splitlines()[-1])
+        rows.append(row)
+    return rows
+
+
+def as_markdown(rows: list[dict]) -> str:
+    heads = list(dict.fromkeys(key for row in rows for key in row))
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for row in rows:
+        cells = [row.get(head, "") for head in heads]
+        cells = [f"{x:.2f}" if isinstance(x, float) else x for x in cells]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def plot(rows: list[dict], path: Path) -> None:
+    """Milliseconds of each form, a bar each."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 0.28 * len(rows) + 1), layout="constrained")
+    axes = figure.subplots()
+    colors = ["#D55E00" if row["form"].startswith("keras") else "#0072B2" for row in rows]
+    labels = [f"{row['model']}: {row['form']}" for row in rows]
+    bars = axes.barh(range(len(rows)), [row["ms"] for row in rows], color=colors)
+    axes.bar_label(bars, fmt="%.1f", padding=3, fontsize=8)
+    axes.set_yticks(range(len(rows)), labels, fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel("milliseconds per update")
+    figure.savefig(path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="resnet50", help="or mlp, vit-tiny, embedding-100000")
+    parser.add_argument("--methods", default="SGD,Momentum,Adagrad,RMSprop,Adam,Yogi")
+    parser.add_argument("--rounds", type=int, default=21, help="interleaved steps of each form")
+    parser.add_argument("--no-fresh", action="store_true", help="no first step, no peak memory")
+    parser.add_argument("--write", action="store_true", help="write benchmarks/step-MODEL.md, .svg")
+    parser.add_argument("--alone", nargs=2, metavar=("METHOD", "FORM"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.alone:
+        print(json.dumps(alone(options.model, *options.alone)))
+        return
+    rows = []
+    for method in options.methods.split(","):
+        rows += measure(options.model, method, options.rounds, not options.no_fresh)
+        print(as_markdown(rows[-6:]), flush=True)
+    if options.write:
+        (HERE / f"step-{options.model}.md").write_text(as_markdown(rows), encoding="utf-8")
+        plot(rows, HERE / "figures" / f"step-{options.model}.svg")
+
+
+if __name__ == "__main__":
+    main()

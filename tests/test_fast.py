@@ -1,0 +1,324 @@
+"""The compiled step is the readable one, but for rounding, in every mode; and it can be turned off.
+
+Devices can be split only before TensorFlow starts, so the two-device test runs this file as a
+module in a fresh process.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfadaopt
+from tfadaopt.optimizers import fast
+from tfadaopt.optimizers.adagrad import Adagrad
+from tfadaopt.optimizers.base import Optimizer
+
+from .cases import CASES, FULLEST, METHODS, each_method, quick
+from .trajectories import problem_of
+
+ULP = 2.0**-23  # two roundings of a float32
+COMPILED = [case for case in CASES if METHODS[case.name].cls.unit is not None]
+
+
+def difference(actual, expected, scale) -> float:
+    error = np.abs(np.asarray(actual, "float64") - np.asarray(expected, "float64"))
+    return float(np.max(error / np.maximum(scale, 1e-37), initial=0.0))
+
+
+def used(optimizer) -> set[str]:
+    """Names of the compiled functions that the optimizer has made."""
+    return {key[0].__name__ for key in optimizer.functions.by_key}
+
+
+@pytest.mark.parametrize("small", [0, fast.SMALL], ids=["alone", "together"])
+@pytest.mark.parametrize("case", [quick(case) for case in COMPILED])
+def test_a_step_is_two_roundings_from_the_readable_form(case, small, monkeypatch, worst):
+    """From equal weights and state, in each of 20 steps: θ to two roundings of θ and 16 of its
+    step (a chain of as many operations), state to 8."""
+    monkeypatch.setattr(fast, "SMALL", small)
+    starts, gradients = problem_of(case, 20)
+    both = [case.make(jit_compile=compiled) for compiled in (False, True)]
+    weights = [[keras.Variable(start) for start in starts] for _ in both]
+    for optimizer, variables in zip(both, weights, strict=True):
+        optimizer.build(variables)
+
+    @tf.function(autograph=False)
+    def step(gradients):
+        for optimizer, variables in zip(both, weights, strict=True):
+            optimizer.apply(list(gradients), variables)
+
+    everything = [[*w, *o.variables] for w, o in zip(weights, both, strict=True)]
+    farthest = 0.0
+    for g in zip(*gradients, strict=True):
+        for readable, compiled in zip(*everything, strict=True):
+            compiled.assign(readable)
+        before = [np.array(v) for v in everything[0]]
+        step([tf.constant(x) for x in g])
+        for i, (old, readable, compiled) in enumerate(zip(before, *everything, strict=True)):
+            new = np.array(readable)
+            size = np.maximum(np.abs(old), np.abs(new))
+            if i < len(starts):
+                size = size + 8 * np.abs(new - old)
+                farthest = max(farthest, difference(compiled, new, size) / ULP)
+            else:
+                assert difference(compiled, new, size) <= 4 * ULP, readable.path
+    assert farthest <= 1
+    expected = {"_step"} if not small or case.make().unit == "variable" else {"_flat_step"}
+    assert used(both[1]) >= {"_lowers", *expected}
+    worst("compiled against readable step, share of the tolerance", case.name, farthest)
+
+
+def table(optimizer, batches):
+    """An embedding of 50 rows and a bias after batches of (ids, gradients per id)."""
+    random = np.random.default_rng(5)
+    embeddings = keras.Variable(random.normal(size=(50, 3)).astype("float32"), name="embeddings")
+    bias = keras.Variable([1.0, 2.0], name="bias")
+    optimizer.build([embeddings, bias])
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def step(ids, values):
+        slices = tf.IndexedSlices(values, ids, tf.constant([50, 3]))
+        optimizer.apply([slices, tf.constant([0.5, -0.5])], [embeddings, bias])
+
+    for ids, values in batches:
+        step(tf.constant(ids), tf.constant(values))
+    return [np.array(v) for v in (embeddings, bias, *optimizer.variables)]
+
+
+BATCHES = [
+    (ids, np.random.default_rng(len(ids)).normal(size=(len(ids), 3)).astype("float32"))
+    for ids in ([3, 7, 3, 3, 49], [0], [7, 7, 7, 0, 1, 2, 3], list(range(20)) * 2)
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("SGD", {}),
+        ("Adagrad", {}),
+        ("Adagrad", {"epsilon": 0.0}),
+        ("Adam", {"lazy_rows": ["embeddings"]}),
+        pytest.param(
+            *("AdamW", {"lazy_rows": ["embeddings"], "weight_decay": 0.1}), marks=pytest.mark.slow
+        ),
+        pytest.param("ScheduleFreeSGD", {"lazy_rows": ["embeddings"]}, marks=pytest.mark.slow),
+    ],
+)
+def test_rows_of_an_embedding_step_as_the_whole_would(name, arguments):
+    make = getattr(tfadaopt, name)
+    readable, rows = (make(0.1, jit_compile=compiled, **arguments) for compiled in (False, True))
+    expected, actual = table(readable, BATCHES), table(rows, BATCHES)
+    assert "_rows_step" in used(rows)
+    for a, e in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(a, e, rtol=2e-6, atol=2e-6)
+    # Rows that were never looked up are those of the start, to the bit.
+    np.testing.assert_array_equal(actual[0][20:49], table(make(0.0), [])[0][20:49])
+
+
+def test_rows_with_a_nan_gradient_stay():
+    bad = [([3, 4], np.array([[1, 1, 1], [1, np.nan, 1]], "float32"))]
+    optimizer = tfadaopt.Adagrad(0.1, jit_compile=True)
+    np.testing.assert_array_equal(table(optimizer, bad)[0], table(tfadaopt.Adagrad(0.1), [])[0])
+    assert "_rows_step" in used(optimizer)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"clipnorm": 0.1}, {"global_clipnorm": 0.1}, {"clipvalue": 0.1}, {"weight_decay": 0.1}],
+    ids=str,
+)
+def test_where_all_rows_matter_all_rows_step(arguments):
+    both = [tfadaopt.Adagrad(0.1, jit_compile=compiled, **arguments) for compiled in (False, True)]
+    expected, actual = (table(optimizer, BATCHES) for optimizer in both)
+    assert "_rows_step" not in used(both[1])
+    for a, e in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(a, e, rtol=2e-6, atol=2e-6)
+
+
+@each_method
+def test_methods_say_whether_they_stay_without_gradient(case):
+    """Rows may be left out exactly where this holds."""
+    optimizer = case.make()
+    variable = keras.Variable([[1.0, -2.0], [3.0, 0.5]])
+    optimizer.build([variable])
+    for g in ([[1.0, -1.0], [0.5, 2.0]], [[-1.0, 0.3], [0.5, 2.0]]):
+        optimizer.apply([tf.constant(g)], [variable])
+    state = [variable, *optimizer.slots_of(variable).values()]
+    before = [np.array(v) for v in state]
+    optimizer.apply([tf.zeros((2, 2))], [variable])
+    stayed = all(np.array_equal(a, b) for a, b in zip(state, before, strict=True))
+    assert optimizer.still_without_gradient == stayed
+
+
+def model_of(optimizer, policy="float32", **compiled):
+    keras.utils.set_random_seed(3)
+    layers = [
+        keras.layers.Dense(150, activation="tanh", dtype=policy),
+        keras.layers.Dense(1, dtype=policy),
+    ]
+    model = keras.Sequential([keras.Input((120,)), *layers])
+    model.compile(optimizer, "mse", **compiled)
+    x = np.random.default_rng(0).normal(size=(24, 120)).astype("float32")
+    model.fit(x, x[:, :1], batch_size=4, shuffle=False, verbose=0)
+    return [np.array(v) for v in model.trainable_variables]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "compiled", "policy"),
+    [
+        ({}, {}, "float32"),
+        ({}, {"run_eagerly": True}, "float32"),
+        ({}, {"steps_per_execution": 3}, "float32"),
+        ({}, {"jit_compile": True}, "float32"),
+        ({"gradient_accumulation_steps": 2}, {}, "float32"),
+        ({"clipnorm": 0.1}, {}, "float32"),
+        ({"global_clipnorm": 0.1}, {}, "float32"),
+        ({"weight_decay": 0.1, "exclude_from_weight_decay": ["bias"]}, {}, "float32"),
+        ({"use_ema": True, "ema_momentum": 0.5}, {}, "float32"),
+        ({"nonfinite": "ignore"}, {}, "float32"),
+        ({}, {}, "mixed_float16"),
+        ({}, {}, "bfloat16"),
+        ({}, {}, "float64"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["Adagrad", pytest.param("Adam", marks=pytest.mark.slow)])
+def test_fit_is_the_same(name, arguments, compiled, policy):
+    make = getattr(tfadaopt, name)
+    both = [make(0.01, jit_compile=on, **arguments) for on in (False, True)]
+    expected, actual = (model_of(optimizer, policy, **compiled) for optimizer in both)
+    assert bool(used(both[1])) == ("jit_compile" not in compiled)  # not under XLA as a whole
+    assert not used(both[0])
+    tolerance = {"bfloat16": 2**-6, "mixed_float16": 2e-3}.get(policy, 1e-5)
+    for a, e in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(
+            a.astype("float64"), e.astype("float64"), rtol=tolerance, atol=tolerance
+        )
+
+
+@pytest.mark.parametrize("small", [0, fast.SMALL], ids=["alone", "together"])
+def test_a_nan_leaves_its_variable_alone_and_moves_the_others(small, monkeypatch):
+    monkeypatch.setattr(fast, "SMALL", small)
+    variables = [keras.Variable([1.0, 2.0]) for _ in range(3)]
+    optimizer = tfadaopt.Adam(0.1, jit_compile=True)
+    bad, huge = tf.constant([np.nan, 1.0]), tf.constant([3e38, 1e30])
+    optimizer.apply([tf.constant([1.0, 1.0]), bad, huge], variables)
+    assert variables[0].numpy().tolist() != [1.0, 2.0]
+    assert variables[1].numpy().tolist() == [1.0, 2.0]
+    assert [float(np.sum(x)) for x in tfadaopt.accumulators(optimizer, variables[1]).values()] == [
+        0.0,
+        0.0,
+    ]
+    # Large, but finite: g² overflows, and a coordinate with v = ∞ stands still.
+    assert np.isinf(tfadaopt.accumulators(optimizer, variables[2])["velocity"].numpy()).all()
+
+
+def test_auto_compiles_what_is_large_and_in_a_graph():
+    def compiles(size, run):
+        optimizer, variable = tfadaopt.Adagrad(), keras.Variable(np.zeros(size, "float32"))
+        optimizer.build([variable])
+        run(lambda: optimizer.apply([tf.ones(size)], [variable]))()
+        return bool(used(optimizer))
+
+    assert compiles(fast.WORTHWHILE, tf.function)
+    assert not compiles(fast.WORTHWHILE - 1, tf.function)
+    assert not compiles(fast.WORTHWHILE, lambda step: step)
+    assert not compiles(fast.WORTHWHILE, tf.function(jit_compile=True))
+
+
+def test_a_changed_setting_counts_when_the_step_is_traced_anew():
+    optimizer, variable = tfadaopt.Momentum(1.0, momentum=0.5, jit_compile=True), None
+    variable = keras.Variable([0.0, 0.0])
+    optimizer.apply([tf.constant([1.0, 1.0])], [variable])
+    optimizer.momentum = 0.0
+    optimizer.apply([tf.constant([1.0, 1.0])], [variable])
+    assert variable.numpy().tolist() == [-2.0, -2.0]
+
+
+def test_what_xla_cannot_compile_steps_without_it():
+    class Odd(Adagrad):
+        def advance(self, state, g, t):
+            r = tf.numpy_function(lambda r, g: r + g * g, [state["accumulator"], g], g.dtype)
+            return {"accumulator": tf.ensure_shape(r, g.shape)}
+
+    optimizer, variable = Odd(1.0, epsilon=0.0, jit_compile=True), keras.Variable([0.0, 0.0])
+    optimizer.build([variable])
+    with pytest.warns(UserWarning, match=r"XLA cannot compile the update.*jit_compile=False"):
+        optimizer.apply([tf.constant([4.0, 0.5])], [variable])
+    assert variable.numpy().tolist() == [-1.0, -1.0]
+
+
+def test_switch_is_saved_and_checked():
+    assert "jit_compile" not in tfadaopt.SGD().get_config()
+    config = tfadaopt.SGD(jit_compile=False).get_config()
+    assert tfadaopt.SGD.from_config(config).jit_compile is False
+    with pytest.raises(ValueError, match="SGD: jit_compile='fast' is not allowed; give True or"):
+        tfadaopt.SGD(jit_compile="fast")
+
+
+def test_a_method_that_says_nothing_is_not_compiled():
+    assert Optimizer.unit is None
+    assert {case.name for case in FULLEST if case.make().unit is None} == {"Shampoo", "SOAP"}
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("distribution")
+def test_two_devices_equal_one():
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.test_fast"],
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    for name, found in json.loads(done.stdout.splitlines()[-1]).items():
+        assert found["used"] == ["_flat_step", "_lowers", "_step"], name
+        assert found["error"] <= 1e-6, name
+
+
+def main() -> dict:
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    shapes = [(150, 120), (7,), (3, 4)]
+    random = np.random.default_rng(0)
+    steps = [[random.normal(size=s).astype("float32") for s in shapes] for _ in range(4)]
+    found = {}
+    for name in ("SGD", "Adagrad", "Adam", "DoG", "ScheduleFreeSGD"):
+
+        def train(strategy, name=name, **arguments):
+            with strategy.scope():
+                variables = [keras.Variable(np.ones(s, "float32")) for s in shapes]
+                optimizer = getattr(tfadaopt, name)(0.1, **arguments)
+                optimizer.build(variables)
+
+            @tf.function
+            def step(g):
+                def replica():
+                    share = strategy.num_replicas_in_sync
+                    optimizer.apply([x / share for x in g], variables)
+
+                strategy.run(replica)
+
+            for g in steps:
+                step([tf.constant(x) for x in g])
+            copies = [strategy.experimental_local_results(v.value)[-1].numpy() for v in variables]
+            return copies, used(optimizer)
+
+        expected, _ = train(tf.distribute.get_strategy(), jit_compile=False)
+        actual, functions = train(strategy, jit_compile=True)
+        errors = [float(np.max(np.abs(a - e))) for a, e in zip(actual, expected, strict=True)]
+        found[name] = {"error": max(errors), "used": sorted(functions)}
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(main()))
