@@ -517,8 +517,8 @@ EDITS = [
     Edit(
         "adagradnorm",
         "norm, not squared",
-        "+ sum_of_squares(gradients)",
-        "+ sum_of_squares(gradients) ** 0.5",
+        '+ sums["squares"]',
+        '+ sums["squares"] ** 0.5',
     ),
     Edit(
         "adagradnorm-initial",
@@ -568,18 +568,18 @@ EDITS = [
         '"velocity": v}, delta',
         '"velocity": state["velocity"]}, delta',
     ),
-    Edit("dog-grows", "distance forgotten", "tf.maximum(r, ", "(lambda a, b: a)(r, "),
+    Edit("dog-grows", "distance forgotten", "tf.maximum(r, distance)", "r"),
     Edit(
         "dog",
         "no root",
         'inverse_root(state["gradient_sum"] + self.epsilon)',
         '1 / (state["gradient_sum"] + self.epsilon)',
     ),
-    Edit("dog", "‖θ₀‖ forgotten", "(1 + tf.sqrt(sum_of_squares(thetas)))", "1.1"),
-    Edit("dowg-grows", "is DoG", "r2 * sum_of_squares(gradients)", "sum_of_squares(gradients)"),
+    Edit("dog", "‖θ₀‖ forgotten", "(1 + distance)", "1.1"),
+    Edit("dowg-grows", "is DoG", 'r2 * sums["squares"]', 'sums["squares"]'),
     Edit("dowg", "r not squared", "self.initial_distance**2", "self.initial_distance * 1.1"),
     Edit("dowg-grows", "distance forgotten", "tf.maximum(shared", "(lambda a, b: a)(shared"),
-    Edit("dadaptadam-grows", "1 − q forgotten", "(1 - q) * norm", "norm"),
+    Edit("dadaptadam-grows", "1 − q forgotten", '(1 - q) * sums["norm"]', 'sums["norm"]'),
     Edit(
         "dadaptadam",
         "η outside m",

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from tfadaopt import compat
-from tfadaopt.optimizers import fast
+from tfadaopt.optimizers import fast, sums
 from tfadaopt.optimizers.arguments import number, patterns
 
 State = Mapping[str, tf.Tensor]
@@ -48,7 +48,7 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
     A method writes ``slots``, ``advance``, ``scale`` and ``direction``, and keeps each argument of
     its constructor in an attribute of that name, which ``get_config`` reads; one that is no product
     of the last two writes ``update`` instead of ``advance`` and ``direction``, and one
-    that needs numbers over all variables ``shared`` and ``advance_shared``. This class does the
+    that needs numbers over all variables ``shared``, ``terms`` and ``combine``. This class does the
     rest: it builds the slots, steps, reads the rate, checks arguments, sums the gradients of an
     embedding per id, and keeps state and arithmetic of half-precision variables in float32.
     Because the update uses the same ``rate`` that ``tfadaopt.effective_learning_rate`` returns,
@@ -184,16 +184,22 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         """Numbers that all variables have in common, and what each starts from."""
         return {}
 
-    def advance_shared(
+    def terms(
         self,
         shared: State,
-        thetas: Sequence[tf.Tensor],
-        states: Sequence[State],
-        gradients: Sequence[tf.Tensor],
+        theta: tf.Tensor,
+        state: State,
+        g: tf.Tensor,
         t: tf.Tensor,
         eta: tf.Tensor,
+    ) -> Mapping[str, tf.Tensor]:
+        """What each coordinate adds to sums over all variables, when its gradient arrives."""
+        raise NotImplementedError
+
+    def combine(
+        self, shared: State, sums: Mapping[str, tf.Tensor], t: tf.Tensor, eta: tf.Tensor
     ) -> State:
-        """The shared numbers after the gradients of all variables arrive, before any moves."""
+        """The shared numbers after these sums of the terms, before any variable moves."""
         raise NotImplementedError
 
     # What follows from it
@@ -282,31 +288,15 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         """A variable of the model, in the precision of its update."""
         return tf.cast(tf.convert_to_tensor(variable), compute_dtype(variable))
 
-    def update_shared(self, gradients, variables, learning_rate) -> None:
-        """Do what comes before the steps of the single variables; Keras calls this once a step."""
+    def update_shared(self, gradients, variables, learning_rate) -> list:
+        """Do what comes before the steps of the single variables; Keras calls this once a step.
+
+        Returns:
+            The gradients, those of which it is known by then whether they are finite with that.
+        """
         if not self._shared:
-            return
-        dtype = next(iter(self._shared.values())).dtype
-
-        def cast(x):
-            return tf.cast(tf.convert_to_tensor(x), dtype)
-
-        gradients = [cast(g) for g in gradients]
-        if self.nonfinite == "skip":
-            finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients]
-            gradients = [
-                tf.where(f, g, tf.zeros_like(g)) for f, g in zip(finite, gradients, strict=True)
-            ]
-        new = self.advance_shared(
-            {name: cast(number) for name, number in self._shared.items()},
-            [cast(v) for v in variables],
-            [{name: cast(x) for name, x in self.slots_of(v).items()} for v in variables],
-            gradients,
-            cast(self.iterations + 1),
-            cast(learning_rate),
-        )
-        for name, variable in self._shared.items():
-            self.assign(variable, new[name])
+            return gradients
+        return sums.update(self, variables, gradients, learning_rate)
 
     def step(
         self,
@@ -347,7 +337,7 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         if finite is None:
             finite = tf.reduce_all(tf.math.is_finite(g))
         # A branch spares passes through memory; on a GPU, it would wait for the host instead.
-        branches = tf.executing_eagerly() or (compat.under_xla() and not fast.has_gpu())
+        branches = tf.executing_eagerly() or (compat.under_xla() and not compat.has_gpu())
         if branches and finite.shape.rank == 0:
 
             def as_it_was():
