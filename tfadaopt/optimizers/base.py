@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from tfadaopt import compat
-from tfadaopt.optimizers import fast, sums
+from tfadaopt.optimizers import fast, sums, together
 from tfadaopt.optimizers.arguments import number, patterns
 
 State = Mapping[str, tf.Tensor]
@@ -99,6 +99,8 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
     unit: ClassVar[str | None] = None
     # Whether a coordinate stays as it is, with its state, in a step in which its gradient is zero.
     still_without_gradient: ClassVar[bool] = False
+    # Whether all variables step at once, by ``update_all``.
+    together: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -178,6 +180,17 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
 
     def direction(self, state: State, g: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
         """Where the method goes, from the state after step t."""
+        raise NotImplementedError
+
+    def update_all(
+        self,
+        thetas: Sequence[tf.Tensor],
+        states: Sequence[State],
+        gradients: Sequence[tf.Tensor],
+        t: tf.Tensor,
+        eta: tf.Tensor,
+    ) -> list[tuple[State, tf.Tensor]]:
+        """``update`` of several variables at once, for methods whose ``together`` says so."""
         raise NotImplementedError
 
     def shared(self) -> Mapping[str, float]:
@@ -326,10 +339,7 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
             new, delta = self.decay_and_update(theta, state, g, t, eta, decay)
             value = theta - delta
             if lazy is not None:
-                others = list(range(1, g.shape.rank))
-                touched = tf.reduce_any(tf.not_equal(g, 0), axis=others, keepdims=True)
-                value = tf.where(touched, value, theta)
-                new |= {name: tf.where(touched, new[name], state[name]) for name in lazy}
+                new, value = self.only_touched(lazy, theta, state, g, new, value)
             return {name: new[name] for name in new if name not in self._shared}, value
 
         if self.nonfinite == "ignore":
@@ -349,6 +359,21 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         new, value = moved(tf.where(finite, g, tf.zeros_like(g)))
         new = {name: tf.where(finite, x, state[name]) for name, x in new.items()}
         return new, tf.where(finite, value, theta)
+
+    @staticmethod
+    def only_touched(
+        lazy: Sequence[str],
+        theta: tf.Tensor,
+        state: State,
+        g: tf.Tensor,
+        new: State,
+        value: tf.Tensor,
+    ) -> tuple[State, tf.Tensor]:
+        """State and θ after a step, where rows without gradient stay as they were."""
+        others = list(range(1, g.shape.rank))
+        touched = tf.reduce_any(tf.not_equal(g, 0), axis=others, keepdims=True)
+        rows = {name: tf.where(touched, new[name], state[name]) for name in lazy}
+        return {**new, **rows}, tf.where(touched, value, theta)
 
     def rounded(self, theta: tf.Tensor, dtype: str, iterations: tf.Tensor, index) -> tf.Tensor:
         """θ in the dtype of its variable, the one at this index; bfloat16 is rounded at random."""
@@ -376,13 +401,16 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
 
     def update_groups(self, variables, gradients) -> list[list[int]] | None:
         """Positions of the variables that step together, or None: one by one, uncompiled."""
+        if together.is_on(self):
+            return together.groups(self, variables)
         if not fast.is_on(self, variables):
             return None
         return fast.groups(self, variables, gradients)
 
     def update_together(self, variables, gradients, learning_rate) -> None:
-        """One compiled step of the variables of a group; Keras calls this from ``apply``."""
-        fast.update(self, variables, gradients, learning_rate)
+        """One step of the variables of a group; Keras calls this from ``apply``."""
+        step = together.update if together.is_on(self) else fast.update
+        step(self, variables, gradients, learning_rate)
 
     def kind_of(self, variable, whole: bool = False) -> fast.Kind:
         """What decides which compiled function a variable takes; ``whole``: with its shape."""
