@@ -44,7 +44,11 @@ MODES = ["eager", "graph", pytest.param("jit", marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(("name", "arguments"), SETTINGS, ids=str)
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [SETTINGS[0], *(pytest.param(*setting, marks=pytest.mark.slow) for setting in SETTINGS[1:])],
+    ids=str,
+)
 def test_together_is_one_by_one(name, arguments, mode):
     """Also where a NaN keeps a variable back, so that others are due at other steps."""
     steps = gradients(7)
@@ -59,6 +63,18 @@ def test_together_is_one_by_one(name, arguments, mode):
         np.testing.assert_allclose(b, a, rtol=0, atol=(1e-4 if mode == "jit" else 1e-6) * size)
 
 
+def test_a_subclass_with_a_step_of_its_own_has_that_step():
+    class Still(tfadaopt.Shampoo):
+        def decay_and_update(self, theta, state, g, t, eta, decay):
+            new, delta = super().decay_and_update(theta, state, g, t, eta, decay)
+            return new, tf.zeros_like(delta)
+
+    variable = keras.Variable([1.0, 2.0])
+    Still(0.1).apply([tf.constant([1.0, 1.0])], [variable])
+    assert variable.numpy().tolist() == [1.0, 2.0]
+
+
+@pytest.mark.slow
 def test_a_nan_keeps_its_variable_and_moves_the_others():
     steps = gradients(2)
     steps[1][0][0, 0] = np.nan

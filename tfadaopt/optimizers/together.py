@@ -14,10 +14,17 @@ from tfadaopt.optimizers import fast
 
 
 def is_on(optimizer) -> bool:
-    """Whether the variables step at once: all of them must be where the step is."""
+    """Whether the variables step at once: all of them must be where the step is.
+
+    A subclass that changes the step of one variable alone has that step.
+    """
+    changed = not all(
+        issubclass(_defined_by(optimizer, "update_all"), _defined_by(optimizer, name))
+        for name in ("update", "decay_and_update")
+    )
     strategy = tf.distribute.get_strategy()
     here = not tf.distribute.has_strategy() or isinstance(strategy, fast.STRATEGIES)
-    return optimizer.together and bool(optimizer.jit_compile) and here
+    return optimizer.together and bool(optimizer.jit_compile) and here and not changed
 
 
 def groups(optimizer, variables: Sequence) -> list[list[int]]:
@@ -82,6 +89,10 @@ def update(optimizer, variables: Sequence, gradients: Sequence, learning_rate) -
         index = compat.index_of(optimizer, variable)
         rounded = optimizer.rounded(value, kind.dtype, optimizer.iterations, index)
         optimizer.assign(variable, rounded)
+
+
+def _defined_by(optimizer, name: str) -> type:
+    return next(cls for cls in type(optimizer).__mro__ if name in vars(cls))
 
 
 def _dtype_of(optimizer, variable) -> str:
