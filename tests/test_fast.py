@@ -77,7 +77,8 @@ def test_a_step_is_two_roundings_from_the_readable_form(case, small, monkeypatch
             elif i < len(starts):
                 size = size + 8 * np.abs(new - old)
                 farthest = max(farthest, difference(compiled, new, size) / ULP)
-            else:
+            elif not readable.path.endswith("numerator"):
+                # That is a sum whose terms cancel: tests/test_fast_shared.py holds it to them.
                 assert difference(compiled, new, size) <= 4 * ULP, readable.path
     assert farthest <= 1
     expected = {"_step"} if not small or case.make().unit == "variable" else {"_flat_step"}

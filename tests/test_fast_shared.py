@@ -78,6 +78,7 @@ def test_sums_are_the_readable_ones(case, small, monkeypatch, worst):
     assert {key[0].__name__ for key in optimizer.functions.by_key} >= {"_sums"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gpu", [False, True], ids=["cpu", "as-on-gpu"])
 @pytest.mark.parametrize("bad", [(0, np.nan), (1, np.inf), (2, np.nan), (0, 3e38)], ids=str)
 @pytest.mark.parametrize("case", rows([c for c in GLOBAL if c in FULLEST], ("DoG", "Prodigy")))
