@@ -4,6 +4,8 @@ Checked with Keras 3.15.1 on TensorFlow 2.21.0; ``tests/test_compat.py`` names w
 when a later Keras drops one of them.
 """
 
+import functools
+
 import keras
 import tensorflow as tf
 from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
@@ -27,6 +29,12 @@ def under_xla() -> bool:
     """Whether what is traced now will be compiled by XLA."""
     graph = tf.compat.v1.get_default_graph()
     return not tf.executing_eagerly() and GraphOrParentsInXlaContext(graph)
+
+
+@functools.cache
+def has_gpu() -> bool:
+    """Whether TensorFlow steps on a GPU, where a branch would wait for the host."""
+    return bool(tf.config.list_logical_devices("GPU"))
 
 
 def variables_of(optimizer: keras.optimizers.Optimizer) -> list:
@@ -100,14 +108,18 @@ class KerasOptimizer(keras.optimizers.Optimizer):
         """Whether weight decay is on for this variable."""
         return bool(self.weight_decay) and self._use_weight_decay(variable)
 
-    def update_shared(self, gradients, variables, learning_rate) -> None:
-        """What comes before the steps of the single variables, from all of them together."""
+    def update_shared(self, gradients, variables, learning_rate) -> list:
+        """What comes before the steps of the single variables, from all of them together.
+
+        Returns what their steps get as gradients.
+        """
+        return gradients
 
     def _apply_weight_decay(self, variables):
         pass
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        self.update_shared(grads, trainable_variables, learning_rate)
+        grads = self.update_shared(grads, trainable_variables, learning_rate)
         super()._backend_update_step(grads, trainable_variables, learning_rate)
 
     def update_groups(self, variables, gradients) -> list[list[int]] | None:

@@ -1,10 +1,10 @@
 """AdaGrad-Norm: Adagrad with one rate for everything."""
 
 import keras
+import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import number
 from tfadaopt.optimizers.base import Optimizer, Rate, inverse_root
-from tfadaopt.optimizers.norms import sum_of_squares
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")
@@ -72,8 +72,11 @@ class AdaGradNorm(Optimizer):
     def shared(self):
         return {"accumulator": self.initial_accumulator_value}
 
-    def advance_shared(self, shared, thetas, states, gradients, t, eta):
-        return {"accumulator": shared["accumulator"] + sum_of_squares(gradients)}
+    def terms(self, shared, theta, state, g, t, eta):
+        return {"squares": tf.square(g)}
+
+    def combine(self, shared, sums, t, eta):
+        return {"accumulator": shared["accumulator"] + sums["squares"]}
 
     def advance(self, state, g, t):
         return {}

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from tfadaopt import compat
-from tfadaopt.optimizers import fast
+from tfadaopt.optimizers import fast, sums, together
 from tfadaopt.optimizers.arguments import number, patterns
 
 State = Mapping[str, tf.Tensor]
@@ -48,7 +48,7 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
     A method writes ``slots``, ``advance``, ``scale`` and ``direction``, and keeps each argument of
     its constructor in an attribute of that name, which ``get_config`` reads; one that is no product
     of the last two writes ``update`` instead of ``advance`` and ``direction``, and one
-    that needs numbers over all variables ``shared`` and ``advance_shared``. This class does the
+    that needs numbers over all variables ``shared``, ``terms`` and ``combine``. This class does the
     rest: it builds the slots, steps, reads the rate, checks arguments, sums the gradients of an
     embedding per id, and keeps state and arithmetic of half-precision variables in float32.
     Because the update uses the same ``rate`` that ``tfadaopt.effective_learning_rate`` returns,
@@ -99,6 +99,8 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
     unit: ClassVar[str | None] = None
     # Whether a coordinate stays as it is, with its state, in a step in which its gradient is zero.
     still_without_gradient: ClassVar[bool] = False
+    # Whether all variables step at once, by ``update_all``.
+    together: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -180,20 +182,37 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         """Where the method goes, from the state after step t."""
         raise NotImplementedError
 
-    def shared(self) -> Mapping[str, float]:
-        """Numbers that all variables have in common, and what each starts from."""
-        return {}
-
-    def advance_shared(
+    def update_all(
         self,
-        shared: State,
         thetas: Sequence[tf.Tensor],
         states: Sequence[State],
         gradients: Sequence[tf.Tensor],
         t: tf.Tensor,
         eta: tf.Tensor,
+    ) -> list[tuple[State, tf.Tensor]]:
+        """``update`` of several variables at once, for methods whose ``together`` says so."""
+        raise NotImplementedError
+
+    def shared(self) -> Mapping[str, float]:
+        """Numbers that all variables have in common, and what each starts from."""
+        return {}
+
+    def terms(
+        self,
+        shared: State,
+        theta: tf.Tensor,
+        state: State,
+        g: tf.Tensor,
+        t: tf.Tensor,
+        eta: tf.Tensor,
+    ) -> Mapping[str, tf.Tensor]:
+        """What each coordinate adds to sums over all variables, when its gradient arrives."""
+        raise NotImplementedError
+
+    def combine(
+        self, shared: State, sums: Mapping[str, tf.Tensor], t: tf.Tensor, eta: tf.Tensor
     ) -> State:
-        """The shared numbers after the gradients of all variables arrive, before any moves."""
+        """The shared numbers after these sums of the terms, before any variable moves."""
         raise NotImplementedError
 
     # What follows from it
@@ -282,31 +301,15 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         """A variable of the model, in the precision of its update."""
         return tf.cast(tf.convert_to_tensor(variable), compute_dtype(variable))
 
-    def update_shared(self, gradients, variables, learning_rate) -> None:
-        """Do what comes before the steps of the single variables; Keras calls this once a step."""
+    def update_shared(self, gradients, variables, learning_rate) -> list:
+        """Do what comes before the steps of the single variables; Keras calls this once a step.
+
+        Returns:
+            The gradients, those of which it is known by then whether they are finite with that.
+        """
         if not self._shared:
-            return
-        dtype = next(iter(self._shared.values())).dtype
-
-        def cast(x):
-            return tf.cast(tf.convert_to_tensor(x), dtype)
-
-        gradients = [cast(g) for g in gradients]
-        if self.nonfinite == "skip":
-            finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients]
-            gradients = [
-                tf.where(f, g, tf.zeros_like(g)) for f, g in zip(finite, gradients, strict=True)
-            ]
-        new = self.advance_shared(
-            {name: cast(number) for name, number in self._shared.items()},
-            [cast(v) for v in variables],
-            [{name: cast(x) for name, x in self.slots_of(v).items()} for v in variables],
-            gradients,
-            cast(self.iterations + 1),
-            cast(learning_rate),
-        )
-        for name, variable in self._shared.items():
-            self.assign(variable, new[name])
+            return gradients
+        return sums.update(self, variables, gradients, learning_rate)
 
     def step(
         self,
@@ -336,10 +339,7 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
             new, delta = self.decay_and_update(theta, state, g, t, eta, decay)
             value = theta - delta
             if lazy is not None:
-                others = list(range(1, g.shape.rank))
-                touched = tf.reduce_any(tf.not_equal(g, 0), axis=others, keepdims=True)
-                value = tf.where(touched, value, theta)
-                new |= {name: tf.where(touched, new[name], state[name]) for name in lazy}
+                new, value = self.only_touched(lazy, theta, state, g, new, value)
             return {name: new[name] for name in new if name not in self._shared}, value
 
         if self.nonfinite == "ignore":
@@ -347,7 +347,7 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         if finite is None:
             finite = tf.reduce_all(tf.math.is_finite(g))
         # A branch spares passes through memory; on a GPU, it would wait for the host instead.
-        branches = tf.executing_eagerly() or (compat.under_xla() and not fast.has_gpu())
+        branches = tf.executing_eagerly() or (compat.under_xla() and not compat.has_gpu())
         if branches and finite.shape.rank == 0:
 
             def as_it_was():
@@ -359,6 +359,21 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         new, value = moved(tf.where(finite, g, tf.zeros_like(g)))
         new = {name: tf.where(finite, x, state[name]) for name, x in new.items()}
         return new, tf.where(finite, value, theta)
+
+    @staticmethod
+    def only_touched(
+        lazy: Sequence[str],
+        theta: tf.Tensor,
+        state: State,
+        g: tf.Tensor,
+        new: State,
+        value: tf.Tensor,
+    ) -> tuple[State, tf.Tensor]:
+        """State and θ after a step, where rows without gradient stay as they were."""
+        others = list(range(1, g.shape.rank))
+        touched = tf.reduce_any(tf.not_equal(g, 0), axis=others, keepdims=True)
+        rows = {name: tf.where(touched, new[name], state[name]) for name in lazy}
+        return {**new, **rows}, tf.where(touched, value, theta)
 
     def rounded(self, theta: tf.Tensor, dtype: str, iterations: tf.Tensor, index) -> tf.Tensor:
         """θ in the dtype of its variable, the one at this index; bfloat16 is rounded at random."""
@@ -386,13 +401,16 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
 
     def update_groups(self, variables, gradients) -> list[list[int]] | None:
         """Positions of the variables that step together, or None: one by one, uncompiled."""
+        if together.is_on(self):
+            return together.groups(self, variables)
         if not fast.is_on(self, variables):
             return None
         return fast.groups(self, variables, gradients)
 
     def update_together(self, variables, gradients, learning_rate) -> None:
-        """One compiled step of the variables of a group; Keras calls this from ``apply``."""
-        fast.update(self, variables, gradients, learning_rate)
+        """One step of the variables of a group; Keras calls this from ``apply``."""
+        step = together.update if together.is_on(self) else fast.update
+        step(self, variables, gradients, learning_rate)
 
     def kind_of(self, variable, whole: bool = False) -> fast.Kind:
         """What decides which compiled function a variable takes; ``whole``: with its shape."""

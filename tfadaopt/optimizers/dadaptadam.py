@@ -112,17 +112,17 @@ class DAdaptAdam(Optimizer):
         on = self.bias_correction
         return adam_correction(self.beta_1, self.beta_2, t) if on else tf.ones_like(t)
 
-    def advance_shared(self, shared, thetas, states, gradients, t, eta):
+    def terms(self, shared, theta, state, g, t, eta):
+        s, rate = state["gradient_sum"], shared["distance"] * eta * self.correction(t)
+        scaled = s * reciprocal(tf.sqrt(state["velocity"]) + self.epsilon)
+        new = running_mean(s, rate * g, math.sqrt(self.beta_2))
+        return {"product": g * scaled, "norm": tf.abs(new)}
+
+    def combine(self, shared, sums, t, eta):
         d, q = shared["distance"], math.sqrt(self.beta_2)
-        rate = d * eta * self.correction(t)
-        product, norm = tf.zeros_like(d), tf.zeros_like(d)
-        for state, g in zip(states, gradients, strict=True):
-            s = state["gradient_sum"]
-            scaled = s * reciprocal(tf.sqrt(state["velocity"]) + self.epsilon)
-            product += rate * tf.reduce_sum(g * scaled)
-            norm += tf.reduce_sum(tf.abs(running_mean(s, rate * g, q)))
+        product = d * eta * self.correction(t) * sums["product"]
         r = running_mean(shared["numerator"], product, q)
-        estimate = tf.math.divide_no_nan(r, (1 - q) * norm)
+        estimate = tf.math.divide_no_nan(r, (1 - q) * sums["norm"])
         new = grown(d, estimate, self.growth_rate)
         return {"distance": new, "previous_distance": d, "numerator": r}
 

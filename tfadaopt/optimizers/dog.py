@@ -7,7 +7,6 @@ from tfadaopt.optimizers.arguments import number, small
 from tfadaopt.optimizers.base import Optimizer, Rate, inverse_root
 from tfadaopt.optimizers.first import UPDATES, is_first, start_of
 from tfadaopt.optimizers.moments import running_mean
-from tfadaopt.optimizers.norms import sum_of_squares
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")
@@ -94,15 +93,17 @@ class DoG(Optimizer):
     def shared(self):
         return {"max_distance": 0.0, "gradient_sum": 0.0}
 
-    def advance_shared(self, shared, thetas, states, gradients, t, eta):
-        moved = [
-            theta - start_of(theta, state) for theta, state in zip(thetas, states, strict=True)
-        ]
-        least = self.initial_distance * (1 + tf.sqrt(sum_of_squares(thetas)))
-        r = tf.where(shared["max_distance"] > 0, shared["max_distance"], least)
+    def terms(self, shared, theta, state, g, t, eta):
+        # Before the first step nothing has moved yet, and ‖θ₀‖ is wanted instead.
+        origin = tf.where(shared["max_distance"] > 0, start_of(theta, state), 0)
+        return {"distances": tf.square(theta - origin), "squares": tf.square(g)}
+
+    def combine(self, shared, sums, t, eta):
+        r, distance = shared["max_distance"], tf.sqrt(sums["distances"])
+        least = self.initial_distance * (1 + distance)
         return {
-            "max_distance": tf.maximum(r, tf.sqrt(sum_of_squares(moved))),
-            "gradient_sum": shared["gradient_sum"] + sum_of_squares(gradients),
+            "max_distance": tf.where(r > 0, tf.maximum(r, distance), least),
+            "gradient_sum": shared["gradient_sum"] + sums["squares"],
         }
 
     def scale(self, state, t):

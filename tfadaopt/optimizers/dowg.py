@@ -6,7 +6,6 @@ import tensorflow as tf
 from tfadaopt.optimizers.arguments import number, small
 from tfadaopt.optimizers.base import Optimizer, Rate
 from tfadaopt.optimizers.first import UPDATES, start_of
-from tfadaopt.optimizers.norms import sum_of_squares
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")
@@ -83,12 +82,13 @@ class DoWG(Optimizer):
     def shared(self):
         return {"squared_distance": self.initial_distance**2, "gradient_sum": 0.0}
 
-    def advance_shared(self, shared, thetas, states, gradients, t, eta):
-        moved = [
-            theta - start_of(theta, state) for theta, state in zip(thetas, states, strict=True)
-        ]
-        r2 = tf.maximum(shared["squared_distance"], sum_of_squares(moved))
-        v = shared["gradient_sum"] + r2 * sum_of_squares(gradients)
+    def terms(self, shared, theta, state, g, t, eta):
+        moved = theta - start_of(theta, state)
+        return {"distances": tf.square(moved), "squares": tf.square(g)}
+
+    def combine(self, shared, sums, t, eta):
+        r2 = tf.maximum(shared["squared_distance"], sums["distances"])
+        v = shared["gradient_sum"] + r2 * sums["squares"]
         return {"squared_distance": r2, "gradient_sum": v}
 
     def scale(self, state, t):

@@ -115,7 +115,7 @@ def groups(optimizer, variables: Sequence, gradients: Sequence) -> list[list[int
 
 def update(optimizer, variables: Sequence, gradients: Sequence, learning_rate) -> None:
     """One step of the variables of a group."""
-    variable, g = variables[0], gradients[0]
+    variable, g = variables[0], gradients[0]  # or a pair: the gradient, whether it is finite
     if len(variables) > 1:
         _update_together(optimizer, variables, gradients, learning_rate)
         return
@@ -132,22 +132,22 @@ def update(optimizer, variables: Sequence, gradients: Sequence, learning_rate) -
         )
         return
     dtype = optimizer.compute_dtype(kind.dtype)
+    g, finite = g if isinstance(g, tuple) else (g, None)
     g = tf.cast(g, dtype)
-    # Not inside the compiled step: XLA takes twice as long for it, and a second to compile.
-    finite = True if optimizer.nonfinite == "ignore" else _is_finite(dtype)(g)
+    if finite is None:
+        # Not inside the compiled step: XLA takes twice as long for it, and a second to compile.
+        finite = True if optimizer.nonfinite == "ignore" else _is_finite(dtype)(g)
     index = compat.index_of(optimizer, variable)
     step = optimizer.functions.get(optimizer, _step, kind)
     step(variable.handle, handles, *common, g, finite, index)
 
 
-def _update_together(optimizer, variables, gradients, learning_rate) -> None:
-    kind = optimizer.kind_of(variables[0])
+def flattened(optimizer, variables: Sequence, gradients: Sequence, kind: Kind) -> tuple:
+    """θ, the state, the gradient and whether that is finite of small variables, as flat vectors."""
     dtype = optimizer.compute_dtype(kind.dtype)
     sizes = [math.prod(v.shape) for v in variables]
     owner = np.repeat(np.arange(len(sizes), dtype="int32"), sizes)
-    first = np.cumsum([0, *sizes[:-1]], dtype="int32")
     slots = [optimizer.slots_of(v) for v in variables]
-    whole = {name: optimizer.is_whole(name, variables[0].shape) for name in kind.slots}
 
     def flat(tensors):
         return tf.concat([tf.reshape(x, [-1]) for x in tensors], axis=0)
@@ -157,9 +157,19 @@ def _update_together(optimizer, variables, gradients, learning_rate) -> None:
     finite = tf.gather(tf.math.segment_min(finite, owner) > 0, owner)
     state = []
     for name in kind.slots:
-        values = [_read(s[name].value.handle, dtype) for s in slots]
-        state.append(flat(values) if whole[name] else tf.gather(tf.stack(values), owner))
-    theta = flat([_read(v.handle, dtype) for v in variables])
+        values = [read(s[name].value.handle, dtype) for s in slots]
+        whole = optimizer.is_whole(name, variables[0].shape)
+        state.append(flat(values) if whole else tf.gather(tf.stack(values), owner))
+    return flat([read(v.handle, dtype) for v in variables]), state, g, finite
+
+
+def _update_together(optimizer, variables, gradients, learning_rate) -> None:
+    kind = optimizer.kind_of(variables[0])
+    sizes = [math.prod(v.shape) for v in variables]
+    first = np.cumsum([0, *sizes[:-1]], dtype="int32")
+    slots = [optimizer.slots_of(v) for v in variables]
+    whole = {name: optimizer.is_whole(name, variables[0].shape) for name in kind.slots}
+    theta, state, g, finite = flattened(optimizer, variables, gradients, kind)
     step = optimizer.functions.get(optimizer, _flat_step, kind)
     new, moved = step(theta, state, *_common(optimizer, kind, learning_rate), g, finite)
     for variable, value in zip(variables, tf.split(moved, sizes), strict=True):
@@ -201,11 +211,11 @@ def _step(optimizer, kind: Kind):
         ),
     )
     def step(variable, slots, numbers, iterations, eta, g, finite, index):
-        theta = tf.cast(_read(variable, kind.dtype, kind.shape), dtype)
+        theta = tf.cast(read(variable, kind.dtype, kind.shape), dtype)
         state = dict(zip(optimizer.numbers(), numbers, strict=True))
         for name, slot in zip(kind.slots, slots, strict=True):
             shape = None if kind.shape is None else optimizer.slot_shape(name, kind.shape)
-            state[name] = _read(slot, dtype, shape)
+            state[name] = read(slot, dtype, shape)
         t = tf.cast(iterations + 1, dtype)
         new, moved = optimizer.step(theta, state, g, t, eta, kind.decay, kind.lazy, finite)
         for name, slot in zip(kind.slots, slots, strict=True):
@@ -259,8 +269,8 @@ def _rows_step(optimizer, kind: Kind):
     )
     def step(variable, slots, numbers, iterations, eta, values, ids):
         rows, g = _sum_per_row(values, ids)
-        tables = [_read(x, dtype) for x in slots]
-        theta = _read(variable, kind.dtype, kind.shape)
+        tables = [read(x, dtype) for x in slots]
+        theta = read(variable, kind.dtype, kind.shape)
         whole = [optimizer.is_whole(name, kind.shape) for name in kind.slots]
         state = {
             name: tf.gather(table, rows) if full else table
@@ -314,7 +324,7 @@ def _is_finite(dtype: str):
         def exactly():
             return tf.reduce_all(tf.math.is_finite(g))
 
-        if has_gpu():
+        if compat.has_gpu():
             return exactly()
         # The sum of squares is infinite for large finite numbers, too.
         return tf.cond(tf.math.is_finite(tf.nn.l2_loss(g)), lambda: tf.constant(True), exactly)
@@ -350,7 +360,7 @@ def _lowers(optimizer, kind: Kind) -> bool:
     return True
 
 
-def _read(handle: tf.Tensor, dtype: str, shape=None) -> tf.Tensor:
+def read(handle: tf.Tensor, dtype: str, shape=None) -> tf.Tensor:
     value = tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)
     if shape is not None:
         value.set_shape(shape)
@@ -359,9 +369,3 @@ def _read(handle: tf.Tensor, dtype: str, shape=None) -> tf.Tensor:
 
 def _assign(handle: tf.Tensor, value: tf.Tensor) -> None:
     tf.raw_ops.AssignVariableOp(resource=handle, value=value)
-
-
-@functools.cache
-def has_gpu() -> bool:
-    """Whether TensorFlow steps on a GPU, where a branch would wait for the host."""
-    return bool(tf.config.list_logical_devices("GPU"))

@@ -1,11 +1,14 @@
 """Variables as matrices, for methods that precondition rows and columns."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
 from tfadaopt.optimizers.base import UnsupportedOptimizerError
+
+# Numbers at most in one stack of matrices, which is a copy of them: 128 MB in float64.
+STACK = 1 << 24
 
 
 def sides(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -55,35 +58,64 @@ def rotate(x: tf.Tensor, bases: Mapping[int, tf.Tensor]) -> tf.Tensor:
     return x
 
 
-def eigenvectors(matrix: tf.Tensor) -> tf.Tensor:
-    """Orthonormal eigenvectors as columns, of the largest eigenvalue first."""
-    _, vectors = tf.linalg.eigh(tf.cast(matrix, "float64"))
-    return tf.cast(tf.reverse(vectors, axis=[1]), matrix.dtype)
+def in_stacks(function: Callable, tensors: Sequence[tf.Tensor], *others: Sequence) -> list:
+    """Results of a function of stacks, which gets those of equal shape at once, one by one.
+
+    Args:
+        function: Gets a stack of tensors, and one of each of the others.
+        tensors: Tensors of several shapes.
+        others: For each of them a tensor or number more, which has the same shape if they have.
+
+    Returns:
+        For each of ``tensors``, its result: a tensor or a tuple of tensors.
+    """
+    by_shape = {}
+    for i, x in enumerate(tensors):
+        by_shape.setdefault(tuple(x.shape), []).append(i)
+    results = [None] * len(tensors)
+    for shape, members in by_shape.items():
+        most = max(1, STACK // max(1, math.prod(shape)))
+        for first in range(0, len(members), most):
+            chunk = members[first : first + most]
+            columns = [tf.stack([column[i] for i in chunk]) for column in (tensors, *others)]
+            done = function(*columns)
+            several = isinstance(done, tuple)
+            rows = [tf.unstack(x, len(chunk)) for x in (done if several else (done,))]
+            for i, row in zip(chunk, zip(*rows, strict=True), strict=True):
+                results[i] = row if several else row[0]
+    return results
 
 
-def inverse_power(matrix: tf.Tensor, epsilon: float, order: int) -> tf.Tensor:
-    """(ε I + S)^(−1/order) of a symmetric S ≥ 0 or of its diagonal; where that is 0, 0.
+def eigenvectors(matrices: tf.Tensor) -> tf.Tensor:
+    """Orthonormal eigenvectors as columns, of the largest eigenvalue first; [n, d, d]."""
+    _, vectors = tf.linalg.eigh(tf.cast(matrices, "float64"))
+    return tf.cast(tf.reverse(vectors, axis=[2]), matrices.dtype)
+
+
+def inverse_power(matrices: tf.Tensor, orders: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """(ε I + S)^(−1/order) of each symmetric S ≥ 0, or of its diagonal; where that is 0, 0.
 
     In float64: float32 loses the eigenvalues below 1e-7 of the largest, which matter the most.
+
+    Args:
+        matrices: S, [n, d, d], or diagonals of S, [n, d].
+        orders: The order of each root, [n].
+        epsilon: ε.
     """
-    if matrix.shape.rank == 1:
-        return _power(matrix, epsilon, order)
-    values, vectors = tf.linalg.eigh(tf.cast(matrix, "float64"))
-    scaled = vectors * _power(values, epsilon, order)
-    return tf.cast(tf.matmul(scaled, vectors, transpose_b=True), matrix.dtype)
+    exponents = -1 / tf.cast(tf.expand_dims(orders, 1), "float64")
+    if matrices.shape.rank == 2:
+        return _power(matrices, epsilon, tf.cast(exponents, matrices.dtype))
+    values, vectors = tf.linalg.eigh(tf.cast(matrices, "float64"))
+    powers = _power(values, epsilon, exponents)
+    scaled = vectors * tf.expand_dims(powers, 1)
+    return tf.cast(tf.matmul(scaled, vectors, transpose_b=True), matrices.dtype)
 
 
-def power_iteration(
-    statistics: Mapping[int, tf.Tensor], bases: Mapping[int, tf.Tensor], v: tf.Tensor
-) -> tuple[dict[int, tf.Tensor], tf.Tensor]:
-    """Bases nearer to the eigenvectors, the largest eigenvalue first, and v in the same order."""
-    new = {}
-    for side, basis in bases.items():
-        product = tf.matmul(statistics[side], basis)
-        order = tf.argsort(tf.reduce_sum(basis * product, axis=0), direction="DESCENDING")
-        new[side] = tf.linalg.qr(tf.gather(product, order, axis=1))[0]
-        v = tf.gather(v, order, axis=side)
-    return new, v
+def power_iteration(statistics: tf.Tensor, bases: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Bases nearer to the eigenvectors, the largest eigenvalue first, and that order; [n, d, d]."""
+    product = tf.matmul(statistics, bases)
+    order = tf.argsort(tf.reduce_sum(bases * product, axis=1), direction="DESCENDING")
+    return tf.linalg.qr(tf.gather(product, order, axis=2, batch_dims=1))[0], order
 
 
 def no_rate(name: str) -> UnsupportedOptimizerError:
@@ -94,7 +126,7 @@ def no_rate(name: str) -> UnsupportedOptimizerError:
     )
 
 
-def _power(values: tf.Tensor, epsilon: float, order: int) -> tf.Tensor:
+def _power(values: tf.Tensor, epsilon: float, exponents: tf.Tensor) -> tf.Tensor:
     values = tf.maximum(values, 0) + epsilon
-    powers = tf.pow(tf.where(values > 0, values, 1), -1 / order)
+    powers = tf.pow(tf.where(values > 0, values, 1), exponents)
     return tf.where(values > 0, powers, 0)

@@ -120,15 +120,15 @@ class Prodigy(Optimizer):
         gamma = tf.ones_like(d) if self.safeguard_warmup else self.gamma(t, eta)
         return running_mean(s, gamma * tf.square(d) * g, math.sqrt(self.beta_2))
 
-    def advance_shared(self, shared, thetas, states, gradients, t, eta):
-        d, product, norm = shared["distance"], tf.zeros_like(eta), tf.zeros_like(eta)
-        for theta, state, g in zip(thetas, states, gradients, strict=True):
-            product += tf.reduce_sum(g * (start_of(theta, state) - theta))
-            s = self.next_gradient_sum(state["gradient_sum"], g, d, t, eta)
-            norm += tf.reduce_sum(tf.abs(s))
-        product *= self.gamma(t, eta) * tf.square(d)
+    def terms(self, shared, theta, state, g, t, eta):
+        s = self.next_gradient_sum(state["gradient_sum"], g, shared["distance"], t, eta)
+        return {"product": g * (start_of(theta, state) - theta), "norm": tf.abs(s)}
+
+    def combine(self, shared, sums, t, eta):
+        d = shared["distance"]
+        product = sums["product"] * self.gamma(t, eta) * tf.square(d)
         r = running_mean(shared["numerator"], product, math.sqrt(self.beta_2))
-        estimate = self.distance_coefficient * tf.math.divide_no_nan(r, norm)
+        estimate = self.distance_coefficient * tf.math.divide_no_nan(r, sums["norm"])
         new = distances.grown(d, estimate, self.growth_rate)
         return {"distance": new, "previous_distance": d, "numerator": r}
 

@@ -63,6 +63,8 @@ class Shampoo(Optimizer):
         ICML 2018, arXiv 1802.09568, Algorithm 1.
     """
 
+    together = True
+
     def __init__(
         self,
         learning_rate: Rate = 0.1,
@@ -94,23 +96,48 @@ class Shampoo(Optimizer):
         raise matrices.no_rate(self.name)
 
     def update(self, theta, state, g, t, eta):
-        new = {"updates": state["updates"] + 1}
-        if 0 in theta.shape:
-            return new, g
-        shape = matrices.sides(theta.shape)
-        gradient = tf.reshape(g, shape)
-        step, order = gradient, 2 * len(shape)
-        due = tf.equal(state["updates"] % self.refresh_every, 0)
-        for side in range(len(shape)):
-            statistics, root = state[f"statistics_{side}"], state[f"root_{side}"]
-            full = statistics.shape.rank == 2
-            of_g = matrices.gram if full else matrices.gram_diagonal
-            statistics = statistics + of_g(gradient, side)
+        (done,) = self.update_all([theta], [state], [g], t, eta)
+        return done
 
-            def fresh(statistics=statistics):
-                return matrices.inverse_power(statistics, self.epsilon, order)
+    def update_all(self, thetas, states, gradients, t, eta):
+        shapes = [() if 0 in theta.shape else matrices.sides(theta.shape) for theta in thetas]
+        steps = [
+            tf.reshape(g, shape) if shape else g for g, shape in zip(gradients, shapes, strict=True)
+        ]
+        sides = [(i, side) for i, shape in enumerate(shapes) for side in range(len(shape))]
+        statistics = [
+            self.next_statistics(states[i][f"statistics_{side}"], steps[i], side)
+            for i, side in sides
+        ]
+        new = [{"updates": state["updates"] + 1} for state in states]
+        roots = self.roots(states, statistics, sides, [2 * len(shape) for shape in shapes])
+        for (i, side), sums, root in zip(sides, statistics, roots, strict=True):
+            new[i] |= {f"statistics_{side}": sums, f"root_{side}": root}
+            steps[i] = matrices.multiply(root, steps[i], side)
+        return [
+            (state, eta * tf.reshape(step, theta.shape))
+            for state, step, theta in zip(new, steps, thetas, strict=True)
+        ]
 
-            root = fresh() if self.refresh_every == 1 else tf.cond(due, fresh, lambda r=root: r)
-            new |= {f"statistics_{side}": statistics, f"root_{side}": root}
-            step = matrices.multiply(root, step, side)
-        return new, eta * tf.reshape(step, theta.shape)
+    def next_statistics(self, statistics, gradient, side):
+        """L or R, or its diagonal, after a gradient."""
+        full = statistics.shape.rank == 2
+        of_g = matrices.gram if full else matrices.gram_diagonal
+        return statistics + of_g(gradient, side)
+
+    def roots(self, states, statistics, sides, orders):
+        """The roots of all sides of all variables: fresh for those that are due."""
+        before = [states[i][f"root_{side}"] for i, side in sides]
+        due = [tf.equal(states[i]["updates"] % self.refresh_every, 0) for i, _ in sides]
+
+        def fresh():
+            roots = matrices.in_stacks(
+                lambda stack, orders: matrices.inverse_power(stack, orders, self.epsilon),
+                statistics,
+                [orders[i] for i, _ in sides],
+            )
+            return [tf.where(*x) for x in zip(due, roots, before, strict=True)]
+
+        if self.refresh_every == 1 or not sides:
+            return fresh()
+        return tf.cond(tf.reduce_any(due), fresh, lambda: before)

@@ -65,6 +65,8 @@ class SOAP(Optimizer):
         arXiv 2409.11321, Algorithm 3, with the bias correction of the authors' code.
     """
 
+    together = True
+
     def __init__(
         self,
         learning_rate: Rate = 0.003,
@@ -103,6 +105,16 @@ class SOAP(Optimizer):
         return m / weight_so_far(self.beta_1, k) * reciprocal(root)
 
     def update(self, theta, state, g, t, eta):
+        (done,) = self.update_all([theta], [state], [g], t, eta)
+        return done
+
+    def update_all(self, thetas, states, gradients, t, eta):
+        done = [self.step_in_basis(*x, eta) for x in zip(thetas, states, gradients, strict=True)]
+        news, deltas = zip(*done, strict=True)
+        return list(zip(self.refreshed(states, news), deltas, strict=True))
+
+    def step_in_basis(self, theta, state, g, eta):
+        """State after g, but for the bases, and what is subtracted from θ."""
         k, rotated = state["updates"], matrices.short_sides(theta.shape, self.max_dimension)
         m = running_mean(state["momentum"], g, self.beta_1)
         if not rotated:
@@ -119,32 +131,49 @@ class SOAP(Optimizer):
         step = self.adam_step(matrices.rotate(tf.reshape(m, shape), there), v, tf.maximum(k, 1))
         step = matrices.rotate(step, bases)
         statistics = {
-            side: running_mean(
+            f"statistics_{side}": running_mean(
                 state[f"statistics_{side}"], matrices.gram(gradient, side), self.beta_2
             )
             for side in rotated
         }
-        bases, v = tf.cond(
-            first,
-            lambda: (
-                {side: matrices.eigenvectors(matrix) for side, matrix in statistics.items()},
-                v,
-            ),
-            lambda: tf.cond(
-                tf.equal(k % self.refresh_every, 0),
-                lambda: matrices.power_iteration(statistics, bases, v),
-                lambda: (bases, v),
-            ),
-        )
 
         def not_yet(x):
             return tf.where(first, tf.zeros_like(x), x)
 
-        new = {
-            "momentum": not_yet(m),
-            "velocity": not_yet(v),
-            "updates": k + 1,
-            **{f"statistics_{side}": matrix for side, matrix in statistics.items()},
-            **{f"basis_{side}": basis for side, basis in bases.items()},
-        }
+        new = {"momentum": not_yet(m), "velocity": not_yet(v), "updates": k + 1, **statistics}
         return new, not_yet(eta * tf.reshape(step, theta.shape))
+
+    def refreshed(self, states, news):
+        """The states after a step, with the bases that are due, and v in the order of those."""
+        sides = [(i, n) for i, new in enumerate(news) for n in (0, 1) if f"statistics_{n}" in new]
+        if not sides:
+            return news
+        statistics = [news[i][f"statistics_{side}"] for i, side in sides]
+        bases = [states[i][f"basis_{side}"] for i, side in sides]
+        first = [is_first(states[i]) for i, _ in sides]
+        due = [
+            ~is_first(state) & tf.equal(state["updates"] % self.refresh_every, 0)
+            for state in states
+        ]
+
+        def begun():
+            vectors = matrices.in_stacks(matrices.eigenvectors, statistics)
+            return [tf.where(*x) for x in zip(first, vectors, bases, strict=True)]
+
+        def followed():
+            turned = matrices.in_stacks(matrices.power_iteration, statistics, bases)
+            new, v = [], [state["velocity"] for state in news]
+            for (i, side), (basis, order), old in zip(sides, turned, bases, strict=True):
+                new.append(tf.where(due[i], basis, old))
+                order = tf.where(due[i], order, tf.range(tf.size(order)))
+                v[i] = tf.gather(v[i], order, axis=side)
+            return new, v
+
+        bases = tf.cond(tf.reduce_any(first), begun, lambda: bases)
+        bases, v = tf.cond(
+            tf.reduce_any(due), followed, lambda: (bases, [state["velocity"] for state in news])
+        )
+        after = [{**state, "velocity": x} for state, x in zip(news, v, strict=True)]
+        for (i, side), basis in zip(sides, bases, strict=True):
+            after[i][f"basis_{side}"] = basis
+        return after

@@ -1,0 +1,103 @@
+"""The sums over all variables, compiled, are the readable ones, but for the order of summation."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfadaopt import compat
+from tfadaopt.optimizers import fast, norms, sums
+
+from .cases import CASES, FULLEST
+
+GLOBAL = [case for case in CASES if case.make().shared()]
+# Large enough to be folded, with a rest that is no quarter; and small ones.
+SHAPES = [(129, 257), (130, 128), (7,), (), (3, 5)]
+
+
+def parts(case, bad=None, **arguments):
+    """An optimizer after a step, its variables, and gradients."""
+    random = np.random.default_rng(3)
+    variables = [keras.Variable(random.normal(size=s).astype("float32")) for s in SHAPES]
+    optimizer = case.make(jit_compile=True, **arguments)
+    optimizer.build(variables)
+    g, h = ([random.normal(size=s).astype("float32") for s in SHAPES] for _ in range(2))
+    optimizer.apply([tf.constant(x) for x in g], variables)
+    if bad is not None:
+        h[bad[0]].flat[0] = bad[1]
+    return optimizer, variables, [tf.constant(x) for x in h]
+
+
+def both(optimizer, variables, gradients):
+    """Compiled sums, those operation by operation, and Σ |term| in float64 as their scale."""
+    shared = {name: tf.identity(x) for name, x in optimizer.numbers().items()}
+    t, eta = tf.constant(2.0), tf.constant(0.5)
+
+    @tf.function(autograph=False)
+    def compiled(gradients):
+        return sums._compiled(optimizer, variables, list(gradients), shared, t, eta)
+
+    totals, checked = compiled(gradients)
+    expected = sums._readable(optimizer, variables, gradients, shared, t, eta)
+    scale = dict.fromkeys(expected, 0.0)
+    for variable, g in zip(variables, gradients, strict=True):
+        g = g if np.isfinite(g.numpy()).all() else tf.zeros_like(g)
+        state = optimizer.state_of(variable)
+        terms = optimizer.terms(shared, variable.value, state, g, t, eta)
+        for name, x in terms.items():
+            scale[name] += np.abs(x.numpy().astype("float64")).sum()
+    return totals, expected, scale, checked
+
+
+def check(case, totals, expected, scale, worst=lambda *args: None):
+    for name, right in expected.items():
+        # A sum of n numbers, added in pairs or in packets, is off by a few roundings of Σ |x|
+        # (log₂ n at most, when all go the same way); and a term by two.
+        error = abs(float(totals[name]) - float(right)) / max(scale[name], 1e-30)
+        assert error <= 8 * 2.0**-24, name
+        worst("compiled against readable sums, roundings of Σ|x|", case.name, error * 2.0**24)
+
+
+def rows(cases, quick=("DoG",)):
+    return [
+        pytest.param(
+            c, id=str(c), marks=() if c.name in quick and c in FULLEST else pytest.mark.slow
+        )
+        for c in cases
+    ]
+
+
+@pytest.mark.parametrize("small", [0, fast.SMALL], ids=["alone", "together"])
+@pytest.mark.parametrize("case", rows(GLOBAL))
+def test_sums_are_the_readable_ones(case, small, monkeypatch, worst):
+    monkeypatch.setattr(fast, "SMALL", small)
+    optimizer, variables, gradients = parts(case)
+    totals, expected, scale, checked = both(optimizer, variables, gradients)
+    check(case, totals, expected, scale, worst)
+    assert all(bool(g.finite) for g in checked if isinstance(g, sums.Checked))
+    assert {key[0].__name__ for key in optimizer.functions.by_key} >= {"_sums"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gpu", [False, True], ids=["cpu", "as-on-gpu"])
+@pytest.mark.parametrize("bad", [(0, np.nan), (1, np.inf), (2, np.nan), (0, 3e38)], ids=str)
+@pytest.mark.parametrize("case", rows([c for c in GLOBAL if c in FULLEST], ("DoG", "Prodigy")))
+def test_what_is_not_finite_counts_as_zeros(case, bad, gpu, monkeypatch):
+    monkeypatch.setattr(compat, "has_gpu", lambda: gpu)
+    optimizer, variables, gradients = parts(case, bad)
+    totals, expected, scale, checked = both(optimizer, variables, gradients)
+
+    if bad[1] == 3e38:  # finite, though its square is not
+        assert all(bool(g.finite) for g in checked if isinstance(g, sums.Checked))
+        return
+    check(case, totals, expected, scale)
+    known = [bool(g.finite) if isinstance(g, sums.Checked) else None for g in checked]
+    assert known[:2] == [bad[0] != 0, bad[0] != 1]
+
+
+@pytest.mark.parametrize("size", [norms.LARGE - 1, norms.LARGE, norms.LARGE + 3, 100_003])
+def test_total_adds_every_number_once(size):
+    x = tf.constant(np.random.default_rng(0).integers(-8, 8, size).astype("float32"))
+    expected = float(np.sum(x.numpy(), dtype="float64"))
+    assert float(norms.total(x)) == expected
+    assert float(tf.function(norms.total, jit_compile=True)(x)) == expected
