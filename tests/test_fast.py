@@ -16,7 +16,7 @@ import tensorflow as tf
 
 import tfadaopt
 from tfadaopt import compat
-from tfadaopt.optimizers import fast
+from tfadaopt.optimizers import fast, kernels
 from tfadaopt.optimizers.adagrad import Adagrad
 from tfadaopt.optimizers.base import Optimizer
 
@@ -63,8 +63,8 @@ def sensitivity(optimizer, index, before, g, t, eta):
 @pytest.mark.parametrize("small", [0, fast.SMALL], ids=["alone", "together"])
 @pytest.mark.parametrize("case", [quick(case) for case in COMPILED])
 def test_a_step_is_two_roundings_from_the_readable_form(case, small, monkeypatch, worst):
-    """From equal weights and state, in each of 20 steps: θ and state to two roundings of them, and
-    to what two roundings of each number that enters do to them."""
+    """From equal weights and state, in each of 20 steps: θ and state to two roundings of them; where
+    that is not so, to 16 of the step and to what 8 of each number that enters do to them."""
     monkeypatch.setattr(fast, "SMALL", small)
     starts, gradients = problem_of(case, 20)
     both = [case.make(jit_compile=compiled) for compiled in (False, True)]
@@ -101,11 +101,14 @@ def test_a_step_is_two_roundings_from_the_readable_form(case, small, monkeypatch
             ]
             if any(np.any(distance > allowed) for distance, allowed in distances):
                 moved = sensitivity(both[0], i, before[i], g, t, eta)
+                moved[0] = moved[0] + 8 * ULP * np.abs(np.array(weights[0][i]) - before[i][0])
                 distances = [(d, a + m) for (d, a), m in zip(distances, moved, strict=True)]
             farthest = max(farthest, *(np.max(d / a, initial=0.0) for d, a in distances))
     worst("compiled against readable step, share of the tolerance", case.name, farthest)
     assert farthest <= 1
     expected = {"_step"} if not small or case.make().unit == "variable" else {"_flat_step"}
+    if expected == {"_step"} and kernels.applies(both[1], both[1].kind_of(weights[1][1]), False):
+        expected = set()
     assert used(both[1]) >= {"_lowers", *expected}
 
 
@@ -174,6 +177,45 @@ def test_where_all_rows_matter_all_rows_step(arguments):
     assert "_rows_step" not in used(both[1])
     for a, e in zip(actual, expected, strict=True):
         np.testing.assert_allclose(a, e, rtol=2e-6, atol=2e-6)
+
+
+def operations_of(optimizer, size=3) -> str:
+    """All that one compiled step of one variable consists of."""
+    variable = keras.Variable(np.ones(size, "float32"))
+    optimizer.build([variable])
+
+    @tf.function(autograph=False)
+    def step(g):
+        optimizer.apply([g], [variable])
+
+    return str(step.get_concrete_function(tf.TensorSpec([size])).graph.as_graph_def())
+
+
+@pytest.mark.parametrize(
+    ("name", "kernel"),
+    [
+        ("SGD", "ResourceApplyGradientDescent"),
+        ("Momentum", "ResourceApplyMomentum"),
+        ("Nesterov", "ResourceApplyMomentum"),
+        ("Adam", "ResourceApplyAdam"),
+    ],
+)
+def test_kernels_step_where_they_follow_the_rule(name, kernel):
+    cls = getattr(tfadaopt, name)
+    assert kernel in operations_of(cls(jit_compile=True))
+    assert kernel not in operations_of(cls(jit_compile=True, weight_decay=0.1))
+    assert kernel not in operations_of(cls(jit_compile=False))
+
+    class Doubled(cls):
+        def direction(self, state, g, t):
+            return 2 * super().direction(state, g, t)
+
+    assert kernel not in operations_of(Doubled(jit_compile=True))
+    assert kernel not in operations_of(cls(jit_compile=True, lazy_rows=["variable"]), size=(3, 1))
+
+
+def test_no_kernel_divides_zero_by_zero():
+    assert "ResourceApplyAdam" not in operations_of(tfadaopt.Adam(jit_compile=True, epsilon=0.0))
 
 
 @each_method

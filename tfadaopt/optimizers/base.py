@@ -99,6 +99,8 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
     unit: ClassVar[str | None] = None
     # Whether a coordinate stays as it is, with its state, in a step in which its gradient is zero.
     still_without_gradient: ClassVar[bool] = False
+    # The same rule by a kernel of TensorFlow (see ``kernels``), where that is faster on a CPU.
+    kernel: ClassVar[Callable | None] = None
     # Whether all variables step at once, by ``update_all``.
     together: ClassVar[bool] = False
 

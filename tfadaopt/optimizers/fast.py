@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfadaopt import compat
+from tfadaopt.optimizers import kernels
 
 # Variables up to this size step together: for them a launch takes longer than the arithmetic.
 SMALL = 1 << 14
@@ -121,6 +122,7 @@ def update(optimizer, variables: Sequence, gradients: Sequence, learning_rate) -
         return
     kind = optimizer.kind_of(variable)
     common = _common(optimizer, kind, learning_rate)
+    eta = common[-1]
     handles = [optimizer.slots_of(variable)[name].value.handle for name in kind.slots]
     if isinstance(g, tf.IndexedSlices):
         rows = optimizer.functions.get(optimizer, _rows_step, optimizer.kind_of(variable, True))
@@ -137,9 +139,24 @@ def update(optimizer, variables: Sequence, gradients: Sequence, learning_rate) -
     if finite is None:
         # Not inside the compiled step: XLA takes twice as long for it, and a second to compile.
         finite = True if optimizer.nonfinite == "ignore" else _is_finite(dtype)(g)
+    if kernels.applies(optimizer, kind, compat.has_gpu()):
+        _by_kernel(optimizer, variable, dict(zip(kind.slots, handles, strict=True)), g, finite, eta)
+        return
     index = compat.index_of(optimizer, variable)
     step = optimizer.functions.get(optimizer, _step, kind)
     step(variable.handle, handles, *common, g, finite, index)
+
+
+def _by_kernel(optimizer, variable, slots, g, finite, eta) -> None:
+    def step():
+        t = tf.cast(optimizer.iterations + 1, g.dtype)
+        optimizer.kernel(variable.handle, slots, g, t, eta)
+        return True
+
+    if finite is True:
+        step()
+    else:
+        tf.cond(finite, step, lambda: True)
 
 
 def flattened(optimizer, variables: Sequence, gradients: Sequence, kind: Kind) -> tuple:

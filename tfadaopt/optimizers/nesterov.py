@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfadaopt.optimizers import kernels
 from tfadaopt.optimizers.arguments import share
 from tfadaopt.optimizers.base import Optimizer, Rate
 
@@ -50,6 +51,7 @@ class Nesterov(Optimizer):
     """
 
     unit = "coordinate"
+    kernel = kernels.nesterov
 
     def __init__(self, learning_rate: Rate = 0.01, momentum: float = 0.9, **kwargs):
         super().__init__(learning_rate, **kwargs)

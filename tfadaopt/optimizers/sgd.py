@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfadaopt.optimizers import kernels
 from tfadaopt.optimizers.base import Optimizer, Rate
 
 
@@ -40,6 +41,7 @@ class SGD(Optimizer):
     """
 
     unit = "coordinate"
+    kernel = kernels.sgd
     still_without_gradient = True
 
     def __init__(self, learning_rate: Rate = 0.01, **kwargs):
