@@ -63,7 +63,7 @@ def sensitivity(optimizer, index, before, g, t, eta):
 @pytest.mark.parametrize("small", [0, fast.SMALL], ids=["alone", "together"])
 @pytest.mark.parametrize("case", [quick(case) for case in COMPILED])
 def test_a_step_is_two_roundings_from_the_readable_form(case, small, monkeypatch, worst):
-    """From equal weights and state, in each of 20 steps: θ and state to two roundings of them; where
+    """From equal weights and state, in each of 20 steps: θ and state to two roundings; where
     that is not so, to 16 of the step and to what 8 of each number that enters do to them."""
     monkeypatch.setattr(fast, "SMALL", small)
     starts, gradients = problem_of(case, 20)
