@@ -5,7 +5,9 @@
 Gradients are ready; only ``optimizer.apply`` inside a ``tf.function`` is timed, in interleaved
 rounds: the median of each form, and its ratio to the partner from Keras and to a plain copy of the
 bytes that the rule must read and write. Seconds to the first step and peak memory are measured in a
-fresh process for each form. ``--write`` puts the table and the plot under ``benchmarks``.
+fresh process for each form. ``--methods all`` takes every method, ``keras`` every built-in of Keras
+that is nobody's partner; Optax' form under JAX is there where it is installed. ``--write`` puts the
+table and the plot under ``benchmarks``. On a GPU, kernel launches per step are counted as well.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +27,12 @@ import numpy as np
 import tensorflow as tf
 
 import tfadaopt
+
+try:
+    import jax
+    import optax
+except ImportError:
+    optax = None
 
 HERE = Path(__file__).parent
 # What Keras has for a method; the others are compared with its Adam.
@@ -47,6 +56,26 @@ FORMS = {
     "whole step under XLA": {"jit_compile": False},
 }
 IDS = 4096
+KERAS_ALONE = ("Adafactor", "Ftrl", "Lion", "Muon", "ScheduleFreeAdamW")
+OPTAX = {
+    "SGD": lambda: optax.sgd(0.01),
+    "Momentum": lambda: optax.sgd(0.01, momentum=0.9),
+    "Nesterov": lambda: optax.sgd(0.01, momentum=0.9, nesterov=True),
+    "Adagrad": lambda: optax.adagrad(0.01),
+    "RMSprop": lambda: optax.rmsprop(0.01),
+    "Adadelta": lambda: optax.adadelta(1.0),
+    "Adam": lambda: optax.adam(0.001),
+    "AdamW": lambda: optax.adamw(0.001),
+    "Adamax": lambda: optax.adamax(0.001),
+    "Nadam": lambda: optax.nadam(0.001),
+    "AMSGrad": lambda: optax.amsgrad(0.001),
+    "RAdam": lambda: optax.radam(0.001),
+    "Yogi": lambda: optax.yogi(0.01),
+    "AdaBelief": lambda: optax.adabelief(0.001),
+    "LAMB": lambda: optax.lamb(0.001),
+    "LARS": lambda: optax.lars(0.1),
+    "SM3": lambda: optax.sm3(0.1),
+}
 
 
 def shapes_of(model: str) -> list[tuple[int, ...]]:
@@ -66,15 +95,20 @@ def shapes_of(model: str) -> list[tuple[int, ...]]:
     return [(rows, 64)]
 
 
-def forms_of(method: str) -> dict[str, tuple]:
+def forms_of(method: str, sparse: bool = False) -> dict[str, tuple]:
     """What is compared for a method: class, arguments, and whether all is under XLA."""
-    name, arguments = PARTNERS.get(method, ("Adam", {}))
-    ours = getattr(tfadaopt, method)
-    forms = {f"{method}, {form}": (ours, FORMS[form], "XLA" in form) for form in FORMS}
+    if method in KERAS_ALONE:
+        ours, name, arguments = {}, method, {}
+    else:
+        name, arguments = PARTNERS.get(method, ("Adam", {}))
+        cls = getattr(tfadaopt, method)
+        ours = {f"{method}, {form}": (cls, FORMS[form], "XLA" in form) for form in FORMS}
     partner = getattr(keras.optimizers, name)
     label = ", ".join([f"keras {name}", *(f"{k}={v}" for k, v in arguments.items())])
-    forms[label] = (partner, arguments, False)
+    forms = {**ours, label: (partner, arguments, False)}
     forms[f"{label}, whole step under XLA"] = (partner, arguments, True)
+    if optax and method in OPTAX and not sparse:
+        forms[f"optax {method} under JAX"] = (OPTAX[method], {}, True)
     return forms
 
 
@@ -123,6 +157,57 @@ class Update:
         return 4 * (size + 2 * (size + state))
 
 
+class OptaxUpdate:
+    """The same for an optimizer of Optax, in one compiled function that changes its arguments."""
+
+    def __init__(self, model: str, make):
+        random = np.random.default_rng(0)
+        shapes = shapes_of(model)
+        rule = make()
+        self.gradients = [jax.numpy.asarray(random.normal(size=s), "float32") for s in shapes]
+        weights = [jax.numpy.zeros(s, "float32") for s in shapes]
+        self.both = weights, rule.init(weights)
+
+        def step(both, gradients):
+            weights, state = both
+            updates, state = rule.update(gradients, state, weights)
+            return optax.apply_updates(weights, updates), state
+
+        self._step = jax.jit(step, donate_argnums=0)
+
+    def step(self) -> float:
+        """Seconds of one step."""
+        began = time.perf_counter()
+        self.both = jax.block_until_ready(self._step(self.both, self.gradients))
+        return time.perf_counter() - began
+
+    def bytes_moved(self) -> int:
+        """Bytes of the gradient read, and of weights and state read and written."""
+        return sum(x.nbytes for x in self.gradients) + 2 * sum(
+            x.nbytes for x in jax.tree.leaves(self.both)
+        )
+
+
+def update_of(model: str, form: tuple):
+    """The update that a form names."""
+    return Update(model, form) if isinstance(form[0], type) else OptaxUpdate(model, form[0])
+
+
+def launches(update) -> int:
+    """Kernels that one step launches on the GPU, as the profiler of TensorFlow sees them."""
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    with tempfile.TemporaryDirectory() as folder:
+        with tf.profiler.experimental.Profile(folder):
+            update.step()
+        space = xplane_pb2.XSpace()
+        (path,) = Path(folder).rglob("*.xplane.pb")
+        space.ParseFromString(path.read_bytes())
+    devices = [plane for plane in space.planes if plane.name.startswith("/device:GPU")]
+    streams = [line for plane in devices for line in plane.lines if "Stream" in line.name]
+    return sum(len(line.events) for line in streams)
+
+
 def copy_milliseconds(moved: int) -> float:
     """Median time in which two threads copy so many bytes (half read, half written)."""
     source, target = np.ones(moved // 8, "float32"), np.ones(moved // 8, "float32")
@@ -139,7 +224,7 @@ def copy_milliseconds(moved: int) -> float:
 
 def alone(model: str, method: str, form: str) -> dict:
     """First step and peak memory of one form, here: run in a process of its own."""
-    update = Update(model, forms_of(method)[form])
+    update = update_of(model, forms_of(method, model.startswith("embedding"))[form])
     first = update.step()
     for _ in range(3):
         update.step()
@@ -149,8 +234,8 @@ def alone(model: str, method: str, form: str) -> dict:
 
 def measure(model: str, method: str, rounds: int, fresh: bool) -> list[dict]:
     """One row per form."""
-    forms = forms_of(method)
-    updates = {name: Update(model, form) for name, form in forms.items()}
+    forms = forms_of(method, model.startswith("embedding"))
+    updates = {name: update_of(model, form) for name, form in forms.items()}
     for update in updates.values():
         update.step()
     seconds = {name: [] for name in updates}
@@ -165,6 +250,8 @@ def measure(model: str, method: str, rounds: int, fresh: bool) -> list[dict]:
         row["of Keras"] = medians[name] / medians[partner]
         if not model.startswith("embedding"):
             row["of a copy"] = medians[name] / copy_milliseconds(update.bytes_moved())
+        if tf.config.list_physical_devices("GPU"):
+            row["launches"] = launches(update)
         if fresh:
             command = [sys.executable, __file__, "--model", model, "--alone", method, name]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -212,9 +299,10 @@ def main() -> None:
         print(json.dumps(alone(options.model, *options.alone)))
         return
     rows = []
-    for method in options.methods.split(","):
+    names = {"all": [m.name for m in tfadaopt.methods()], "keras": KERAS_ALONE}
+    for method in names.get(options.methods, options.methods.split(",")):
         rows += measure(options.model, method, options.rounds, not options.no_fresh)
-        print(as_markdown(rows[-6:]), flush=True)
+        print(as_markdown(rows[-len(forms_of(method)) :]), flush=True)
     if options.write:
         (HERE / f"step-{options.model}.md").write_text(as_markdown(rows), encoding="utf-8")
         plot(rows, HERE / "figures" / f"step-{options.model}.svg")
