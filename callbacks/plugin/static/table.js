@@ -1,0 +1,69 @@
+// Values of one run, quantity and statistic: layers × steps.
+
+// The NaN that says "nothing was measured here" (callbacks/plugin/tables.py).
+const MISSING = 0x7fc00001;
+
+export class Table {
+  // values: float32, all steps of the first layer, then of the second, …
+  constructor(head, values) {
+    this.layers = head.layers;
+    this.steps = Float64Array.from(head.steps);
+    this.token = head.token;
+    this.skipped = head.skipped;
+    this.values = values;
+    this.bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+    this.indexOf = new Map(this.layers.map((layer, i) => [layer, i]));
+    // The picture needs logarithms of everything at each redraw: −∞ for 0, NaN for NaN.
+    this.logs = new Float32Array(values.length);
+    for (let i = 0; i < values.length; i++) this.logs[i] = Math.log10(Math.abs(values[i]));
+  }
+
+  get bytes() {
+    return 2 * this.values.byteLength;
+  }
+
+  // This table and further steps of the same layers.
+  extended(head, values) {
+    const old = this.steps.length;
+    const fresh = head.steps.length;
+    if (fresh === 0) return this;
+    const joined = new Float32Array(this.layers.length * (old + fresh));
+    for (let layer = 0; layer < this.layers.length; layer++) {
+      const start = layer * (old + fresh);
+      joined.set(this.values.subarray(layer * old, (layer + 1) * old), start);
+      joined.set(values.subarray(layer * fresh, (layer + 1) * fresh), start + old);
+    }
+    return new Table({ ...head, steps: [...this.steps, ...head.steps] }, joined);
+  }
+
+  at(layer, step) {
+    return layer * this.steps.length + step;
+  }
+
+  isMissing(layer, step) {
+    return this.bits[this.at(layer, step)] === MISSING;
+  }
+}
+
+export function isMissingBits(bits) {
+  return bits === MISSING;
+}
+
+// Layers of all tables: each once, after the one that it follows in its own list.
+export function unitedLayers(tables) {
+  const joined = [];
+  const known = new Set();
+  for (const { layers } of tables) {
+    let after = -1;
+    for (const layer of layers) {
+      if (known.has(layer)) {
+        // Mostly the next one: indexOf would make this quadratic.
+        after = joined[after + 1] === layer ? after + 1 : joined.indexOf(layer);
+      } else {
+        joined.splice(++after, 0, layer);
+        known.add(layer);
+      }
+    }
+  }
+  return joined;
+}
