@@ -3,6 +3,7 @@
 They do not use the writer under test elsewhere, so that a mistake of its does not hide itself.
 """
 
+import functools
 import hashlib
 import json
 import time
@@ -39,14 +40,14 @@ class RunWriter:
     ) -> None:
         """Write one snapshot: values of each (quantity, statistic), one per layer."""
         summary = Summary()
-        digest = hashlib.sha256(json.dumps([*layers]).encode()).hexdigest()[:8]
+        digest = _digest(tuple(layers))
         for (quantity, statistic), row in values.items():
             tag = f"optimizer/{quantity}/{statistic}@{digest}"
             content = {
                 "version": 1,
                 "quantity": quantity,
                 "statistic": statistic,
-                "layers": [*layers],
+                "layers": layers,
                 "optimizer": self._optimizer,
             }
             value = summary.value.add(tag=tag, metadata=self._metadata(tag, content))
@@ -89,6 +90,11 @@ class RunWriter:
             ),
             data_class=DATA_CLASS_TENSOR,
         )
+
+
+@functools.cache
+def _digest(layers: tuple[str, ...]) -> str:
+    return hashlib.sha256(json.dumps(layers).encode()).hexdigest()[:8]
 
 
 def layer_names(count: int) -> list[str]:

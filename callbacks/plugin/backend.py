@@ -70,7 +70,7 @@ class OptimizerTab(base_plugin.TBPlugin):
     def get_plugin_apps(self) -> dict:
         """Routes, under ``data/plugin/tfadaopt``."""
         files = {f"/{path.name}" for path in _STATIC.glob("*") if path.suffix in _TYPES}
-        apps = {route: self._file for route in files | {"/index.js"}}
+        apps = dict.fromkeys(files | {"/index.js"}, self._file)
         data = {
             "/overview": self._overview,
             "/values": self._values,
@@ -78,8 +78,7 @@ class OptimizerTab(base_plugin.TBPlugin):
             "/marks": self._marks,
         }
         return {
-            route: wrappers.Request.application(answer)
-            for route, answer in (apps | data).items()
+            route: wrappers.Request.application(answer) for route, answer in (apps | data).items()
         }
 
     @_answering

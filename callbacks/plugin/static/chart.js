@@ -5,13 +5,14 @@ import { element } from "./dom.js";
 import { HeatMap } from "./heatmap.js";
 import { abbreviated, commonPrefix, quantityName, runName, statisticName } from "./labels.js";
 import { drawLegend } from "./legend.js";
-import { StepAxis, colourRange, edges } from "./scale.js";
-import { isMissingBits, unitedLayers } from "./table.js";
+import { StepAxis, colourRange, edges, ordinal, whole } from "./scale.js";
+import { unitedLayers } from "./table.js";
 import { Tooltip, cellLines } from "./tooltip.js";
 
 const LABELS = 218; // width of the names (.side in style.css)
 const GAP = 14;
 const LEAST_WIDTH = 220; // of a heat map; beyond, one scrolls
+const SPARSE = 15; // distance of names where not each row has one
 const ROW = [11, 26]; // height of a row: with a name each, at most
 const CURVES = 200;
 const AROUND = 66; // title and axis of a heat map, room below
@@ -218,15 +219,11 @@ export class Chart {
       tables.every((table, i) => table === this.coloured.of[i]);
     if (!same) {
       const wanted = new Set(names);
-      const parts = tables.flatMap((table) => {
-        const n = table.steps.length;
-        if (table.layers.every((layer) => wanted.has(layer))) return [table.logs];
-        return table.layers.flatMap((layer, i) =>
-          wanted.has(layer) ? [table.logs.subarray(i * n, (i + 1) * n)] : [],
-        );
-      });
-      const range = colourRange(parts, state.clip);
-      this.coloured = { key, of: tables, range, has: occurring(tables, wanted) };
+      const parts = tables.map((table) => ({
+        table,
+        layers: [...table.layers.keys()].filter((i) => wanted.has(table.layers[i])),
+      }));
+      this.coloured = { key, of: tables, range: colourRange(parts, state.clip), has: occurring(parts) };
     }
     return this.coloured.range;
   }
@@ -258,7 +255,7 @@ export class Chart {
 
   #drawNames(layers, names, first, last, height, picked) {
     const size = height / (last - first);
-    const every = Math.max(1, Math.ceil(ROW[0] / size));
+    const every = size >= ROW[0] ? 1 : Math.ceil(SPARSE / size);
     const prefix = commonPrefix(layers);
     const font = getComputedStyle(this.names).font;
     this.ruler.font = font;
@@ -283,8 +280,9 @@ export class Chart {
     }
     this.names.style.height = `${height}px`;
     this.names.replaceChildren(...made);
-    const named = every > 1 ? `, 1 in ${every} named` : "";
-    this.prefix.textContent = `${prefix} ${last - first} layers${named}`.trim();
+    const count = `${whole(last - first)} ${last - first === 1 ? "layer" : "layers"}`;
+    const named = every > 1 ? `every ${ordinal(every)} of ${count}` : count;
+    this.prefix.textContent = `${prefix} ${named}`.trim();
     this.prefix.title = this.prefix.textContent;
   }
 
@@ -327,21 +325,12 @@ export class Chart {
 }
 
 // Which special values there are in these layers.
-function occurring(tables, wanted) {
+function occurring(parts) {
   const has = { bad: false, zero: false, missing: false, negative: false };
-  for (const table of tables) {
-    const n = table.steps.length;
-    table.layers.forEach((layer, index) => {
-      if (!wanted.has(layer)) return;
-      for (let i = index * n; i < (index + 1) * n; i++) {
-        const l = table.logs[i];
-        if (table.values[i] < 0) has.negative = true;
-        if (l - l === 0) continue;
-        if (l === -Infinity) has.zero = true;
-        else if (isMissingBits(table.bits[i])) has.missing = true;
-        else has.bad = true;
-      }
-    });
+  for (const { table, layers } of parts) {
+    for (const layer of layers) {
+      for (const kind of Object.keys(has)) has[kind] ||= table.ranges[layer].has[kind];
+    }
   }
   return has;
 }

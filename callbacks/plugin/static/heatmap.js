@@ -124,7 +124,9 @@ export class HeatMap {
     const ratio = devicePixelRatio || 1;
     const column = Math.min(this.across.from.length - 1, Math.max(0, Math.floor(x * ratio)));
     const line = Math.min(this.down.from.length - 1, Math.max(0, Math.floor(y * ratio)));
-    const row = Math.min(last - 1, Math.floor(first + (y / height) * (last - first)));
+    // A row is drawn in one pixel alone, though a part of it may lie in the next.
+    const pointed = Math.floor(first + (y / height) * (last - first));
+    const row = Math.max(this.down.from[line], Math.min(this.down.to[line] - 1, pointed));
     let index = this.across.from[column];
     if (index < 0) return null;
     const wanted = axis.unit(axis.step(x / width));

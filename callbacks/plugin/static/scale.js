@@ -28,34 +28,28 @@ export const short = (value) => plain(Number(value.toPrecision(3)));
 
 export const whole = (step) => Math.round(step).toLocaleString("en");
 
-// Smallest and largest logarithm of the finite values, and the range that the colours span.
-export function colourRange(series, clip) {
-  let least = Infinity;
-  let most = -Infinity;
-  let count = 0;
-  for (const logs of series) {
-    for (let i = 0; i < logs.length; i++) {
-      const l = logs[i];
-      if (l - l !== 0) continue;
-      if (l < least) least = l;
-      if (l > most) most = l;
-      count++;
+const ENDINGS = { one: "st", two: "nd", few: "rd", other: "th" };
+const ordinals = new Intl.PluralRules("en", { type: "ordinal" });
+
+export const ordinal = (n) => `${n}${ENDINGS[ordinals.select(n)]}`;
+
+// The range that the colours span: of some layers of some tables, as logarithms. least, most: of the
+// values themselves.
+export function colourRange(parts, clip) {
+  let [least, most, count] = [Infinity, -Infinity, 0];
+  for (const { table, layers } of parts) {
+    for (const layer of layers) {
+      const range = table.ranges[layer];
+      least = Math.min(least, range.least);
+      most = Math.max(most, range.most);
+      count += range.count;
     }
   }
   if (count === 0) return { lo: -1, hi: 0, least: NaN, most: NaN };
   let [lo, hi] = [least, most];
   if (clip) {
     // A few values must not take most of the colours: compare with the middle 98 %.
-    const every = Math.max(1, Math.floor(count / 100_000));
-    const sample = [];
-    let seen = 0;
-    for (const logs of series) {
-      for (let i = 0; i < logs.length; i++) {
-        const l = logs[i];
-        if (l - l === 0 && seen++ % every === 0) sample.push(l);
-      }
-    }
-    const sorted = Float32Array.from(sample).sort();
+    const sorted = sample(parts, Math.max(1, Math.floor(count / 50_000))).sort();
     const low = sorted[Math.floor(0.01 * (sorted.length - 1))];
     const high = sorted[Math.ceil(0.99 * (sorted.length - 1))];
     const room = 0.25 * (high - low) + 0.05;
@@ -64,6 +58,21 @@ export function colourRange(series, clip) {
   }
   if (hi - lo < 1e-6) [lo, hi] = [lo - 0.5, hi + 0.5];
   return { lo, hi, least, most };
+}
+
+// Each so-manieth finite logarithm; 7 more from layer to layer, so that all steps have their turn.
+function sample(parts, every) {
+  const found = [];
+  for (const { table, layers } of parts) {
+    const n = table.steps.length;
+    layers.forEach((layer, k) => {
+      for (let i = (7 * k) % every; i < n; i += every) {
+        const l = table.logs[layer * n + i];
+        if (l - l === 0) found.push(l);
+      }
+    });
+  }
+  return Float32Array.from(found);
 }
 
 // Ticks of a logarithmic scale from 10^lo to 10^hi: [{at: logarithm, text}].

@@ -15,7 +15,29 @@ export class Table {
     this.indexOf = new Map(this.layers.map((layer, i) => [layer, i]));
     // The picture needs logarithms of everything at each redraw: −∞ for 0, NaN for NaN.
     this.logs = new Float32Array(values.length);
-    for (let i = 0; i < values.length; i++) this.logs[i] = Math.log10(Math.abs(values[i]));
+    this.ranges = this.layers.map((_, layer) => this.#take(layer));
+  }
+
+  // Take the logarithms of a layer; returns their range, and which special values there are.
+  #take(layer) {
+    const { values, logs, bits } = this;
+    const n = this.steps.length;
+    let [least, most, count] = [Infinity, -Infinity, 0];
+    let [bad, zero, missing, negative] = [false, false, false, false];
+    for (let i = layer * n; i < (layer + 1) * n; i++) {
+      const value = values[i];
+      const l = Math.log10(value < 0 ? -value : value);
+      logs[i] = l;
+      if (l - l === 0) {
+        if (l < least) least = l;
+        if (l > most) most = l;
+        if (value < 0) negative = true;
+        count++;
+      } else if (value === 0) zero = true;
+      else if (isMissingBits(bits[i])) missing = true;
+      else bad = true;
+    }
+    return { least, most, count, has: { bad, zero, missing, negative } };
   }
 
   get bytes() {
