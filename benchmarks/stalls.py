@@ -250,9 +250,7 @@ def healthy() -> list[Scenario]:
         Scenario("noisy labels, Adagrad", linear, lambda: adagrad(0.02), data=noisy_labels),
         Scenario("tanh, 6 layers, Adam", lambda: mlp("tanh", 6), lambda: adam(1e-3)),
         Scenario("sigmoid, 2 layers, Momentum", lambda: mlp("sigmoid"), lambda: momentum(0.1)),
-        Scenario(
-            "mixed_bfloat16, Adam", lambda: mlp(dtype="mixed_bfloat16"), lambda: adam(1e-3)
-        ),
+        Scenario("mixed_bfloat16, Adam", lambda: mlp(dtype="mixed_bfloat16"), lambda: adam(1e-3)),
         Scenario("bfloat16 weights, Adam 3e-3", lambda: mlp(dtype="bfloat16"), lambda: adam(3e-3)),
         Scenario("clipped, Adagrad", mlp, lambda: adagrad(0.02, global_clipnorm=1.0)),
         Scenario("weight decay, AdamW 0.1", mlp, lambda: tfadaopt.AdamW(1e-3, weight_decay=0.1)),

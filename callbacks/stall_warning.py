@@ -146,7 +146,7 @@ class StallWarning(StateCallback):
         if not marks:
             return []
         self.marks += marks
-        print(f"\n{as_text(step, marks)}", flush=True)  # noqa: T201
+        print(f"\n{as_text(step, marks)}", flush=True)
         stopped = {mark.layer for mark in self.marks if mark.kind in STOPPED}
         if self.stop_training and (
             stopped >= self._layers or any(mark.kind == "nan" for mark in marks)
