@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tfadaopt.callbacks.averaged_weights import AveragedWeights
     from tfadaopt.callbacks.effective_learning_rate import EffectiveLearningRate
     from tfadaopt.callbacks.optimizer_monitor import OptimizerMonitor
+    from tfadaopt.callbacks.picture import plot
+    from tfadaopt.callbacks.stall_warning import StallWarning
     from tfadaopt.callbacks.update_ratio import UpdateRatio
     from tfadaopt.callbacks.when import LogSpaced
 
@@ -27,7 +29,9 @@ __all__ = [
     "EffectiveLearningRate",
     "LogSpaced",
     "OptimizerMonitor",
+    "StallWarning",
     "UpdateRatio",
+    "plot",
 ]
 
 _MODULE_OF = {
@@ -36,7 +40,9 @@ _MODULE_OF = {
     "EffectiveLearningRate": "tfadaopt.callbacks.effective_learning_rate",
     "LogSpaced": "tfadaopt.callbacks.when",
     "OptimizerMonitor": "tfadaopt.callbacks.optimizer_monitor",
+    "StallWarning": "tfadaopt.callbacks.stall_warning",
     "UpdateRatio": "tfadaopt.callbacks.update_ratio",
+    "plot": "tfadaopt.callbacks.picture",
 }
 
 

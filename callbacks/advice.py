@@ -8,7 +8,8 @@ _SUMMING = ("Adagrad", "AdaGradNorm", "SM3", "MADGRAD")
 
 def nan(quantity: str, value: float, exploded: bool) -> tuple[str, str]:
     """Cause and advice for a number that is none."""
-    what = "the weights" if quantity == "weight_norm" else f"its {quantity.partition('/')[2]}"
+    names = {"weight_norm": "the weights", "effective_learning_rate": "its effective learning rate"}
+    what = names.get(quantity) or f"its {quantity.partition('/')[2]}"
     first = "infinity" if math.isinf(value) else "NaN"
     if exploded:
         return (

@@ -43,6 +43,7 @@ from tfadaopt.callbacks.folder import free_for, held
 from tfadaopt.callbacks.measure import Before, Series, Snapshot
 from tfadaopt.callbacks.quantities import Layer, Quantity, View, layers_of
 from tfadaopt.callbacks.shown import Shown
+from tfadaopt.callbacks.telling import as_markdown
 from tfadaopt.callbacks.when import When
 from tfadaopt.callbacks.where import EventWriter, Tables
 
@@ -100,7 +101,7 @@ class Recorder:
 
     _of_folder: ClassVar[WeakValueDictionary[str, "Recorder"]] = WeakValueDictionary()
 
-    def __init__(self, log_dir: str):
+    def __init__(self, log_dir: str | None):
         self._log_dir = log_dir
         self.run_dir = log_dir
         self._writer: EventWriter | None = None
@@ -118,8 +119,13 @@ class Recorder:
         self._records = True
 
     @classmethod
-    def at(cls, log_dir: str | os.PathLike) -> "Recorder":
-        """Return the recorder of a folder: callbacks that name the same folder share it."""
+    def at(cls, log_dir: str | os.PathLike | None) -> "Recorder":
+        """Return the recorder of a folder: callbacks that name the same folder share it.
+
+        Without a folder, it measures for the listeners of one callback and writes nothing.
+        """
+        if log_dir is None:
+            return cls(None)
         path = os.fspath(log_dir)
         key = path if "://" in path else os.path.realpath(path)
         return cls._of_folder.setdefault(key, cls(path))
@@ -158,7 +164,7 @@ class Recorder:
         self._batch = -1
         self._seen = int(compat.micro_steps(optimizer).numpy())
         step = self._seen // self._per_update
-        if self._records and self._writer is None:
+        if self._records and self._writer is None and self._log_dir is not None:
             self._open(step)
         self._asked[callback] = request
         if optimizer.built:
@@ -262,6 +268,8 @@ class Recorder:
     def _record(self, step: int, due: list[object], taken) -> None:
         scalars, marks = dict(taken.rates), []
         for asker in due:
+            if self._writer is None:
+                break
             request = self._asked[asker]
             if self._prefaced is not None and asker not in self._prefaced:
                 self._prefaced.add(asker)
@@ -272,7 +280,9 @@ class Recorder:
         for asker in due:
             for listener in self._asked[asker].listeners:
                 marks += listener(step, taken.tables) or ()
-        self._writer.write(step, scalars, taken.tables, marks)
+        if self._writer is not None:
+            text = as_markdown(step, marks) if marks else ""
+            self._writer.write(step, scalars, taken.tables, marks, text)
 
     def _find_layers(self, again: bool = True) -> None:
         if self._layers and not again:

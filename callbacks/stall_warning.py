@@ -11,7 +11,6 @@ from tfadaopt import compat, effective
 from tfadaopt.callbacks.quantities import (
     Accumulators,
     EffectiveRates,
-    GradientNorms,
     Updates,
     WeightNorms,
 )
@@ -27,7 +26,6 @@ _WATCHED = (
     Updates("update_ratio"),
     Updates("update_norm"),
     WeightNorms(),
-    GradientNorms(),
 )
 
 
@@ -59,8 +57,9 @@ class StallWarning(StateCallback):
     takes to 0 is no stall, nor is a loss that is below 1/10,000 of its largest: there is nothing
     left to learn. ``benchmarks/stalls.py`` measures how often it is wrong.
 
-    It measures what ``OptimizerMonitor(preset="full")`` does, and shares one pass over the state
-    with it where both have one ``log_dir``. Training is bit for bit what it is without.
+    It measures effective rates, accumulators, updates and norms of the weights, in one pass over
+    the state with the other callbacks of this ``log_dir``. Training is bit for bit what it is
+    without.
 
     Args:
         log_dir: Folder of the TensorBoard run, or None: the console only. Default None.

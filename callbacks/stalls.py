@@ -64,7 +64,7 @@ class Thresholds:
         standing: and ‖Δθ‖/‖θ‖ itself.
         leaping: Ratio ‖Δθ‖/‖θ‖ above which, in three snapshots in a row, a layer explodes.
         growth: Growth of ‖θ‖ since the start from which on it explodes.
-        vanished: Part of its largest below which a gradient counts as 0.
+        vanished: Part of its largest below which a momentum counts as 0.
     """
 
     patience: int = 200
@@ -138,7 +138,7 @@ class StallDetector:
         unknown = np.full(len(layers), np.nan)
         self._updates: list[np.ndarray] = []
         self._largest_update, self._scale_at_largest = unknown.copy(), unknown.copy()
-        self._largest_gradient, self._last_ratio = unknown.copy(), unknown.copy()
+        self._largest_momentum, self._last_ratio = unknown.copy(), unknown.copy()
         self._sums = unknown.copy()
         self._leaps = np.zeros(len(layers), int)
         self._since = {name: np.full(len(layers), -1) for name in (*STOPPED, "behind")}
@@ -151,8 +151,8 @@ class StallDetector:
         Args:
             step: Optimizer iterations.
             tables: Numbers of each layer, of those quantities that are known: ``update_norm``,
-                ``update_ratio``, ``weight_norm``, ``gradient_norm``, ``effective_learning_rate``,
-                ``accumulator/<slot>``. NaN means unknown, except in weights and accumulators.
+                ``update_ratio``, ``weight_norm``, ``effective_learning_rate``, ``accumulator/<slot>``.
+                NaN means unknown, except in weights and accumulators.
             learning_rate: Scheduled η of the step; NaN: constant.
             loss: Mean loss since the snapshot before; NaN: unknown.
         """
@@ -210,11 +210,10 @@ class StallDetector:
             rises = ~(middle <= self._largest_update) & np.isfinite(middle)
             self._largest_update[rises] = middle[rises]
             self._scale_at_largest[rises] = scale[rises]
-        self._largest_gradient = np.fmax(self._largest_gradient, seen.gradient)
-        gone = (seen.gradient <= limits.vanished * self._largest_gradient) & (
-            self._largest_gradient > 0
-        )
-        dead = gone | (np.isnan(seen.gradient) & (seen.update == 0))
+        self._largest_momentum = np.fmax(self._largest_momentum, seen.momentum)
+        # A momentum fades without gradients, whatever weight decay does; without it, nothing moves.
+        faded = seen.momentum <= limits.vanished * self._largest_momentum
+        dead = np.where(np.isnan(seen.momentum), seen.update == 0, faded)
         conditions = {
             "dead": dead,
             "below_resolution": ~dead & (seen.ratio < self._spacing / 4),
@@ -286,16 +285,18 @@ class _Seen:
         update = column("update_norm", "value")
         # A ratio serves as well, where there is nothing else: weights change slowly.
         self.update = np.where(np.isnan(update), self.ratio, update)
-        momentum = column("accumulator/momentum", "norm")
-        gradient = column("gradient_norm", "value")
-        self.gradient = np.where(np.isnan(gradient), momentum, gradient)
+        self.momentum = column("accumulator/momentum", "norm")
         self.sums = column("accumulator/accumulator", "mean")
         self.state = []
         for (quantity, statistic), (paths, _) in tables.items():
-            slot = quantity.startswith("accumulator/") and statistic in ("norm", "mean")
-            if slot or quantity == "weight_norm":
-                known = np.isin(layers, paths)
-                self.state.append((quantity, known, column(quantity, statistic)))
+            known, values = np.isin(layers, paths), column(quantity, statistic)
+            if (quantity, statistic) == ("effective_learning_rate", "p50"):
+                # It may be infinite, where a gradient is 0 and ε is, too.
+                self.state.append((quantity, known & ~np.isinf(values), values))
+            elif quantity == "weight_norm" or (
+                quantity.startswith("accumulator/") and statistic in ("norm", "mean")
+            ):
+                self.state.append((quantity, known, values))
 
 
 def _rank_by_name(path: str) -> int:

@@ -23,9 +23,15 @@ class StateCallback(keras.callbacks.Callback, abc.ABC):
         ValueError: ``every`` is below 1.
     """
 
-    def __init__(self, log_dir: str | os.PathLike, every: int | When | Callable[[int], bool] = 10):
+    needs_folder = True
+
+    def __init__(
+        self, log_dir: str | os.PathLike | None, every: int | When | Callable[[int], bool] = 10
+    ):
         super().__init__()
-        if not isinstance(log_dir, str | os.PathLike):
+        if not isinstance(log_dir, str | os.PathLike) and (
+            self.needs_folder or log_dir is not None
+        ):
             raise TypeError(
                 f"{type(self).__name__}: log_dir must be a path, but {log_dir!r} "
                 f"({type(log_dir).__name__}) was received; give a folder such as 'logs'."
