@@ -151,8 +151,8 @@ class StallDetector:
         Args:
             step: Optimizer iterations.
             tables: Numbers of each layer, of those quantities that are known: ``update_norm``,
-                ``update_ratio``, ``weight_norm``, ``effective_learning_rate``, ``accumulator/<slot>``.
-                NaN means unknown, except in weights and accumulators.
+                ``update_ratio``, ``weight_norm``, ``effective_learning_rate``,
+                ``accumulator/<slot>``. NaN means unknown, except in weights and state.
             learning_rate: Scheduled η of the step; NaN: constant.
             loss: Mean loss since the snapshot before; NaN: unknown.
         """

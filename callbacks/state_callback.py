@@ -23,6 +23,7 @@ class StateCallback(keras.callbacks.Callback, abc.ABC):
         ValueError: ``every`` is below 1.
     """
 
+    # Whether log_dir must be given: what only listens can do without.
     needs_folder = True
 
     def __init__(
