@@ -40,7 +40,11 @@ def hparams_summary(model, others: Mapping) -> bytes:
 
 
 def layout_summary(paths: Sequence[str]) -> bytes:
-    """One category per block of the model, one chart per quantity with all its layers: serialized, too."""
+    """One category per block of the model, one chart per quantity with all layers of the block.
+
+    Returns:
+        A serialized ``Summary``.
+    """
     blocks: dict[str, list[str]] = {}
     for path in paths:
         blocks.setdefault(block_of(path), []).append(re.escape(path))

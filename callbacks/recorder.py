@@ -242,7 +242,7 @@ class Recorder:
         layers = layers_of(self._optimizer, self._model.trainable_variables) if built else ()
         self.run_dir = free_for(self._log_dir, step, frozenset(layer.path for layer in layers))
         self._prefaced = None if held(self.run_dir).last_step >= 0 else set()
-        self._writer = EventWriter(self.run_dir, _name(self._optimizer))
+        self._writer = EventWriter(self.run_dir, _method_name(self._optimizer))
 
     def _close(self) -> None:
         if self._writer is not None:
@@ -347,5 +347,5 @@ def _rates(leaves: list) -> dict[str, Callable[[], tf.Tensor]]:
     }
 
 
-def _name(optimizer) -> str:
+def _method_name(optimizer) -> str:
     return " + ".join(dict.fromkeys(type(x).__name__ for x in effective.leaves(optimizer)))

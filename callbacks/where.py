@@ -19,9 +19,8 @@ from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 
 PLUGIN = "tfadaopt"
 VERSION = 1
-SUFFIX = (
-    ".tfadaopt"  # of the files that are ours: Keras' TensorBoard callback may write beside them
-)
+# Tells our files from those that Keras' TensorBoard callback may write beside them.
+SUFFIX = ".tfadaopt"
 MARKS = "optimizer/marks"
 STALL_WARNING = "optimizer/stall_warning"
 # TensorBoard follows a run while it trains; a write alone may stay in the buffer.

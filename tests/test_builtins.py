@@ -17,7 +17,7 @@ RATES = [0.05, 0.02, 0.04, 0.01, 0.03, 0.05]
 
 
 def falling():
-    """A rate that differs at each step, so that the next one's is not mistaken for the last one's."""
+    """A rate that differs at each step: the next one's cannot pass for the last one's."""
     return K.schedules.PiecewiseConstantDecay(list(range(len(RATES) - 1)), RATES)
 
 
@@ -86,7 +86,7 @@ ROWS = [
 ]
 
 
-def gradients(shape=(7,), steps=len(RATES)):
+def gradients(shape=(7,), steps=6):
     """Of random sign and scale; one is 0, one vanishes."""
     random = np.random.default_rng(0)
     g = random.normal(size=(steps, *shape)) * 10.0 ** random.integers(-2, 2, size=(steps, *shape))
@@ -100,7 +100,7 @@ def state(optimizer, w):
 
 
 def updates(make, w, g=None):
-    """Yield (number, before, after, gradient, what was subtracted, rate, optimizer) of each step."""
+    """Yield (t, state before, after, gradient, step, rate, optimizer) of each step."""
     optimizer = make(falling())
     optimizer.build([w])
     for t, gradient in enumerate(gradients(w.shape) if g is None else g, start=1):

@@ -67,8 +67,8 @@ def applied_learning_rate(optimizer: keras.optimizers.Optimizer):
     return optimizer._learning_rate(step)
 
 
-# Lists of Keras' optimizers that go with the variables they were built for, by the name of the slot.
-# A subclass comes before its base.
+# Lists of Keras' optimizers that go with the variables they were built for, by name of the slot. A
+# subclass comes before its base.
 _M_AND_V = {"momentum": "_momentums", "velocity": "_velocities"}
 SLOTS_OF_BUILTIN: dict[type, dict[str, str]] = {
     keras.optimizers.SGD: {"momentum": "momentums"},
@@ -105,7 +105,7 @@ def builtin_slots(optimizer, kind: type, index: int) -> dict[str, keras.Variable
         slots = getattr(optimizer, attribute, None)  # made only where the setting needs it
         if slots and slots[index] is not None:
             found[name] = slots[index]
-    if kind is keras.optimizers.Adafactor and len(optimizer._v[index].shape) < 2:
+    if kind is keras.optimizers.Adafactor and len(found["velocity"].shape) < 2:
         del found["row"], found["column"]  # dummies, as vectors are not factored
     return found
 

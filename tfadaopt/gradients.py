@@ -53,10 +53,9 @@ def source(optimizer: keras.optimizers.Optimizer, variable) -> Source | None:
     if isinstance(optimizer, Optimizer):
         if optimizer.kind_of(variable).lazy is not None:
             return None  # Rows without a gradient keep their old state undecayed.
-        make = _OURS.get(type(optimizer).__name__)
-        return (
-            make(optimizer) if make and type(optimizer).__module__.startswith("tfadaopt.") else None
-        )
+        kind = type(optimizer)
+        make = _OURS.get(kind.__name__) if kind.__module__.startswith("tfadaopt.") else None
+        return make(optimizer) if make else None
     kind = builtins.kind_of(optimizer)
     make = _THEIRS.get(kind)
     if kind is _keras.Muon:
