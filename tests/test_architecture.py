@@ -26,7 +26,7 @@ FOLDER_OF = {
 LAYERS = (
     ("tfadaopt", "tfadaopt.catalog", "tfadaopt.compat"),
     ("tfadaopt.optimizers",),
-    ("tfadaopt.effective", "tfadaopt.averages"),
+    ("tfadaopt.builtins", "tfadaopt.effective", "tfadaopt.averages", "tfadaopt.gradients"),
     ("tfadaopt.callbacks",),
     ("tfadaopt.experiments",),
     ("tests",),
