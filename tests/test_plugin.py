@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response
 from tests.tab_data import RATE, RunWriter, layer_names, rates, write_statistics
 from tests.tensorboard_server import serving, wait
 from tfadaopt.callbacks.plugin import Loader, backend
-from tfadaopt.callbacks.plugin.tables import MISSING, NAN, Part, merge
+from tfadaopt.callbacks.plugin.tables import MISSING, NAN, Part, merge, united
 
 LAYERS = ["a/kernel", "a/bias", "b/kernel"]
 
@@ -69,7 +69,13 @@ def test_what_a_run_wrote_before_it_went_back_is_left_out():
     # The same where the layers differ from then on.
     table = merge([part(["a"], *first), part(["b"], *again)])
     assert table.steps.tolist() == [10, 20, 30]
-    assert bits(table.values) == bits([[10, MISSING], [20, -20], [MISSING, -30]])
+    assert bits(table.values) == bits([[10, MISSING], [MISSING, -20], [MISSING, -30]])
+
+
+def test_layers_keep_their_order():
+    assert united([["a", "b", "d"], ["b", "c", "d", "e"]]) == ["a", "b", "c", "d", "e"]
+    assert united([["b", "c"], ["a", "b"]]) == ["a", "b", "c"]
+    assert united([["b"], ["a"]]) == ["b", "a"]
 
 
 def test_two_lists_written_side_by_side_share_their_rows():
@@ -192,8 +198,9 @@ def logs(tmp_path_factory):
 @pytest.fixture(scope="module", params=["--load_fast=true", "--load_fast=false"])
 def server(request, logs):
     with serving(logs, request.param) as running:
-        for run, step in [("long", 1999), ("mixed", 6), ("back", 30), ("wide", 190)]:
+        for run, step in [("long", 1999), ("mixed", 6), ("wide", 190)]:
             running.wait_for(run, step)
+        wait(lambda: running.table("back", RATE, "mean")[1].ravel()[-1] == -30)
         yield running
 
 

@@ -72,13 +72,12 @@ def merge(parts: Iterable[Part]) -> Table:
     skipped = sum(len(part.rows) for part in parts) - len(found)
     found.sort(key=lambda entry: entry[0])
 
-    lowest = None
-    kept = []
-    for entry in reversed(found):
-        if lowest is None or entry[1] <= lowest:
-            lowest = entry[1]
-            kept.append(entry)
-    kept.reverse()
+    kept: list[tuple] = []
+    for entry in found:
+        if kept and entry[1] < kept[-1][1]:
+            while kept and kept[-1][1] >= entry[1]:
+                kept.pop()
+        kept.append(entry)
 
     steps = np.unique(np.array([step for _, step, _, _ in kept], np.int64))
     place = {step: i for i, step in enumerate(steps.tolist())}
@@ -93,15 +92,15 @@ def merge(parts: Iterable[Part]) -> Table:
 
 
 def united(lists: Iterable[Sequence[str]]) -> list[str]:
-    """Join lists of layers: each layer once, after the one that it follows in its own list."""
+    """Join lists of layers: each layer once, after the one that it follows in its own list.
+
+    Lists that share nothing stand one after the other.
+    """
     joined: list[str] = []
     known: set[str] = set()
     for layers in lists:
-        if not known:
-            joined = list(dict.fromkeys(layers))
-            known = set(joined)
-            continue
-        after = -1
+        shared = next((layer for layer in layers if layer in known), None)
+        after = (len(joined) if shared is None else joined.index(shared)) - 1
         for layer in layers:
             if layer in known:
                 after = joined.index(layer)

@@ -71,12 +71,14 @@ export function isMissingBits(bits) {
   return bits === MISSING;
 }
 
-// Layers of all tables: each once, after the one that it follows in its own list.
+// Layers of all tables: each once, after the one that it follows in its own list; lists that share
+// nothing stand one after the other.
 export function unitedLayers(tables) {
   const joined = [];
   const known = new Set();
   for (const { layers } of tables) {
-    let after = -1;
+    const shared = layers.find((layer) => known.has(layer));
+    let after = (shared === undefined ? joined.length : joined.indexOf(shared)) - 1;
     for (const layer of layers) {
       if (known.has(layer)) {
         // Mostly the next one: indexOf would make this quadratic.
