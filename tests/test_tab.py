@@ -43,7 +43,7 @@ def logs(tmp_path_factory):
     sgd = RunWriter(folder / "sgd", "SGD")
     for step in STEPS:
         # One layer less, and steps of the other run alone.
-        sgd.write(step / 2, {(RATE, "p50"): [1e-3, 1e-3]}, LAYERS[:2])
+        sgd.write(step // 2, {(RATE, "p50"): [1e-3, 1e-3]}, LAYERS[:2])
     sgd.close()
     return folder
 
@@ -100,7 +100,7 @@ def place(tab, row: int, column: int, run: int = 0, columns: int = 4) -> dict:
 def only_adam(tab):
     """Show one run, whose four steps then take the whole width."""
     tab.locator(".runs summary").click()
-    tab.get_by_label("sgd").uncheck()
+    tab.get_by_role("checkbox", name="sgd").uncheck()
     tab.locator(".runs summary").click()
     tab.wait_for_function("document.querySelectorAll('.panel').length === 1")
 
@@ -153,8 +153,8 @@ def test_another_quantity_and_statistic(tab):
     tab.locator("#quantity").select_option("update_ratio")
     tab.wait_for_function("document.querySelector('.legend').textContent.includes('ratio')")
     after = pixels(tab, "canvas.heat")
-    np.testing.assert_allclose(cell(after, 1, 1)[:3], viridis(0), atol=4)
-    np.testing.assert_allclose(cell(after, 2, 1)[:3], viridis(1), atol=4)
+    np.testing.assert_allclose(cell(after, 1, 1)[:3], viridis(0.0), atol=4)
+    np.testing.assert_allclose(cell(after, 2, 1)[:3], viridis(1.0), atol=4)
     assert (cell(before, 1, 1) != cell(after, 1, 1)).any()
     options = tab.locator("#statistic option").all_inner_texts()
     assert options == ["value"]
