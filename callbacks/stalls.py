@@ -123,6 +123,10 @@ class StallDetector:
         self.thresholds = thresholds or Thresholds()
         self._optimizer = optimizer
         self._about = dict(layers or {})
+        self._forget()
+
+    def _forget(self) -> None:
+        self._last_step = -1
         self._told: set[tuple[str, str]] = set()
         self._losses: list[tuple[int, float]] = []
         self._largest_rate = 0.0
@@ -156,6 +160,9 @@ class StallDetector:
             learning_rate: Scheduled η of the step; NaN: constant.
             loss: Mean loss since the snapshot before; NaN: unknown.
         """
+        if step < self._last_step:
+            self._forget()  # Another training, from fresh weights.
+        self._last_step = step
         layers = tuple(dict.fromkeys(path for paths, _ in tables.values() for path in paths))
         if not set(layers) <= set(self._layers):
             self._watch(layers)
