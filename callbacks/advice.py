@@ -64,9 +64,16 @@ def stopped(
         return (
             "update_norm",
             "No gradient arrives here: the units behind it may be dead (ReLU whose inputs are all "
-            "negative), saturated, or cut off from the loss.",
+            "negative), saturated, or cut off from the loss; or the loss is not finite.",
             "Lower the learning rate or start anew with smaller weights and biases; use LeakyReLU "
             "or GELU instead of ReLU; check that the output of the layer is used.",
+        )
+    if name == "skipped":
+        return (
+            "update_norm",
+            "Neither its weights nor its momentum change: its gradient is NaN or infinite in each "
+            "step, and the optimizer leaves it out (nonfinite='skip').",
+            "Look for NaN in the data, for log(0), √0 and 0/0 in the loss and its derivative.",
         )
     if name == "below_resolution":
         return (
