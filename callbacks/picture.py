@@ -70,7 +70,7 @@ def plot(
         ...     fit = model.fit(numpy.ones([32, 3]), numpy.ones([32]), 8, verbose=0,
         ...                     callbacks=[callback])
         ...     figure = plot(logs)
-        >>> figure.axes[0].get_title()
+        >>> figure.axes[0].get_title(loc="left")
         'Adagrad'
     """
     matplotlib = _matplotlib()
@@ -91,7 +91,8 @@ def plot(
         axes.set_title(_title(run, histories[run], alone=len(values) == 1), loc="left", fontsize=11)
     grid[-1, 0].set_xlabel("step (optimizer iterations)")
     label = _LABELS.get(quantity, quantity.replace("/", ": "))
-    detail = "" if statistic == VALUE else f", {statistic} of the coordinates"
+    name = "median" if statistic == "p50" else statistic
+    detail = "" if statistic == VALUE else f", {name} of the coordinates"
     figure.colorbar(mesh, ax=grid[:, 0].tolist(), label=label + detail, extend="min", pad=0.01)
     _legend(matplotlib, figure, seen)
     return figure

@@ -43,7 +43,6 @@ from tfadaopt.callbacks.folder import free_for, held
 from tfadaopt.callbacks.measure import Before, Series, Snapshot
 from tfadaopt.callbacks.quantities import Layer, Quantity, View, layers_of
 from tfadaopt.callbacks.shown import Shown
-from tfadaopt.callbacks.telling import as_markdown
 from tfadaopt.callbacks.when import When
 from tfadaopt.callbacks.where import EventWriter, Tables
 
@@ -281,8 +280,7 @@ class Recorder:
             for listener in self._asked[asker].listeners:
                 marks += listener(step, taken.tables) or ()
         if self._writer is not None:
-            text = as_markdown(step, marks) if marks else ""
-            self._writer.write(step, scalars, taken.tables, marks, text)
+            self._writer.write(step, scalars, taken.tables, marks)
 
     def _find_layers(self, again: bool = True) -> None:
         if self._layers and not again:

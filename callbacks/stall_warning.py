@@ -91,7 +91,7 @@ class StallWarning(StateCallback):
         <BLANKLINE>
         StallWarning, step 10: 2 layers are not finite.
           not finite since step 10: sequential/out/kernel, sequential/out/bias
-          cause: NaN in the weights: ...
+          cause: NaN in ...
         >>> [mark.kind for mark in warning.marks]
         ['nan', 'nan']
     """
@@ -111,9 +111,9 @@ class StallWarning(StateCallback):
         self.stop_training = stop_training
         self.marks: list[Mark] = []
         self._detector: StallDetector | None = None
-        self._optimizer = None
-        self._loss = _Loss()
-        self._layers: set[str] = set()
+        self._watched_optimizer = None
+        self._running_loss = _Loss()
+        self._paths: set[str] = set()
 
     def make_detector(self, optimizer: str, layers: Mapping[str, Layer]) -> StallDetector:
         """Make what watches a run of a model, at its start."""
@@ -125,41 +125,44 @@ class StallWarning(StateCallback):
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         optimizer = effective.unwrapped(self.model.optimizer)
-        if optimizer is not self._optimizer:
-            self._optimizer = optimizer
+        if optimizer is not self._watched_optimizer:
+            self._watched_optimizer = optimizer
             leaves = effective.leaves(optimizer)
             name = " + ".join(dict.fromkeys(type(leaf).__name__ for leaf in leaves))
-            self._detector = self.make_detector(name, _layers(self.model.trainable_variables))
+            self._detector = self.make_detector(name, _known_of(self.model.trainable_variables))
             self.marks = []
-        self._loss = _Loss()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch, logs)
+        self._running_loss = _Loss()
 
     def on_train_batch_end(self, batch, logs=None):
         # Another callback of this folder may have looked already, with the loss up to here less
         # one batch.
-        self._loss.latest = batch + 1, (logs or {}).get("loss", math.nan)
+        self._running_loss.latest = batch + 1, (logs or {}).get("loss", math.nan)
         super().on_train_batch_end(batch, logs)
 
     def _look(self, step: int, tables: Tables) -> list[dict]:
-        marks = self._detector.observe(step, tables, self._rate(), self._loss.since_last())
-        self._layers |= {path for paths, _ in tables.values() for path in paths}
+        marks = self._detector.observe(step, tables, self._rate(), self._running_loss.since_last())
+        self._paths |= {path for paths, _ in tables.values() for path in paths}
         if not marks:
             return []
         self.marks += marks
         print(f"\n{as_text(step, marks)}", flush=True)
         stopped = {mark.layer for mark in self.marks if mark.kind in STOPPED}
         if self.stop_training and (
-            stopped >= self._layers or any(mark.kind == "nan" for mark in marks)
+            stopped >= self._paths or any(mark.kind == "nan" for mark in marks)
         ):
             self.model.stop_training = True
         return [mark.as_dict() for mark in marks]
 
     def _rate(self) -> float:
-        leaves = effective.leaves(self._optimizer)
+        leaves = effective.leaves(self._watched_optimizer)
         return float(compat.applied_learning_rate(leaves[0])) if len(leaves) == 1 else math.nan
 
 
 class _Loss:
-    """Mean loss since the last look, from Keras' running mean over the epoch."""
+    """Mean loss since the last look, from Keras' running mean over one epoch."""
 
     def __init__(self):
         self.latest: tuple[int, object] = (0, math.nan)
@@ -167,12 +170,12 @@ class _Loss:
 
     def since_last(self) -> float:
         batches, mean = self.latest[0], float(self.latest[1])
-        before, total = self._looked if batches >= self._looked[0] else (0, 0.0)
+        before, total = self._looked
         self._looked = batches, mean * batches
         return (mean * batches - total) / (batches - before) if batches > before else math.nan
 
 
-def _layers(variables) -> dict[str, Layer]:
+def _known_of(variables) -> dict[str, Layer]:
     if not variables:
         return {}
     norms = tf.stack([tf.norm(tf.cast(tf.convert_to_tensor(v), "float32")) for v in variables])

@@ -20,6 +20,8 @@ SPACING = {"bfloat16": 2.0**-7, "float16": 2.0**-10, "float32": 2.0**-23, "float
 
 # A layer that is told to have stopped for one reason is not told again for another.
 STOPPED = ("dead", "below_resolution", "saturated", "stalled")
+# What is looked for, and its kind where that has another name.
+CONDITIONS = {"skipped": "dead", "behind": "stalled"} | {kind: kind for kind in STOPPED}
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,10 @@ class StallDetector:
         self.thresholds = thresholds or Thresholds()
         self._optimizer = optimizer
         self._about = dict(layers or {})
+        self._forget()
+
+    def _forget(self) -> None:
+        self._last_step = -1
         self._told: set[tuple[str, str]] = set()
         self._losses: list[tuple[int, float]] = []
         self._largest_rate = 0.0
@@ -139,9 +145,9 @@ class StallDetector:
         self._updates: list[np.ndarray] = []
         self._largest_update, self._scale_at_largest = unknown.copy(), unknown.copy()
         self._largest_momentum, self._last_ratio = unknown.copy(), unknown.copy()
-        self._sums = unknown.copy()
+        self._sums, self._last_momentum = unknown.copy(), unknown.copy()
         self._leaps = np.zeros(len(layers), int)
-        self._since = {name: np.full(len(layers), -1) for name in (*STOPPED, "behind")}
+        self._since = {name: np.full(len(layers), -1) for name in CONDITIONS}
 
     def observe(
         self, step: int, tables: Tables, learning_rate: float = math.nan, loss: float = math.nan
@@ -156,6 +162,9 @@ class StallDetector:
             learning_rate: Scheduled η of the step; NaN: constant.
             loss: Mean loss since the snapshot before; NaN: unknown.
         """
+        if step < self._last_step:
+            self._forget()  # Another training, from fresh weights.
+        self._last_step = step
         layers = tuple(dict.fromkeys(path for paths, _ in tables.values() for path in paths))
         if not set(layers) <= set(self._layers):
             self._watch(layers)
@@ -213,16 +222,21 @@ class StallDetector:
         self._largest_momentum = np.fmax(self._largest_momentum, seen.momentum)
         # A momentum fades without gradients, whatever weight decay does; without it, nothing moves.
         faded = seen.momentum <= limits.vanished * self._largest_momentum
-        dead = np.where(np.isnan(seen.momentum), seen.update == 0, faded)
+        below = seen.ratio < self._spacing / 4
+        # Where other layers move by less than rounding keeps, 0 is what is left of such a step.
+        rounded = bool((below & (seen.update > 0)).any())
+        dead = np.where(np.isnan(seen.momentum), (seen.update == 0) & ~rounded, faded)
+        skipped = ~dead & (seen.update == 0) & (seen.momentum == self._last_momentum)
         conditions = {
             "dead": dead,
-            "below_resolution": ~dead & (seen.ratio < self._spacing / 4),
+            "skipped": skipped,
+            "below_resolution": below & ~dead & ~skipped,
             "saturated": (seen.sums == self._sums) & (seen.update > 0),
             "stalled": middle < self._largest_update / limits.factor,
             "behind": (seen.ratio < limits.standing)
             & (seen.ratio < limits.behind * np.nanmax(seen.ratio, initial=0.0)),
         }
-        self._sums = seen.sums
+        self._sums, self._last_momentum = seen.sums, seen.momentum
         marks = []
         for name, holds in conditions.items():
             since = self._since[name]
@@ -240,7 +254,7 @@ class StallDetector:
         largest = max(loss for _, loss in self._losses)
         if self._losses[-1][1] <= self.thresholds.solved * largest:
             return True
-        if name in ("dead", "behind"):
+        if name in ("dead", "skipped", "behind"):
             return False
         of_time = [loss for at, loss in self._losses if at >= since]
         third = len(of_time) // 3
@@ -250,7 +264,7 @@ class StallDetector:
         return bool(now < (1 - self.thresholds.progress) * before)
 
     def _tell(self, i: int, name: str, since: int, scale: float, update: float) -> list[Mark]:
-        kind = "stalled" if name == "behind" else name
+        kind = CONDITIONS[name]
         if any((self._layers[i], other) in self._told for other in STOPPED):
             return []
         fall = self._largest_update[i] / update if update > 0 else math.inf

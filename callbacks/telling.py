@@ -41,19 +41,6 @@ def as_text(step: int, marks: Sequence) -> str:
     return "\n".join(lines)
 
 
-def as_markdown(step: int, marks: Sequence) -> str:
-    """The same for TensorBoard's tab "Text"."""
-    groups = together(marks)
-    lines = [f"**Step {step}: {_headline(groups)}**"]
-    for mark, layers in groups:
-        lines += [
-            f"* {KINDS[mark['kind']]} since step {mark['since']}: `{named(layers)}`",
-            f"    * cause: {mark['cause']}",
-            f"    * try: {mark['advice']}",
-        ]
-    return "\n".join(lines)
-
-
 def named(layers: Sequence[str], most: int = _MOST_NAMED) -> str:
     """Names of layers, the first few of many."""
     rest = len(layers) - most
