@@ -158,7 +158,7 @@ def train(logs: Path) -> None:
         model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
         folder = str(logs / name)
         callbacks = [OptimizerMonitor(folder, every=2), StallWarning(folder, every=2)]
-        model.fit(data.images, data.labels, 64, epochs=6, verbose=0, callbacks=callbacks)
+        model.fit(data.images, data.labels, 64, epochs=5, verbose=0, callbacks=callbacks)
         print(name, model.evaluate(data.images, data.labels, verbose=0))
 
 

@@ -7,7 +7,7 @@ there costs the tab alone.
 
 from tensorboard.plugins import base_plugin
 
-NAME = "tfadaopt"
+from tfadaopt.callbacks.plugin.name import NAME
 
 
 class Loader(base_plugin.TBLoader):

@@ -12,7 +12,7 @@ from tensorboard.plugins import base_plugin
 from tensorboard.util import tb_logging
 from werkzeug import exceptions, wrappers
 
-from tfadaopt.callbacks.plugin import NAME
+from tfadaopt.callbacks.plugin.name import NAME
 from tfadaopt.callbacks.plugin.source import NotThere, Source
 
 _STATIC = Path(__file__).parent / "static"

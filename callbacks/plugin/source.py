@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tensorboard import plugin_util
 from tensorboard.data import provider
 
-from tfadaopt.callbacks.plugin import NAME
+from tfadaopt.callbacks.plugin.name import NAME
 from tfadaopt.callbacks.plugin.tables import Part, Table, merge
 
 _MARKS = "optimizer/marks"
