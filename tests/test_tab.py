@@ -273,6 +273,30 @@ def test_a_drag_zooms_in_and_a_button_out_again(tab):
     np.testing.assert_array_equal(pixels(tab, "canvas.heat"), whole)
 
 
+def test_networks_that_keras_numbered_on_share_their_rows(page, tmp_path):
+    folder = tmp_path / "runs"
+    second = ["net_1/dense_2/kernel", "net_1/dense_3/kernel"]
+    for run, layers in [("a", ["net/dense/kernel", "net/dense_1/kernel"]), ("b", second)]:
+        mark = {"layer": layers[1], "kind": "dead", "quantity": RATE, "since": 1}
+        writer = RunWriter(folder / run)
+        for step in (1, 2):
+            writer.write(step, {(RATE, "p50"): [1e-3, 1e-2]}, layers, [mark] if step == 2 else [])
+        writer.close()
+    with serving(folder) as server:
+        server.wait_for("a", 2)
+        server.wait_for("b", 2)
+        tab = open_tab(page, server.url)
+        assert names(tab) == ["net/dense/kernel", "net/dense_1/kernel"]
+        first, other = pixels(tab, "canvas.heat", 0), pixels(tab, "canvas.heat", 1)
+        np.testing.assert_array_equal(first, other)
+        assert pixels(tab, "canvas.front", 1)[..., 3].any()  # its mark, in the shared row
+        tab.locator("canvas.front").nth(1).click(position={"x": 30, "y": 40})
+        tab.locator("canvas.front").nth(1).hover(position={"x": 40, "y": 40})
+        assert "net_1/dense_3/kernel" in tooltip(tab) or second[0] in tooltip(tab)
+        tab.wait_for_function("document.querySelector('.caption b')")
+        assert pixels(tab, ".panel canvas.curves", 1)[..., 3].any()
+
+
 def test_without_data_the_page_says_what_to_do(page, server):
     answer = {"logdir": "/my/logs", "runs": {}, "problems": []}
     page.route("**/overview", lambda route: route.fulfill(json=answer))

@@ -1,3 +1,3 @@
-"""The name under which data for the tab is written, and under which TensorBoard knows the plugin."""
+"""The name of the plugin: data for the tab is written under it."""
 
 NAME = "tfadaopt"

@@ -6,6 +6,7 @@ import { element } from "./dom.js";
 import { emptyPage } from "./empty.js";
 import { followData, followTheme } from "./host.js";
 import { orderedQuantities, orderedStatistics } from "./labels.js";
+import { alignLayers } from "./table.js";
 import { remembered, remember } from "./state.js";
 import { Toolbar } from "./toolbar.js";
 
@@ -77,7 +78,7 @@ class App {
     const errors = (await Promise.all(waiting)).filter(Boolean);
     if (number !== this.asked) return; // something else was asked for meanwhile
     this.draw(true);
-    if (layer) {
+    if (layer !== null) {
       await Promise.all(this.shown.map((run) => this.#loadCurves(run, quantity, layer)));
       if (number !== this.asked) return;
       this.draw(true);
@@ -135,7 +136,8 @@ class App {
     const stamp = JSON.stringify([quantity, layer, this.overview.runs[run].series[quantity]]);
     if (this.curves.get(run)?.stamp === stamp) return;
     try {
-      this.curves.set(run, { stamp, quantity, layer, curves: await client.curves(run, quantity, layer) });
+      const path = this.tables.get(this.#key(run))?.table?.pathOf(layer) ?? layer;
+      this.curves.set(run, { stamp, quantity, layer, curves: await client.curves(run, quantity, path) });
     } catch {
       // Mostly a run without this layer: its place says so.
       this.curves.set(run, { stamp, quantity, layer, curves: null });
@@ -180,6 +182,7 @@ class App {
       return;
     }
     const { state } = this;
+    alignLayers(this.shown.map((run) => this.tables.get(this.#key(run))?.table).filter(Boolean));
     const panels = this.shown.map((run) => {
       const { table, error } = this.tables.get(this.#key(run)) ?? {};
       const found = this.curves.get(run);
@@ -190,7 +193,9 @@ class App {
         table,
         error,
         expected: Boolean(this.overview.runs[run].series[state.quantity]?.[state.statistic]),
-        marks: this.marks.get(run)?.marks ?? [],
+        marks: (this.marks.get(run)?.marks ?? []).map((mark) =>
+          mark.layer && table ? { ...mark, layer: table.nameOf(mark.layer) } : mark,
+        ),
         curves: fits ? found.curves : undefined,
       };
     });

@@ -184,8 +184,8 @@ export class Chart {
 
   #layers(tables) {
     const same = tables.length === this.united?.of.length &&
-      tables.every((table, i) => table.layers === this.united.of[i].layers);
-    if (!same) this.united = { of: [...tables], layers: unitedLayers(tables) };
+      tables.every((table, i) => table.names === this.united.of[i]);
+    if (!same) this.united = { of: tables.map(({ names }) => names), layers: unitedLayers(tables) };
     return this.united.layers;
   }
 
@@ -221,7 +221,7 @@ export class Chart {
       const wanted = new Set(names);
       const parts = tables.map((table) => ({
         table,
-        layers: [...table.layers.keys()].filter((i) => wanted.has(table.layers[i])),
+        layers: [...table.names.keys()].filter((i) => wanted.has(table.names[i])),
       }));
       this.coloured = { key, of: tables, range: colourRange(parts, state.clip), has: occurring(parts) };
     }
@@ -299,10 +299,10 @@ export class Chart {
     const range = shown
       ? curvesRange(panels.map(({ curves }) => curves).filter(Boolean), axis)
       : null;
-    for (const { run, curves, marks } of panels) {
+    for (const { run, table, curves, marks } of panels) {
       this.maps.get(run).curves.draw(
         shown && {
-          ...{ run: runName(run), layer: state.layer, axis, range, width, height: CURVES },
+          ...{ run: runName(run), layer: table?.pathOf(state.layer) ?? state.layer, axis, range, width, height: CURVES },
           curves,
           waiting: curves === undefined,
           marks: marks.filter((mark) => (mark.layer ?? state.layer) === state.layer),

@@ -145,6 +145,7 @@ export class HeatMap {
       row,
       index,
       layer,
+      path: table.pathOf(layer),
       step,
       value: i < 0 ? NaN : table.values[table.at(i, index)],
       missing: i < 0 || table.isMissing(i, index),

@@ -12,7 +12,7 @@ export class Table {
     this.skipped = head.skipped;
     this.values = values;
     this.bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-    this.indexOf = new Map(this.layers.map((layer, i) => [layer, i]));
+    this.call(this.layers);
     // The picture needs logarithms of everything at each redraw: −∞ for 0, NaN for NaN.
     this.logs = new Float32Array(values.length);
     this.ranges = this.layers.map((_, layer) => this.#take(layer));
@@ -38,6 +38,24 @@ export class Table {
       else bad = true;
     }
     return { least, most, count, has: { bad, zero, missing, negative } };
+  }
+
+  // Name the rows: as other runs name theirs, where the networks are the same (alignLayers).
+  call(names) {
+    if (names === this.names) return;
+    this.names = names;
+    this.indexOf = new Map(names.map((name, i) => [name, i]));
+  }
+
+  // Name of the row of a layer that this run calls by this path.
+  nameOf(layer) {
+    this.own ??= new Map(this.layers.map((path, i) => [path, i]));
+    return this.names[this.own.get(layer)] ?? layer;
+  }
+
+  // Path of the layer in this run.
+  pathOf(name) {
+    return this.layers[this.indexOf.get(name)] ?? name;
   }
 
   get bytes() {
@@ -71,12 +89,23 @@ export function isMissingBits(bits) {
   return bits === MISSING;
 }
 
-// Layers of all tables: each once, after the one that it follows in its own list; lists that share
+// Keras numbers what has no name: the second network of a program has sequential_1/dense_2 where the
+// first had sequential/dense. Layers of runs that differ in such numbers alone share their rows.
+export function alignLayers(tables) {
+  const first = new Map();
+  for (const table of tables) {
+    const network = table.layers.map((path) => path.replace(/_\d+(?=\/|$)/g, "")).join("\n");
+    if (!first.has(network)) first.set(network, table.layers);
+    table.call(first.get(network));
+  }
+}
+
+// Names of the rows of all tables: each once, after the one that it follows in its own list; lists that share
 // nothing stand one after the other.
 export function unitedLayers(tables) {
   const joined = [];
   const known = new Set();
-  for (const { layers } of tables) {
+  for (const { names: layers } of tables) {
     const shared = layers.find((layer) => known.has(layer));
     let after = (shared === undefined ? joined.length : joined.indexOf(shared)) - 1;
     for (const layer of layers) {

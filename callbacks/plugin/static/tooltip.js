@@ -39,7 +39,7 @@ export class Tooltip {
 export function cellLines(cell, statistic) {
   const value = cell.missing ? "not measured" : exact(cell.value);
   const lines = [
-    ["name", cell.layer],
+    ["name", cell.path],
     ["value", `${statistic} ${value}`],
     ["where", `step ${whole(cell.step)} · ${cell.run}`],
   ];
