@@ -163,13 +163,13 @@ def train(logs: Path) -> None:
 
 
 def save(page, name: str) -> None:
-    """Save a picture of the page with few colours, so that it is small."""
+    """Save a picture of the page with 256 colours, so that it is small."""
     from PIL import Image
 
     path = FIGURES / f"{name}.png"
     page.screenshot(path=path)
     with Image.open(path) as image:
-        small = image.convert("RGB").quantize(200, dither=Image.Dither.NONE)
+        small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
     small.save(path, optimize=True)
     print(path.relative_to(ROOT), path.stat().st_size // 1000, "kB")
 

@@ -3,17 +3,16 @@
 import { Curves, curvesAxis, curvesRange } from "./curves.js";
 import { element } from "./dom.js";
 import { HeatMap } from "./heatmap.js";
-import { abbreviated, commonPrefix, quantityName, runName, statisticName } from "./labels.js";
+import { quantityName, runName, statisticName } from "./labels.js";
 import { drawLegend } from "./legend.js";
-import { StepAxis, colourRange, edges, ordinal, whole } from "./scale.js";
+import { Names, ROW } from "./names.js";
+import { StepAxis, colourRange, edges } from "./scale.js";
 import { unitedLayers } from "./table.js";
 import { Tooltip, cellLines } from "./tooltip.js";
 
 const LABELS = 218; // width of the names (.side in style.css)
 const GAP = 14;
 const LEAST_WIDTH = 220; // of a heat map; beyond, one scrolls
-const SPARSE = 15; // distance of names where not each row has one
-const ROW = [11, 26]; // height of a row: with a name each, at most
 const CURVES = 200;
 const AROUND = 66; // title and axis of a heat map, room below
 
@@ -39,10 +38,9 @@ export class Chart {
     this.on = on;
     this.maps = new Map(); // by run: {map, curves}
     this.legend = element("div", { className: "legend" });
-    this.names = element("div", { className: "names" });
-    this.prefix = element("div", { className: "prefix" });
+    this.names = new Names(LABELS, (layer) => on.change({ layer }));
     this.axis = element("canvas", { className: "curves", "aria-hidden": "true" });
-    this.side = element("div", { className: "side" }, this.prefix, this.names, this.axis);
+    this.side = element("div", { className: "side" }, this.names.heading, this.names.element, this.axis);
     this.strip = element("div", { className: "stage" }, this.side);
     this.caption = element("h2", {});
     this.close = element("button", { type: "button", onclick: () => on.change({ layer: null }) }, "Close");
@@ -61,7 +59,6 @@ export class Chart {
       this.keys,
     );
     this.tooltip = new Tooltip(this.element);
-    this.ruler = document.createElement("canvas").getContext("2d");
   }
 
   // panels: [{run, optimizer, table, error, expected, marks, curves}]
@@ -88,7 +85,7 @@ export class Chart {
     const curves = state.layer !== null;
     const top = this.strip.getBoundingClientRect().top + scrollY;
     const room = innerHeight - top - AROUND - (curves ? CURVES + 34 : 0);
-    const height = Math.round(Math.max(150, Math.min(room, (last - first) * ROW[1])));
+    const height = Math.round(Math.max(150, Math.min(room, (last - first) * ROW.most)));
     const each = (width - LABELS - GAP * panels.length) / panels.length;
     const panelWidth = Math.floor(Math.max(LEAST_WIDTH, each));
     const rowOf = new Map(names.map((name, i) => [name, i]));
@@ -104,7 +101,7 @@ export class Chart {
         width: panelWidth,
       });
     });
-    this.#drawNames(layers, names, first, last, height, state.layer);
+    this.names.draw(layers, names, first, last, height, state.layer);
     this.#drawCurves(panels, state, axis, panelWidth);
     this.#drawLegend(panels, tables, names, state, colour);
     return answer;
@@ -138,12 +135,12 @@ export class Chart {
   #panel(run) {
     const leave = () => {
       this.tooltip.hide();
-      this.#point(null);
+      this.names.point(null);
     };
     const map = new HeatMap(run, {
       hover: (cell, x, y) => {
         this.tooltip.show(cellLines(cell, map.view.statistic), x, y);
-        this.#point(cell.layer);
+        this.names.point(cell.layer);
       },
       leave,
       pick: (layer) => this.on.change({ layer }),
@@ -251,45 +248,6 @@ export class Chart {
       how: state.how,
       skipped: tables.reduce((sum, table) => sum + table.skipped, 0),
     });
-  }
-
-  #drawNames(layers, names, first, last, height, picked) {
-    const size = height / (last - first);
-    const every = size >= ROW[0] ? 1 : Math.ceil(SPARSE / size);
-    const prefix = commonPrefix(layers);
-    const font = getComputedStyle(this.names).font;
-    this.ruler.font = font;
-    const fits = (text) => this.ruler.measureText(text).width <= LABELS - 22;
-    const made = [];
-    for (let row = first; row < last; row += every) {
-      const name = names[row];
-      const label = element(
-        "button",
-        {
-          type: "button",
-          tabIndex: -1, // by keys, the heat map itself is the way
-          title: name,
-          className: name === picked ? "picked" : "",
-          onclick: () => this.on.change({ layer: name }),
-        },
-        abbreviated(name.slice(prefix.length), fits),
-      );
-      label.dataset.layer = name;
-      label.style.top = `${(row - first + 0.5) * size}px`;
-      made.push(label);
-    }
-    this.names.style.height = `${height}px`;
-    this.names.replaceChildren(...made);
-    const count = `${whole(last - first)} ${last - first === 1 ? "layer" : "layers"}`;
-    const named = every > 1 ? `every ${ordinal(every)} of ${count}` : count;
-    this.prefix.textContent = `${prefix} ${named}`.trim();
-    this.prefix.title = this.prefix.textContent;
-  }
-
-  #point(layer) {
-    for (const label of this.names.children) {
-      label.classList.toggle("pointed", label.dataset.layer === layer);
-    }
   }
 
   #drawCurves(panels, state, axis, width) {
