@@ -17,13 +17,32 @@ if TYPE_CHECKING:
     from tfadaopt.callbacks.accumulator_magnitude import AccumulatorMagnitude
     from tfadaopt.callbacks.averaged_weights import AveragedWeights
     from tfadaopt.callbacks.effective_learning_rate import EffectiveLearningRate
+    from tfadaopt.callbacks.optimizer_monitor import OptimizerMonitor
+    from tfadaopt.callbacks.picture import plot
+    from tfadaopt.callbacks.stall_warning import StallWarning
+    from tfadaopt.callbacks.update_ratio import UpdateRatio
+    from tfadaopt.callbacks.when import LogSpaced
 
-__all__ = ["AccumulatorMagnitude", "AveragedWeights", "EffectiveLearningRate"]
+__all__ = [
+    "AccumulatorMagnitude",
+    "AveragedWeights",
+    "EffectiveLearningRate",
+    "LogSpaced",
+    "OptimizerMonitor",
+    "StallWarning",
+    "UpdateRatio",
+    "plot",
+]
 
 _MODULE_OF = {
     "AccumulatorMagnitude": "tfadaopt.callbacks.accumulator_magnitude",
     "AveragedWeights": "tfadaopt.callbacks.averaged_weights",
     "EffectiveLearningRate": "tfadaopt.callbacks.effective_learning_rate",
+    "LogSpaced": "tfadaopt.callbacks.when",
+    "OptimizerMonitor": "tfadaopt.callbacks.optimizer_monitor",
+    "StallWarning": "tfadaopt.callbacks.stall_warning",
+    "UpdateRatio": "tfadaopt.callbacks.update_ratio",
+    "plot": "tfadaopt.callbacks.picture",
 }
 
 

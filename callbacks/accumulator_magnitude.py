@@ -1,6 +1,7 @@
 """Callback: the size of each layer's accumulators, in TensorBoard."""
 
-from tfadaopt.callbacks.measure import Quantity, accumulator_magnitudes
+from tfadaopt.callbacks.quantities import Accumulators
+from tfadaopt.callbacks.recorder import Request, What
 from tfadaopt.callbacks.state_callback import StateCallback
 
 
@@ -20,10 +21,11 @@ class AccumulatorMagnitude(StateCallback):
 
     Args:
         log_dir: Folder of the TensorBoard run, such as ``"logs/adagrad"``; made where needed.
-        every: Optimizer iterations between two snapshots, ≥ 1. Default 10.
+        every: Optimizer iterations between two snapshots, ≥ 1, a schedule, or a function of the
+            step. Default 10.
 
     Raises:
-        TypeError: ``every`` is not a whole number.
+        TypeError: ``every`` is neither a whole number nor a schedule.
         ValueError: ``every`` is below 1, or (when training begins) the model is not compiled.
         OSError: ``log_dir`` cannot be written to (when training begins).
         tfadaopt.UnsupportedOptimizerError: The optimizer cannot be read (when training begins).
@@ -39,6 +41,5 @@ class AccumulatorMagnitude(StateCallback):
         ...     history = model.fit(x, y, batch_size=8, verbose=0, callbacks=[callback])
     """
 
-    @property
-    def quantity(self) -> Quantity:
-        return accumulator_magnitudes
+    def request(self) -> Request:
+        return Request(What((Accumulators(),), reads="accumulators"), self.every)

@@ -1,6 +1,7 @@
 """Callback: the effective learning rate of each layer, in TensorBoard."""
 
-from tfadaopt.callbacks.measure import Quantity, effective_learning_rates
+from tfadaopt.callbacks.quantities import EffectiveRates
+from tfadaopt.callbacks.recorder import Request, What
 from tfadaopt.callbacks.state_callback import StateCallback
 
 
@@ -13,7 +14,11 @@ class EffectiveLearningRate(StateCallback):
     ``min``, ``max``, ``p05``, ``p50`` and ``p95`` over the coordinates of the variable, and
     ``learning_rate``, the scheduled η. The step axis counts optimizer iterations, so a second
     ``fit`` and gradient accumulation go on where they were. Beyond 1024 coordinates, the three
-    quantiles come from a sample of 1024; the rest is exact.
+    quantiles come from a sample of 1024; the rest is exact. The same numbers go to TensorBoard's
+    tab "Optimizer", all layers in one picture.
+
+    It reads tfadaopt's and Keras' optimizers, and any that has a method of the name
+    ``effective_learning_rate``; ``tfadaopt.effective`` says what it returns.
 
     Statistics are computed on the device, after the step, in one call; training is bit for bit
     what it is without. Callbacks of tfadaopt that name the same ``log_dir`` share one pass over
@@ -23,13 +28,15 @@ class EffectiveLearningRate(StateCallback):
     Args:
         log_dir: Folder of the TensorBoard run, such as ``"logs/adagrad"``; made where needed.
         every: Optimizer iterations between two snapshots, ≥ 1: the steps that are its multiples,
-            or the next one a callback sees under ``steps_per_execution``. Default 10.
+            or the next one a callback sees under ``steps_per_execution``. Or a schedule, such as
+            ``LogSpaced()``, or a function of the step that returns a bool. Default 10.
 
     Raises:
-        TypeError: ``every`` is not a whole number.
+        TypeError: ``every`` is neither a whole number nor a schedule.
         ValueError: ``every`` is below 1, or (when training begins) the model is not compiled.
         OSError: ``log_dir`` cannot be written to (when training begins).
-        tfadaopt.UnsupportedOptimizerError: The optimizer cannot be read (when training begins).
+        tfadaopt.UnsupportedOptimizerError: The optimizer, or a variable, has no such rate (when
+            training begins); ``OptimizerMonitor`` then logs what can be measured.
 
     Example:
         >>> import keras, numpy, tempfile, tfadaopt
@@ -42,6 +49,5 @@ class EffectiveLearningRate(StateCallback):
         ...     history = model.fit(x, y, batch_size=8, verbose=0, callbacks=[callback])
     """
 
-    @property
-    def quantity(self) -> Quantity:
-        return effective_learning_rates
+    def request(self) -> Request:
+        return Request(What((EffectiveRates(),), reads="effective_learning_rate"), self.every)

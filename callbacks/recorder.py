@@ -1,49 +1,139 @@
-"""One pass over the state and one event per snapshot, however many callbacks share a folder."""
+"""One pass over the state and one event per snapshot, however many callbacks share a folder.
+
+A callback says what it wants by a ``Request``: quantities of which layers, when, what of it goes to
+TensorBoard as scalars. All that is due after a step is measured in one graph call, copied to the
+host at once, and written as one event.
+
+**To get the numbers of each snapshot**, put a listener into the request: a function
+``listener(step, tables)`` that is called after each snapshot of that request, on the host, with
+
+* ``step``, the optimizer iterations done, and
+* ``tables``, ``{(quantity, statistic): (layers, numbers)}``: the paths of the layers and a NumPy
+  array of a float32 for each. Quantities and statistics are those of the tab "Optimizer":
+  ``effective_learning_rate``, ``accumulator/<slot>``, ``update_ratio``, ``update_norm``,
+  ``gradient_norm``, ``weight_norm``; ``mean min max p05 p50 p95 norm``, or ``value`` where there
+  is one number per layer. What could not be measured at this step is not among them; a NaN in
+  them was measured. Other requests of the same folder may add to them.
+
+It returns marks to be written with the event: dictionaries with ``layer``, ``kind``, ``quantity``,
+``since``, ``cause`` and ``advice``, only what is new; or nothing. For example::
+
+    class StallWarning(StateCallback):
+        def request(self):
+            what = What((EffectiveRates(sampled=True, required=False), Updates("update_ratio")))
+            return Request(what, self.when, scalars=0, listeners=(self.look,))
+
+        def look(self, step, tables):
+            layers, ratios = tables["update_ratio", "value"]
+            return [{"layer": layers[i], "kind": "dead", …} for i in np.flatnonzero(ratios == 0)]
+"""
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 from weakref import WeakValueDictionary
 
+import tensorflow as tf
+from tensorboard.compat.proto.summary_pb2 import Summary
+
 from tfadaopt import compat, effective
-from tfadaopt.callbacks.measure import Quantity, Series, Snapshot
-from tfadaopt.callbacks.when import Every
-from tfadaopt.callbacks.where import EventWriter
-from tfadaopt.optimizers.base import Optimizer
+from tfadaopt.callbacks.folder import free_for, held
+from tfadaopt.callbacks.measure import Before, Series, Snapshot
+from tfadaopt.callbacks.quantities import Layer, Quantity, View, layers_of
+from tfadaopt.callbacks.shown import Shown
+from tfadaopt.callbacks.when import When
+from tfadaopt.callbacks.where import EventWriter, Tables
+
+Listener = Callable[[int, Tables], Iterable[Mapping] | None]
+
+
+@dataclass(frozen=True)
+class What:
+    """Quantities of some layers; what compares equal is traced once.
+
+    Attributes:
+        quantities: What to measure.
+        include: Regular expressions; layers of whose path none matches a part are left out.
+            Default none: all layers.
+        exclude: The same for layers to leave out.
+        reads: What the optimizer must tell: ``effective_learning_rate``, ``accumulators``, or None.
+    """
+
+    quantities: tuple[Quantity, ...]
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    reads: str | None = None
+
+    def wants(self, path: str) -> bool:
+        """Whether a layer is among those asked for."""
+        included = not self.include or any(re.search(pattern, path) for pattern in self.include)
+        return included and not any(re.search(pattern, path) for pattern in self.exclude)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a callback asks of a recorder.
+
+    Attributes:
+        what: What to measure.
+        when: In which steps.
+        scalars: Most layers of a quantity that go to TensorBoard as scalars; None for all.
+        listeners: Who gets the numbers of each snapshot; see the top of this file.
+        prefaces: Serialized summaries to write before the first event of a folder, from the layers.
+    """
+
+    what: What
+    when: When
+    scalars: int | None = None
+    listeners: tuple[Listener, ...] = ()
+    prefaces: tuple[Callable[[tuple[Layer, ...]], bytes], ...] = ()
 
 
 class Recorder:
     """Takes the snapshots that the callbacks of one ``log_dir`` ask for.
 
     The device is asked for the step count only when a snapshot may be due: an iteration needs at
-    least one batch, so counting batches is enough until then.
+    least one batch, so counting batches is enough until then. Of several workers, one records.
     """
 
     _of_folder: ClassVar[WeakValueDictionary[str, "Recorder"]] = WeakValueDictionary()
 
-    def __init__(self, log_dir: str):
+    def __init__(self, log_dir: str | None):
         self._log_dir = log_dir
+        self.run_dir = log_dir
         self._writer: EventWriter | None = None
-        self._asked: dict[object, tuple[Quantity, Every]] = {}
+        self._prefaced: set[object] | None = None
+        self._asked: dict[object, Request] = {}
+        self._shown: dict[object, Shown] = {}
         self._due: dict[object, int] = {}
-        self._optimizer: Optimizer | None = None
-        self._variables: list = []
-        self._snapshots: dict[frozenset[Quantity], Snapshot] = {}
+        self._optimizer = None
+        self._layers: tuple[Layer, ...] = ()
+        self._series: dict[What, list[Series]] = {}
+        self._snapshots: dict[frozenset[What], Snapshot] = {}
+        self._before: Before = {}
         self._begun: set[object] = set()
         self._driver: object | None = None
+        self._records = True
 
     @classmethod
-    def at(cls, log_dir: str | os.PathLike) -> "Recorder":
-        """Return the recorder of a folder: callbacks that name the same folder share it."""
+    def at(cls, log_dir: str | os.PathLike | None) -> "Recorder":
+        """Return the recorder of a folder: callbacks that name the same folder share it.
+
+        Without a folder, it measures for the listeners of one callback and writes nothing.
+        """
+        if log_dir is None:
+            return cls(None)
         path = os.fspath(log_dir)
         key = path if "://" in path else os.path.realpath(path)
         return cls._of_folder.setdefault(key, cls(path))
 
-    def start(self, callback: object, model, quantity: Quantity, every: Every) -> None:
-        """Begin to record ``quantity`` of a model for one callback, before its first step.
+    def start(self, callback: object, model, request: Request) -> None:
+        """Begin to record what one callback asks for of a model, before its first step.
 
         Raises:
-            ValueError: The model is not compiled.
+            ValueError: The model is not compiled, or no layer is asked for.
             tfadaopt.UnsupportedOptimizerError: Its optimizer cannot be read.
             OSError: The folder cannot be written to.
         """
@@ -58,27 +148,53 @@ class Recorder:
             self._begun.clear()
             self._asked.clear()
             self._due.clear()
-        optimizer = effective.readable(model.optimizer)
+            self._close()
+        if request.what.reads:
+            for leaf in effective.leaves(model.optimizer):
+                effective.readable(leaf, request.what.reads)
+        optimizer = effective.unwrapped(model.optimizer)
         if optimizer is not self._optimizer:
             self._optimizer = optimizer
-            self._variables = []
-            self._snapshots.clear()
+            self._layers = ()
+            self._forget()
         self._model = model
-        self._per_update = self._optimizer.gradient_accumulation_steps or 1
-        self._writer = self._writer or EventWriter(self._log_dir)
-        self._asked[callback] = (quantity, every)
+        self._per_update = optimizer.gradient_accumulation_steps or 1
+        self._records = compat.writes_summaries(model)
         self._batch = -1
-        self._seen = int(compat.micro_steps(self._optimizer).numpy())
-        self._due[callback] = every.next_after(self._seen // self._per_update)
+        self._seen = int(compat.micro_steps(optimizer).numpy())
+        step = self._seen // self._per_update
+        if self._records and self._writer is None and self._log_dir is not None:
+            self._open(step)
+        self._asked[callback] = request
+        if optimizer.built:
+            self._find_layers()
+            self._check_layers(callback, request.what)
+        self._due[callback] = request.when.next_after(step)
 
     def begin_epoch(self, callback: object) -> None:
         """Count batches from 0 again, as Keras does, and trace the next snapshot beforehand."""
         self._begun.add(callback)
         self._batch = -1
-        if self._optimizer.built:
-            self._find_variables()
+        if self._records and self._optimizer.built:
+            self._find_layers()
             first = min(self._due.values())
             self._snapshot([asker for asker, step in self._due.items() if step == first])
+
+    def begin_batch(self, callback: object, batch: int) -> None:
+        """Keep what a snapshot after the coming steps needs from before them.
+
+        Args:
+            callback: Who calls.
+            batch: Index of the next batch in the epoch.
+        """
+        if not self._drives(callback):
+            return
+        self._before = {}
+        steps = getattr(self._model, "steps_per_execution", 1) or 1
+        due = self._due_at((self._seen_at(batch + steps - 1)) // self._per_update)
+        if due and self._optimizer.built:
+            self._find_layers(again=False)
+            self._before = self._snapshot(due).capture()
 
     def end_batch(self, callback: object, batch: int) -> None:
         """Take the snapshots that are due after a batch (after several: ``steps_per_execution``).
@@ -87,32 +203,26 @@ class Recorder:
             callback: Who calls; the first to do so drives, for all.
             batch: Index of the last batch of the epoch that was trained on.
         """
-        if self._driver is None:
-            self._driver = callback
-            for stale in self._asked.keys() - self._begun if self._begun else ():
-                # Its fit ended before the first epoch, by an exception.
-                del self._asked[stale], self._due[stale]
-        if callback is not self._driver:
+        if not self._drives(callback):
             return
-        self._seen += batch - self._batch if batch > self._batch else batch + 1
+        self._seen = self._seen_at(batch)
         self._batch = batch
-        step = self._seen // self._per_update
-        due = [asker for asker, next_step in self._due.items() if next_step <= step]
+        due = self._due_at(self._seen // self._per_update)
         if not due or not self._optimizer.built:
             return
-        if not self._variables:
-            self._find_variables()
-        self._seen, values = self._snapshot(due).take()
+        self._find_layers(again=False)
+        taken = self._snapshot(due).take(self._before)
+        self._seen = taken.steps
         step = self._seen // self._per_update
-        taken = due
-        due = [asker for asker in taken if self._due[asker] <= step]
+        were = due
+        due = [asker for asker in were if self._due[asker] <= step]
         if not due:
             return  # Loss scaling skipped a step: look again after the next batch.
-        if due != taken:  # The last execution of an epoch did fewer steps than Keras tells.
-            _, values = self._snapshot(due).take()
-        self._writer.write(step, values)
+        if due != were:  # The last execution of an epoch did fewer steps than Keras tells.
+            taken = self._snapshot(due).take(self._before)
+        self._record(step, due, taken)
         for asker in due:
-            self._due[asker] = self._asked[asker][1].next_after(step)
+            self._due[asker] = self._asked[asker].when.next_after(step)
 
     def end_epoch(self) -> None:
         """Let TensorBoard see the epoch."""
@@ -123,27 +233,117 @@ class Recorder:
         """Close the event file after the last; a later ``start`` opens one that goes on there."""
         self._asked.pop(callback, None)
         self._due.pop(callback, None)
-        if not self._asked and self._writer is not None:
+        if not self._asked:
+            self._close()
+
+    def _open(self, step: int) -> None:
+        built = self._optimizer.built
+        layers = layers_of(self._optimizer, self._model.trainable_variables) if built else ()
+        self.run_dir = free_for(self._log_dir, step, frozenset(layer.path for layer in layers))
+        self._prefaced = None if held(self.run_dir).last_step >= 0 else set()
+        self._writer = EventWriter(self.run_dir, _method_name(self._optimizer))
+
+    def _close(self) -> None:
+        if self._writer is not None:
             self._writer.close()
             self._writer = None
 
-    def _find_variables(self) -> None:
-        variables = [
-            v
-            for v in self._model.trainable_variables
-            if compat.index_of(self._optimizer, v) is not None
-            and not compat.is_overwritten_by_gradient(self._optimizer, v)
-            and 0 not in v.shape
-        ]
-        if [id(v) for v in variables] != [id(v) for v in self._variables]:
-            self._variables = variables
-            self._snapshots.clear()
+    def _drives(self, callback: object) -> bool:
+        if not self._records:
+            return False
+        if self._driver is None:
+            self._driver = callback
+            for stale in self._asked.keys() - self._begun if self._begun else ():
+                # Its fit ended before the first epoch, by an exception.
+                del self._asked[stale], self._due[stale]
+        return callback is self._driver
+
+    def _seen_at(self, batch: int) -> int:
+        return self._seen + (batch - self._batch if batch > self._batch else batch + 1)
+
+    def _due_at(self, step: int) -> list[object]:
+        return [asker for asker, next_step in self._due.items() if next_step <= step]
+
+    def _record(self, step: int, due: list[object], taken) -> None:
+        scalars, marks = dict(taken.rates), []
+        for asker in due:
+            if self._writer is None:
+                break
+            request = self._asked[asker]
+            if self._prefaced is not None and asker not in self._prefaced:
+                self._prefaced.add(asker)
+                for preface in request.prefaces:
+                    self._writer.write_summary(Summary.FromString(preface(self._layers)))
+            shown = self._shown.setdefault(asker, Shown(request.scalars))
+            scalars |= shown.scalars(taken, self._series[request.what])
+        for asker in due:
+            for listener in self._asked[asker].listeners:
+                marks += listener(step, taken.tables) or ()
+        if self._writer is not None:
+            self._writer.write(step, scalars, taken.tables, marks)
+
+    def _find_layers(self, again: bool = True) -> None:
+        if self._layers and not again:
+            return
+        layers = tuple(
+            layer
+            for layer in layers_of(self._optimizer, self._model.trainable_variables)
+            if not compat.is_overwritten_by_gradient(layer.optimizer, layer.variable)
+            and 0 not in layer.variable.shape
+        )
+        if [id(x.variable) for x in layers] != [id(x.variable) for x in self._layers]:
+            self._layers = layers
+            self._forget()
+
+    def _forget(self) -> None:
+        self._series.clear()
+        self._snapshots.clear()
+        self._shown.clear()
+
+    def _check_layers(self, callback: object, what: What) -> None:
+        if (what.include or what.exclude) and not any(what.wants(x.path) for x in self._layers):
+            del self._asked[callback]
+            paths = ", ".join(layer.path for layer in self._layers[:20])
+            raise ValueError(
+                f"{type(callback).__name__}: include={list(what.include)} and "
+                f"exclude={list(what.exclude)} leave no variable of the model. The patterns are "
+                f"searched in the paths of what is trained, such as: {paths}."
+            )
 
     def _snapshot(self, askers: Iterable[object]) -> Snapshot:
-        quantities = frozenset(self._asked[asker][0] for asker in askers)
-        if quantities not in self._snapshots:
-            series: list[Series] = []
-            for quantity in sorted(quantities, key=lambda q: q.__name__):
-                series += quantity(self._optimizer, self._variables)
-            self._snapshots[quantities] = Snapshot(self._optimizer, series)
-        return self._snapshots[quantities]
+        whats = frozenset(self._asked[asker].what for asker in askers)
+        if whats not in self._snapshots:
+            merged: dict[tuple[str, str | None], Series] = {}
+            for what in sorted(whats, key=repr):
+                if what not in self._series:
+                    self._series[what] = self._series_of(what)
+                for series in self._series[what]:
+                    key = series.quantity, series.layer
+                    known = merged.get(key)
+                    if known is None or known.sampled:
+                        merged[key] = series
+            leaves = list({id(x.optimizer): x.optimizer for x in self._layers}.values())
+            self._snapshots[whats] = Snapshot(
+                steps=lambda: compat.micro_steps(self._optimizer).value,
+                rates=_rates(leaves or effective.leaves(self._optimizer)),
+                series=list(merged.values()),
+            )
+        return self._snapshots[whats]
+
+    def _series_of(self, what: What) -> list[Series]:
+        steps = getattr(self._model, "steps_per_execution", 1) or 1
+        view = View(tuple(x for x in self._layers if what.wants(x.path)), steps)
+        return [series for quantity in what.quantities for series in quantity(view)]
+
+
+def _rates(leaves: list) -> dict[str, Callable[[], tf.Tensor]]:
+    if len(leaves) == 1:
+        return {"learning_rate": lambda: compat.applied_learning_rate(leaves[0])}
+    return {
+        f"learning_rate/{leaf.name}": lambda leaf=leaf: compat.applied_learning_rate(leaf)
+        for leaf in leaves
+    }
+
+
+def _method_name(optimizer) -> str:
+    return " + ".join(dict.fromkeys(type(x).__name__ for x in effective.leaves(optimizer)))

@@ -1,35 +1,57 @@
 """Where snapshots go: TensorBoard event files."""
 
+import functools
+import hashlib
 import itertools
+import json
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import tensorflow as tf
+from tensorboard.compat.proto import types_pb2
 from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_TENSOR, Summary, SummaryMetadata
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 
+PLUGIN = "tfadaopt"
+VERSION = 1
+# Tells our files from those that Keras' TensorBoard callback may write beside them.
+SUFFIX = ".tfadaopt"
+MARKS = "optimizer/marks"
+STALL_WARNING = "optimizer/stall_warning"
 # TensorBoard follows a run while it trains; a write alone may stay in the buffer.
 _FLUSH_SECONDS = 10.0
 _counter = itertools.count()
 
+# By quantity and statistic: the layers, and a float32 for each.
+Tables = Mapping[tuple[str, str], tuple[tuple[str, ...], np.ndarray]]
+
 
 class EventWriter:
-    """Writes each snapshot to ``log_dir`` as one event of many scalars.
+    """Writes each snapshot to ``log_dir`` as one event of scalars, tensors and marks.
 
     An event file is a file of TFRecords. Writing them directly takes a tenth of the time of
-    ``tf.summary``, which runs an op through the eager runtime for each.
+    ``tf.summary``, which runs an op through the eager runtime for each. What the numbers of a
+    tensor are of, its layers, is told in its first event only: repeated in each, names would be
+    twelve times as long as the numbers.
+
+    Args:
+        log_dir: Folder; made where needed.
+        optimizer: Name of the class of the optimizer, told with the tensors.
 
     Raises:
         OSError: The folder cannot be made or written to.
     """
 
-    def __init__(self, log_dir: str | os.PathLike):
+    def __init__(self, log_dir: str | os.PathLike, optimizer: str = ""):
         log_dir = os.fspath(log_dir)
         now = time.time()
         name = f"events.out.tfevents.{int(now):010d}.{socket.gethostname()}.{os.getpid()}"
-        path = os.path.join(log_dir, f"{name}.{next(_counter)}.tfadaopt")  # noqa: PTH118, may be gs://
+        path = os.path.join(log_dir, f"{name}.{next(_counter)}{SUFFIX}")  # noqa: PTH118, may be gs://
         try:
             tf.io.gfile.makedirs(log_dir)
             self._records = tf.io.TFRecordWriter(path)
@@ -43,13 +65,40 @@ class EventWriter:
                 "process may create files in, on a disk with free space."
             ) from error
         self._flushed = now
+        self._optimizer = optimizer
+        self._told: set[str] = set()
 
-    def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Write one event: the scalars of one step, by tag."""
+    def write(
+        self,
+        step: int,
+        scalars: Mapping[str, float],
+        tables: Tables | None = None,
+        marks: Iterable[Mapping] = (),
+    ) -> None:
+        """Write one event.
+
+        Args:
+            step: Optimizer iterations.
+            scalars: Numbers by tag.
+            tables: What the tab "Optimizer" shows.
+            marks: What there is to tell of single layers: written as the tab marks it, and in
+                words for TensorBoard's tab "Text".
+        """
+        values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
+        for (quantity, statistic), (layers, numbers) in (tables or {}).items():
+            values.append(self._tensor(quantity, statistic, layers, numbers))
+        marks = list(marks)
+        if marks:
+            coded = [json.dumps(mark).encode() for mark in marks]
+            metadata = _metadata(PLUGIN, {"version": VERSION, "marks": True})
+            values.append(self._strings(MARKS, coded, metadata))
+            words = [in_words(mark).encode() for mark in marks]
+            values.append(self._strings(STALL_WARNING, words, _metadata("text")))
+        self.write_summary(Summary(value=values), step)
+
+    def write_summary(self, summary: Summary, step: int = 0) -> None:
+        """Write one event as it is."""
         now = time.time()
-        summary = Summary(
-            value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
-        )
         self._records.write(Event(wall_time=now, step=step, summary=summary).SerializeToString())
         if now - self._flushed > _FLUSH_SECONDS:
             self.flush()
@@ -62,3 +111,59 @@ class EventWriter:
     def close(self) -> None:
         """Write what is left and close the file."""
         self._records.close()
+
+    def _tensor(self, quantity, statistic, layers, numbers) -> Summary.Value:
+        tag = tensor_tag(quantity, statistic, layers)
+        tensor = TensorProto(
+            dtype=types_pb2.DT_FLOAT,
+            tensor_shape=TensorShapeProto(dim=[TensorShapeProto.Dim(size=len(layers))]),
+            tensor_content=np.ascontiguousarray(numbers, "<f4").tobytes(),
+        )
+        if tag in self._told:
+            return Summary.Value(tag=tag, tensor=tensor)
+        self._told.add(tag)
+        content = {
+            "version": VERSION,
+            "quantity": quantity,
+            "statistic": statistic,
+            "layers": list(layers),
+            "optimizer": self._optimizer,
+        }
+        return Summary.Value(tag=tag, tensor=tensor, metadata=_metadata(PLUGIN, content))
+
+    def _strings(self, tag: str, texts: list[bytes], metadata: SummaryMetadata) -> Summary.Value:
+        shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=len(texts))])
+        tensor = TensorProto(dtype=types_pb2.DT_STRING, tensor_shape=shape, string_val=texts)
+        if tag in self._told:
+            return Summary.Value(tag=tag, tensor=tensor)
+        self._told.add(tag)
+        return Summary.Value(tag=tag, tensor=tensor, metadata=metadata)
+
+
+@functools.lru_cache(maxsize=1024)
+def tensor_tag(quantity: str, statistic: str, layers: Sequence[str]) -> str:
+    """Tag of a tensor; TensorBoard takes the names of the first for all, so other layers differ."""
+    digest = hashlib.sha256(json.dumps(list(layers)).encode()).hexdigest()[:8]
+    return f"optimizer/{quantity}/{statistic}@{digest}"
+
+
+def layers_told(content: bytes) -> frozenset[str]:
+    """The layers that the metadata of a tensor tell; none of marks."""
+    try:
+        return frozenset(json.loads(content).get("layers", ()))
+    except ValueError:
+        return frozenset()
+
+
+def in_words(mark: Mapping) -> str:
+    """A mark as a line of Markdown."""
+    where = f"**{mark['layer']}**" if mark.get("layer") else "**The model**"
+    text = f"{where}: {mark['kind'].replace('_', ' ')} since step {mark['since']}."
+    return " ".join([text, *(mark[key] for key in ("cause", "advice") if mark.get(key))])
+
+
+def _metadata(plugin: str, content: Mapping | None = None) -> SummaryMetadata:
+    data = SummaryMetadata.PluginData(plugin_name=plugin)
+    if content is not None:
+        data.content = json.dumps(content).encode()
+    return SummaryMetadata(plugin_data=data, data_class=DATA_CLASS_TENSOR)

@@ -1,4 +1,4 @@
-"""The command line: ``tfadaopt list | run | report``."""
+"""The command line: ``tfadaopt list | run | report | inspect``."""
 
 import os
 import shlex
@@ -116,6 +116,22 @@ def rebuild_report(
     except FileNotFoundError as error:
         raise configs.ConfigError(str(error)) from None
     _say_where(folder)
+
+
+@app.command("inspect")
+def inspect_logs(
+    folder: Annotated[Path, typer.Argument(metavar="LOGDIR", help="Folder a callback logged to.")],
+    runs: Annotated[
+        list[str] | None, typer.Option("--run", help="Only this run; repeat for more.")
+    ] = None,
+    include: Annotated[
+        str, typer.Option(help="Only layers whose path matches this regular expression.")
+    ] = "",
+) -> None:
+    """Show what the optimizer did to each layer of a logged run, and which layers stalled."""
+    from tfadaopt.experiments.inspection import inspect
+
+    inspect(console, folder, runs or [], include)
 
 
 def run() -> int:

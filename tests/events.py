@@ -25,15 +25,17 @@ def files(folder) -> list[Path]:
 
 
 def read(folder) -> list[Logged]:
-    """Events of all files of a folder as they stand, without the one that names the version."""
+    """Scalars of all events of a folder as they stand, without the one that names the version."""
     events = []
     for path in files(folder):
         first, *others = [Event.FromString(raw) for raw in RawEventFileLoader(str(path)).Load()]
         assert first.WhichOneof("what") == "file_version"
         for event in others:
             assert event.WhichOneof("what") == "summary"
-            values = {value.tag: value.simple_value for value in event.summary.value}
-            assert len(values) == len(event.summary.value), "a tag twice in one event"
+            written = event.summary.value
+            assert len({value.tag for value in written}) == len(written), "a tag twice in one event"
+            scalars = [value for value in written if value.WhichOneof("value") == "simple_value"]
+            values = {value.tag: value.simple_value for value in scalars}
             events.append(Logged(event.step, values))
     return sorted(events, key=lambda event: event.step)
 

@@ -26,7 +26,7 @@ FOLDER_OF = {
 LAYERS = (
     ("tfadaopt", "tfadaopt.catalog", "tfadaopt.compat"),
     ("tfadaopt.optimizers",),
-    ("tfadaopt.effective", "tfadaopt.averages"),
+    ("tfadaopt.builtins", "tfadaopt.effective", "tfadaopt.averages", "tfadaopt.gradients"),
     ("tfadaopt.callbacks",),
     ("tfadaopt.experiments",),
     ("tests",),
@@ -136,7 +136,8 @@ def test_the_scan_sees_imports():
 
 def test_other_packages_are_dependencies():
     # The extras are for experiments only: `pip install tfadaopt` must be enough for the rest.
-    always, extras = {"wrapt"}, set()  # TensorFlow requires wrapt
+    # TensorFlow requires wrapt, TensorBoard werkzeug.
+    always, extras = {"wrapt", "werkzeug"}, set()
     for requirement in map(Requirement, importlib.metadata.requires("tfadaopt")):
         if requirement.marker is None:
             always.add(requirement.name)

@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfadaopt
 from tfadaopt.callbacks import AccumulatorMagnitude, EffectiveLearningRate
@@ -97,14 +98,17 @@ def test_callback_without_a_model(callback, tmp_path):
     assert events.files(tmp_path) == []
 
 
+class Mine(keras.optimizers.SGD):
+    """A rule of its own, of which nothing is known."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        self.assign_sub(variable, learning_rate * tf.sign(gradient))
+
+
 @pytest.mark.parametrize(
     "make",
-    [
-        lambda: keras.optimizers.Adam(),
-        lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adagrad()),
-        lambda: "sgd",
-    ],
-    ids=["adam", "wrapped", "by-name"],
+    [Mine, lambda: keras.optimizers.LossScaleOptimizer(Mine())],
+    ids=["plain", "wrapped"],
 )
 @each_callback
 def test_optimizer_that_cannot_be_read(callback, make, tmp_path):
@@ -113,16 +117,8 @@ def test_optimizer_that_cannot_be_read(callback, make, tmp_path):
         tfadaopt.UnsupportedOptimizerError, "cannot be read", model, callback(tmp_path / "logs")
     )
     assert "tfadaopt.Adagrad" in str(error)
+    assert "test_callback_inputs.Mine" in str(error)
     assert events.files(tmp_path) == []
-
-
-def test_error_names_the_optimizer_that_cannot_be_read(tmp_path):
-    class Mine(keras.optimizers.SGD):
-        pass
-
-    model = make_model(Mine())
-    callback = EffectiveLearningRate(tmp_path)
-    refuses(tfadaopt.UnsupportedOptimizerError, r"test_callback_inputs\S*Mine", model, callback)
 
 
 # The folder

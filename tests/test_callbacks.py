@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import tfadaopt
 from tfadaopt import compat
-from tfadaopt.callbacks import AccumulatorMagnitude, EffectiveLearningRate, measure
+from tfadaopt.callbacks import AccumulatorMagnitude, EffectiveLearningRate, measure, quantities
 
 from . import events
 from .cases import BY_ID, each_method_with_a_rate
@@ -146,18 +146,20 @@ def test_tensorboard_reads_scalars(tmp_path):
 # Statistics of one tensor
 
 
+def snapshot_of(optimizer, series):
+    return measure.Snapshot(lambda: compat.micro_steps(optimizer).value, {}, series)
+
+
 def summary(*tensors, norm=True):
     """Statistics of tensors as a snapshot computes them, by statistic."""
     optimizer = tfadaopt.SGD()
     optimizer.build([keras.Variable([1.0])])
     constants = [tf.constant(x) for x in tensors]
     series = [
-        measure.Series(tag=str(i), read=lambda x=x: tf.identity(x), norm=norm)
+        measure.Series(str(i), None, lambda _, x=x: tf.identity(x), measure.ALL if norm else ())
         for i, x in enumerate(constants)
     ]
-    _, values = measure.Snapshot(optimizer, series).take()
-    assert values.pop("learning_rate") == pytest.approx(0.01)
-    return values
+    return snapshot_of(optimizer, series).take().values(series)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
@@ -218,10 +220,10 @@ def test_quantiles_are_exact_up_to_the_size_of_the_sample():
 def test_sample_visits_all_channels_of_a_kernel():
     """Each output channel as often as any other; hardly any input is left out."""
     inputs, channels = np.mgrid[:512, :512]
-    seen = np.bincount(measure._sample(tf.constant(np.ravel(channels))).numpy(), minlength=512)
+    seen = np.bincount(measure.sample(tf.constant(np.ravel(channels))).numpy(), minlength=512)
     assert seen.sum() == measure.SAMPLE
     assert seen.min() == seen.max() == measure.SAMPLE / 512
-    seen = np.bincount(measure._sample(tf.constant(np.ravel(inputs))).numpy(), minlength=512)
+    seen = np.bincount(measure.sample(tf.constant(np.ravel(inputs))).numpy(), minlength=512)
     assert np.mean(seen == 0) < 0.05
     assert seen.max() <= 2 * measure.SAMPLE / 512
 
@@ -238,8 +240,7 @@ def test_step_count_is_exact_where_float32_is_not():
     optimizer.build([keras.Variable([1.0])])
     for step in (2**20 - 1, 2**20, 2**24 + 1, 2**31 - 1):
         compat.micro_steps(optimizer).assign(step)
-        taken, _ = measure.Snapshot(optimizer, []).take()
-        assert taken == step
+        assert snapshot_of(optimizer, []).take().steps == step
 
 
 # Steps
@@ -536,9 +537,9 @@ def test_snapshots_are_traced_once(tmp_path, monkeypatch):
     made = []
     original = measure.Snapshot.__init__
 
-    def noted(self, optimizer, series):
-        made.append([s.tag for s in series])
-        original(self, optimizer, series)
+    def noted(self, steps, rates, series):
+        made.append([s.layer for s in series])
+        original(self, steps, rates, series)
 
     monkeypatch.setattr(measure.Snapshot, "__init__", noted)
     model = make_model(tfadaopt.Adagrad(), run_eagerly=True)
@@ -550,7 +551,7 @@ def test_snapshots_are_traced_once(tmp_path, monkeypatch):
     model.compile(model.optimizer, "mse", run_eagerly=True)
     fit(model, *pair)
     assert len(made) == 2
-    assert not any("hidden" in tag for tag in made[1])
+    assert not any("hidden" in layer for layer in made[1])
 
 
 @pytest.mark.parametrize("name", ["shampoo", "soap"])
@@ -575,7 +576,8 @@ def test_numbers_are_logged_once():
     ):
         model = untrained(BY_ID[name])
         model.optimizer.build(model.trainable_variables)
-        series = measure.accumulator_magnitudes(model.optimizer, model.trainable_variables)
+        layers = quantities.layers_of(model.optimizer, model.trainable_variables)
+        series = quantities.Accumulators()(quantities.View(tuple(layers)))
         slot = next(iter(tags)).split("/")[1]
-        found = {f"{s.tag}/{x}" for s in series for x in s.statistics if f"r/{slot}" in s.tag}
+        found = {s.tag(x) for s in series for x in s.statistics if f"r/{slot}" in s.quantity}
         assert found == tags

@@ -72,16 +72,20 @@ def test_wheel_holds_the_package_and_nothing_else(dist):
     for folder in ("tfadaopt/optimizers", *MAPPED):
         expected |= {p.relative_to(ROOT) for p in (ROOT / folder).rglob("*.py")}
     expected |= {p.relative_to(ROOT) for p in (ROOT / "experiments").rglob("*.html.j2")}
+    tab = {p.relative_to(ROOT) for p in (ROOT / "callbacks/plugin/static").iterdir()}
+    expected |= tab
     names = {
         f"tfadaopt/{path.as_posix()}" if path.parts[0] in MAPPED else path.as_posix()
         for path in expected
     }
     assert any(name.endswith(".html.j2") for name in names)
+    assert {path.name for path in tab} >= {"index.js", "app.js", "style.css"}
     content = wheel_content(dist / "dist")
     assert {n for n in content if ".dist-info/" not in n} == names | {"tfadaopt/py.typed"}
     assert {n.split("/")[0].partition("-")[0] for n in content} == {"tfadaopt"}
     (entry_points,) = (n for n in content if n.endswith("entry_points.txt"))
     assert "tfadaopt = tfadaopt.experiments:main" in content[entry_points].decode()
+    assert "tfadaopt = tfadaopt.callbacks.plugin:Loader" in content[entry_points].decode()
 
 
 @pytest.mark.slow
@@ -186,7 +190,30 @@ def test_ci_runs_the_test_command_of_the_makefile():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     commands = [line for line in script.read_text().splitlines() if line and line[0] != "#"]
-    assert commands == ["set -euo pipefail", 'cd "$(dirname "$0")/.."', "make test"]
+    assert commands[:2] == ["set -euo pipefail", 'cd "$(dirname "$0")/.."']
+    assert commands[-1] == "make test"
+
+
+@pytest.mark.parametrize(
+    ("apt", "said"),
+    [
+        ('echo "apt-get $*"', ""),
+        ("exit 100", "Chromium could not be installed"),
+        (None, "Chromium could not be installed"),
+    ],
+)
+def test_ci_goes_on_without_a_browser(tmp_path, apt, said):
+    # A machine with these programs only: no Chromium; make says that it was reached.
+    for name in ("bash", "dirname", "env"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    fakes = {"make": 'echo "make $*"', "id": "echo 0", "timeout": 'shift; "$@"'}
+    for name, body in {**fakes, **({"apt-get": apt} if apt else {})}.items():
+        (tmp_path / name).write_text(f"#!{tmp_path / 'bash'}\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    process = run(tmp_path / "bash", ROOT / ".ci" / "run", cwd=tmp_path, PATH=str(tmp_path))
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.splitlines()[-1] == "make test"
+    assert (said in process.stdout) if said else ("Chromium" not in process.stdout)
 
 
 def make(*arguments: str | Path) -> subprocess.CompletedProcess:

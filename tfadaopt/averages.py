@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from tfadaopt import compat
-from tfadaopt.effective import readable
+from tfadaopt.effective import unwrapped
 from tfadaopt.optimizers.base import UnsupportedOptimizerError
 
 
@@ -57,7 +57,7 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
 
 def averaging_optimizer(model: keras.Model):
     """Return the optimizer of a model if it has averaged weights, or raise."""
-    optimizer = readable(model.optimizer)
+    optimizer = unwrapped(model.optimizer)
     if not hasattr(optimizer, "averaged"):
         raise UnsupportedOptimizerError(
             f"{type(optimizer).__name__} keeps no mean of the weights: what it trains is its "

@@ -57,6 +57,12 @@ def micro_steps(optimizer: keras.optimizers.Optimizer) -> keras.Variable:
     return optimizer._iterations
 
 
+def writes_summaries(model: keras.Model) -> bool:
+    """Whether this process is the one that writes, of several workers that train a model."""
+    strategy = getattr(model, "distribute_strategy", None) or tf.distribute.get_strategy()
+    return strategy.extended.should_save_summary
+
+
 def applied_learning_rate(optimizer: keras.optimizers.Optimizer):
     """Rate η of the update just done (of the first one, before any).
 
@@ -67,6 +73,49 @@ def applied_learning_rate(optimizer: keras.optimizers.Optimizer):
     per_update = optimizer.gradient_accumulation_steps or 1
     step = tf.maximum(tf.convert_to_tensor(optimizer.iterations) * per_update - 1, 0)
     return optimizer._learning_rate(step)
+
+
+# Lists of Keras' optimizers that go with the variables they were built for, by name of the slot. A
+# subclass comes before its base.
+_M_AND_V = {"momentum": "_momentums", "velocity": "_velocities"}
+SLOTS_OF_BUILTIN: dict[type, dict[str, str]] = {
+    keras.optimizers.SGD: {"momentum": "momentums"},
+    keras.optimizers.Adagrad: {"accumulator": "_accumulators"},
+    keras.optimizers.RMSprop: {
+        "velocity": "_velocities",
+        "momentum": "_momentums",
+        "average_gradient": "_average_gradients",
+    },
+    keras.optimizers.Adadelta: {
+        "accumulated_grad": "_accumulated_grads",
+        "accumulated_delta_var": "_accumulated_delta_vars",
+    },
+    keras.optimizers.AdamW: {**_M_AND_V, "velocity_hat": "_velocity_hats"},
+    keras.optimizers.Adam: {**_M_AND_V, "velocity_hat": "_velocity_hats"},
+    keras.optimizers.Adamax: {"momentum": "_m", "norm": "_u"},
+    keras.optimizers.Nadam: _M_AND_V,
+    keras.optimizers.Adafactor: {"row": "_r", "column": "_c", "velocity": "_v"},
+    keras.optimizers.Ftrl: {"accumulator": "_accumulators", "linear": "_linears"},
+    keras.optimizers.Lion: {"momentum": "_momentums"},
+    keras.optimizers.Lamb: _M_AND_V,
+    keras.optimizers.Muon: {"momentum": "momentums", "velocity": "adam_velocities"},
+    keras.optimizers.ScheduleFreeAdamW: _M_AND_V,
+}
+
+
+def builtin_slots(optimizer, kind: type, index: int) -> dict[str, keras.Variable]:
+    """State of the variable at this index in one of Keras' own optimizers, by name.
+
+    Left out is what this setting does not use, or not for this variable.
+    """
+    found = {}
+    for name, attribute in SLOTS_OF_BUILTIN[kind].items():
+        slots = getattr(optimizer, attribute, None)  # made only where the setting needs it
+        if slots and slots[index] is not None:
+            found[name] = slots[index]
+    if kind is keras.optimizers.Adafactor and len(found["velocity"].shape) < 2:
+        del found["row"], found["column"]  # dummies, as vectors are not factored
+    return found
 
 
 def add_slot(

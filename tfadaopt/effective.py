@@ -1,39 +1,152 @@
-"""Read from an optimizer what it does to each coordinate: its rate and its accumulators."""
+"""Read from an optimizer what it does to each coordinate: its rate and its accumulators.
+
+Three kinds can be read: the optimizers of tfadaopt, Keras' own (``tfadaopt.builtins`` has their
+formulas), and any other that has one or both of these methods:
+
+``effective_learning_rate(variable)``
+    Rate of the update just done, as a tensor that broadcasts to the variable.
+``accumulators(variable)``
+    Its state for the variable: tensors or variables by name.
+
+They are called while a graph is traced: they return tensors and read nothing to the host. A
+variable that has no rate is told by ``UnsupportedOptimizerError``.
+"""
+
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
-from tfadaopt import compat
+from tfadaopt import builtins, compat
 from tfadaopt.catalog import METHODS
 from tfadaopt.optimizers.base import Optimizer, UnsupportedOptimizerError, compute_dtype
 
+Pick = Callable[[tf.Tensor], tf.Tensor]
 
-def readable(optimizer: keras.optimizers.Optimizer) -> Optimizer:
-    """Return the optimizer that holds the state, or raise: loss scaling is unwrapped.
 
-    Raises:
-        UnsupportedOptimizerError: It is not an optimizer of tfadaopt.
-    """
+def unwrapped(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """The optimizer inside loss scaling, which counts the steps; or the optimizer itself."""
     while isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         optimizer = optimizer.inner_optimizer
-    if not isinstance(optimizer, Optimizer):
-        names = ", ".join(f"tfadaopt.{method.name}" for method in METHODS)
-        kind = type(optimizer)
-        raise UnsupportedOptimizerError(
-            f"The state of {kind.__module__}.{kind.__qualname__} cannot be read. Supported are "
-            f"{names} (also inside a keras.optimizers.LossScaleOptimizer): compile the model with "
-            "one of these."
-        )
     return optimizer
 
 
-def broadcastable_rate(optimizer: Optimizer, variable) -> tf.Tensor:
-    """Effective rate in its natural shape: a scalar where one rate serves all coordinates."""
-    dtype = compute_dtype(variable)
-    state = optimizer.state_of(variable)
-    t = tf.cast(tf.maximum(tf.convert_to_tensor(optimizer.iterations), 1), dtype)
-    eta = tf.cast(compat.applied_learning_rate(optimizer), dtype)
-    return optimizer.rate(state, t, eta)
+def leaves(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:
+    """The optimizers that hold the state: those inside loss scaling and ``MultiOptimizer``."""
+    optimizer = unwrapped(optimizer)
+    if isinstance(optimizer, keras.optimizers.MultiOptimizer):
+        return list(optimizer.optimizers)
+    return [optimizer]
+
+
+def readable(optimizer: keras.optimizers.Optimizer, what: str | None = None) -> None:
+    """Raise if an optimizer without wrappers cannot be read.
+
+    Args:
+        optimizer: One of ``leaves``.
+        what: ``effective_learning_rate`` or ``accumulators``, or None if either will do.
+
+    Raises:
+        UnsupportedOptimizerError: It is of no kind that can be read.
+    """
+    if isinstance(optimizer, Optimizer) or builtins.kind_of(optimizer) is not None:
+        return
+    wanted = ("effective_learning_rate", "accumulators") if what is None else (what,)
+    if any(_protocol(optimizer, name) for name in wanted):
+        return
+    ours = ", ".join(f"tfadaopt.{method.name}" for method in METHODS)
+    theirs = ", ".join(kind.__name__ for kind in compat.SLOTS_OF_BUILTIN)
+    kind = type(optimizer)
+    raise UnsupportedOptimizerError(
+        f"The state of {kind.__module__}.{kind.__qualname__} cannot be read. Supported are {ours}, "
+        f"and of keras.optimizers {theirs}, also inside a LossScaleOptimizer or MultiOptimizer: "
+        "compile the model with one of these, or give a class of your own the method "
+        f"{wanted[0]}(variable); tfadaopt.effective says what it returns."
+    )
+
+
+def leaf_of(optimizer: keras.optimizers.Optimizer, variable) -> keras.optimizers.Optimizer:
+    """The optimizer that holds the state of a variable.
+
+    Raises:
+        ValueError: There is no state yet, or none of this variable.
+    """
+    candidates = leaves(optimizer)
+    for leaf in candidates:
+        readable(leaf)
+    outer = unwrapped(optimizer)
+    if not outer.built:
+        raise ValueError(
+            f"{outer.name} has no state yet. Train one step first, or call "
+            "optimizer.build(model.trainable_variables)."
+        )
+    for leaf in candidates:
+        if leaf.built and compat.index_of(leaf, variable) is not None:
+            return leaf
+    known = ", ".join(compat.path_of(v) for leaf in candidates for v in compat.variables_of(leaf))
+    raise ValueError(
+        f"{outer.name} was not built for the variable {compat.path_of(variable)!r}. It knows: "
+        f"{known}. If the variable was frozen when training began, compile the model with a new "
+        "optimizer after unfreezing it."
+    )
+
+
+def broadcastable_rate(leaf, variable, pick: Pick | None = None) -> tf.Tensor:
+    """Effective rate in its natural shape: a scalar where one rate serves all coordinates.
+
+    Args:
+        leaf: One of ``leaves``, built for the variable.
+        variable: A variable of the model.
+        pick: Takes some coordinates of each tensor of the variable's shape, so that their rates
+            alone are computed. Where that cannot be, it is applied to the rates.
+
+    Raises:
+        UnsupportedOptimizerError: The variable has no such rate.
+    """
+    if _protocol(leaf, "effective_learning_rate"):
+        return _picked(tf.convert_to_tensor(leaf.effective_learning_rate(variable)), variable, pick)
+    readable(leaf, "effective_learning_rate")
+    ours = isinstance(leaf, Optimizer)
+    dtype = compute_dtype(variable) if ours else keras.backend.standardize_dtype(variable.dtype)
+    state = {
+        name: tf.cast(tf.convert_to_tensor(slot), dtype) for name, slot in slots(leaf, variable)
+    }
+    theta = tf.convert_to_tensor(variable)
+    t = tf.cast(tf.maximum(tf.convert_to_tensor(leaf.iterations), 1), dtype)
+    eta = tf.cast(compat.applied_learning_rate(leaf), dtype)
+    shape = tuple(variable.shape)
+    early = pick is not None and all(tuple(x.shape) in ((), shape) for x in state.values())
+    if early and (leaf.unit == "coordinate" if ours else builtins.is_elementwise(leaf)):
+        # The shape of a variable may be () as well: then there is nothing to pick from.
+        state = {name: _picked(x, variable, pick) for name, x in state.items()}
+        theta, pick = _picked(theta, variable, pick), None
+    rate = leaf.rate(state, t, eta) if ours else builtins.rate(leaf, state, t, eta, theta)
+    return _picked(rate, variable, pick)
+
+
+def _picked(x: tf.Tensor, variable, pick: Pick | None) -> tf.Tensor:
+    return x if pick is None or tuple(x.shape) != tuple(variable.shape) else pick(x)
+
+
+def slots(leaf, variable) -> list[tuple[str, object]]:
+    """State of a variable by name, as it stands: variables, not copies of them."""
+    if _protocol(leaf, "accumulators"):
+        return list(leaf.accumulators(variable).items())
+    if isinstance(leaf, Optimizer):
+        return list(leaf.slots_of(variable).items())
+    kind = builtins.kind_of(leaf)
+    if kind is None:
+        readable(leaf, "accumulators")
+    return list(compat.builtin_slots(leaf, kind, compat.index_of(leaf, variable)).items())
+
+
+def shared_names(leaf) -> frozenset[str]:
+    """Names of the numbers that all variables share, such as Prodigy's ``distance``."""
+    return frozenset(leaf.shared() if isinstance(leaf, Optimizer) else ())
+
+
+def _protocol(optimizer, name: str) -> bool:
+    return callable(getattr(optimizer, name, None))
 
 
 def effective_learning_rate(optimizer: keras.optimizers.Optimizer, variable) -> tf.Tensor:
@@ -45,16 +158,17 @@ def effective_learning_rate(optimizer: keras.optimizers.Optimizer, variable) -> 
     the rate is what the initial state implies.
 
     Args:
-        optimizer: One of tfadaopt's optimizers, built; a ``LossScaleOptimizer`` around one is
-            unwrapped.
+        optimizer: One of tfadaopt's or Keras' optimizers, or one with a method of this name, built;
+            a ``LossScaleOptimizer`` or ``MultiOptimizer`` around it is unwrapped.
         variable: A variable that the optimizer was built for.
 
     Returns:
         A tensor of the variable's shape; float32 for a half-precision variable.
 
     Raises:
-        UnsupportedOptimizerError: The optimizer is not one of tfadaopt's, or sizes no coordinate by
-            itself (``Shampoo`` and ``SOAP``: a matrix acts on the gradient).
+        UnsupportedOptimizerError: The optimizer is of another kind, or sizes no coordinate by
+            itself (``Shampoo``, ``SOAP`` and ``Muon``: a matrix acts on the gradient; Keras'
+            ``Adafactor``: its state does not tell).
         ValueError: It is not built yet, or not for this variable.
 
     Example:
@@ -65,7 +179,8 @@ def effective_learning_rate(optimizer: keras.optimizers.Optimizer, variable) -> 
         >>> tfadaopt.effective_learning_rate(optimizer, w).numpy().tolist()
         [0.5, 0.10000000149011612]
     """
-    rate = broadcastable_rate(readable(optimizer), variable)
+    rate = broadcastable_rate(leaf_of(optimizer, variable), variable)
+    rate = tf.cast(rate, compute_dtype(variable))
     return tf.broadcast_to(rate, tf.shape(tf.convert_to_tensor(variable)))
 
 
@@ -79,8 +194,8 @@ def accumulators(optimizer: keras.optimizers.Optimizer, variable) -> dict[str, t
     Moving averages of the weights by ``use_ema`` and accumulated gradients are not.
 
     Args:
-        optimizer: One of tfadaopt's optimizers, built; a ``LossScaleOptimizer`` around one is
-            unwrapped.
+        optimizer: One of tfadaopt's or Keras' optimizers, or one with a method of this name, built;
+            a ``LossScaleOptimizer`` or ``MultiOptimizer`` around it is unwrapped.
         variable: A variable that the optimizer was built for.
 
     Returns:
@@ -88,7 +203,7 @@ def accumulators(optimizer: keras.optimizers.Optimizer, variable) -> dict[str, t
         variable.
 
     Raises:
-        UnsupportedOptimizerError: The optimizer is not one of tfadaopt's.
+        UnsupportedOptimizerError: The optimizer is of another kind.
         ValueError: It is not built yet, or not for this variable.
 
     Example:
@@ -99,5 +214,10 @@ def accumulators(optimizer: keras.optimizers.Optimizer, variable) -> dict[str, t
         >>> tfadaopt.accumulators(optimizer, w)["momentum"].numpy().tolist()
         [1.0, 2.0]
     """
-    slots = readable(optimizer).slots_of(variable)
-    return {name: tf.identity(slot) for name, slot in slots.items()}
+    dtype = compute_dtype(variable)
+    found = slots(leaf_of(optimizer, variable), variable)
+    half = ("float16", "bfloat16")
+    return {
+        name: tf.cast(x, dtype) if x.dtype.name in half else tf.identity(x)
+        for name, x in ((name, tf.convert_to_tensor(slot)) for name, slot in found)
+    }

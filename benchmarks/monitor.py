@@ -1,0 +1,261 @@
+"""What the monitor costs: one snapshot of ResNet-50, and ``fit`` by preset and interval.
+
+    python benchmarks/monitor.py snapshot [--optimizer Adam] [--repeats 30]
+    python benchmarks/monitor.py fit [--model resnet|cifar|digits] [--pairs 15] [--optimizer Adam]
+    python benchmarks/monitor.py table [--write benchmarks/monitor.md]
+
+``snapshot`` times a snapshot of the 214 variables of ResNet-50 with its write, by preset, against
+``tf.summary.histogram`` of the same tensors, which is what Keras' TensorBoard callback does with
+weights; and counts its bytes. ``fit`` times epochs with and without ``OptimizerMonitor``,
+interleaved, by preset and interval: the median of the ratios, in the manner of Cockpit's paper.
+``table`` does both and writes it all in Markdown.
+"""
+
+import argparse
+import platform
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import tfadaopt
+from tfadaopt import effective
+from tfadaopt.callbacks import AccumulatorMagnitude, EffectiveLearningRate, OptimizerMonitor
+from tfadaopt.callbacks.optimizer_monitor import PRESETS
+from tfadaopt.callbacks.recorder import Recorder, Request, What
+from tfadaopt.callbacks.when import Every
+
+INTERVALS = (1, 4, 16, 64)
+
+
+def optimizer_of(name: str) -> keras.optimizers.Optimizer:
+    """An optimizer of tfadaopt by name; Keras' own with ``keras.`` before it."""
+    owner, _, own = name.rpartition(".")
+    return getattr(keras.optimizers if owner == "keras" else tfadaopt, own)(0.001)
+
+
+# Snapshots
+
+
+def snapshots(optimizer_name: str, repeats: int) -> list[list[str]]:
+    """Rows of the table of snapshots: what, milliseconds, bytes."""
+    model = keras.applications.ResNet50(weights=None, input_shape=(64, 64, 3), classes=10)
+    optimizer = optimizer_of(optimizer_name)
+    model.compile(optimizer)
+    optimizer.build(model.trainable_variables)
+    random = np.random.default_rng(0)
+    for variable in optimizer.variables[2:]:
+        variable.assign(random.lognormal(-8, 2, size=variable.shape).astype("float32"))
+    assert len(model.trainable_variables) == 214
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for preset, quantities in PRESETS.items():
+            for scalars in (0, 32):
+                times, size = timed_snapshot(model, What(quantities), scalars, folder, repeats)
+                name = f"`{preset}`" + ("" if scalars else ", for the tab alone")
+                rows.append([name, f"{statistics.median(times) * 1e3:.1f}", f"{size:,}"])
+        every_statistic = What((PRESETS["standard"][0],))
+        times, size = timed_snapshot(model, every_statistic, 0, folder, repeats)
+        rows.append(
+            ["effective rate, all statistics", f"{statistics.median(times) * 1e3:.1f}", f"{size:,}"]
+        )
+        times, size = histograms(model, folder)
+        name = f"histograms of {optimizer_name}'s rates"
+        rows.append([name, f"{statistics.median(times) * 1e3:,.0f}", f"{size:,}"])
+    return rows
+
+
+def timed_snapshot(model, what: What, scalars: int, folder: str, repeats: int):
+    """Seconds of each of several snapshots with their writes, and the bytes of the last."""
+    log_dir = tempfile.mkdtemp(dir=folder)
+    recorder = Recorder(log_dir)
+    asker = object()
+    recorder.start(asker, model, Request(what, Every(1), scalars))
+    recorder.begin_epoch(asker)
+    steps = model.optimizer.iterations
+    seconds, sizes = [], []
+    for step in range(repeats + 2):
+        began = time.perf_counter()
+        recorder.begin_batch(asker, step)
+        seconds.append(time.perf_counter() - began)
+        steps.assign_add(1)
+        began = time.perf_counter()
+        recorder.end_batch(asker, step)
+        recorder.end_epoch()
+        seconds[-1] += time.perf_counter() - began
+        sizes.append(sum(path.stat().st_size for path in Path(log_dir).rglob("*tfevents*")))
+    recorder.stop(asker)
+    steps.assign(0)
+    return seconds[2:], sizes[-1] - sizes[-2]
+
+
+def histograms(model, folder: str, repeats: int = 3):
+    """Seconds of ``tf.summary.histogram`` of every effective rate, and bytes of one round."""
+    log_dir = tempfile.mkdtemp(dir=folder)
+    writer = tf.summary.create_file_writer(log_dir)
+    seconds, sizes = [], []
+    for step in range(repeats):
+        began = time.perf_counter()
+        with writer.as_default(step=step):
+            for variable in model.trainable_variables:
+                rate = effective.effective_learning_rate(model.optimizer, variable)
+                tf.summary.histogram(variable.path, rate)
+        writer.flush()
+        seconds.append(time.perf_counter() - began)
+        sizes.append(sum(path.stat().st_size for path in Path(log_dir).iterdir()))
+    return seconds[1:], sizes[-1] - sizes[-2]
+
+
+# Training
+
+
+class EpochTimer(keras.callbacks.Callback):
+    """Sums the seconds between the beginning and the end of each epoch."""
+
+    def on_train_begin(self, logs=None):
+        self.seconds = 0.0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._began = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seconds += time.perf_counter() - self._began
+
+
+def resnet() -> tuple[keras.Model, tuple[int, ...], int, int]:
+    """ResNet-50 on small pictures: model, input shape, examples per step, steps per run."""
+    shape = (64, 64, 3)
+    return keras.applications.ResNet50(weights=None, input_shape=shape, classes=10), shape, 16, 4
+
+
+def cifar():
+    """Cockpit's 3C3D: three convolutions and three dense layers on 32 × 32 pictures."""
+    shape = (32, 32, 3)
+    layers = [keras.Input(shape)]
+    for filters, size in ((64, 5), (96, 3), (128, 3)):
+        layers.append(keras.layers.Conv2D(filters, size, activation="relu"))
+        layers.append(keras.layers.MaxPool2D(3, 2, padding="same"))
+    layers.append(keras.layers.Flatten())
+    layers += [keras.layers.Dense(n, activation="relu") for n in (512, 256)]
+    return keras.Sequential([*layers, keras.layers.Dense(10)]), shape, 128, 16
+
+
+def digits():
+    """The CNN of the experiment ``lecture``: steps of a few milliseconds."""
+    from tfadaopt.experiments.models import digits_cnn
+
+    model = digits_cnn()
+    return model, tuple(model.input_shape[1:]), 64, 256
+
+
+MODELS = {"resnet": resnet, "cifar": cifar, "digits": digits}
+
+
+def training(name: str, optimizer_name: str, pairs: int, choices) -> tuple[float, dict]:
+    """Milliseconds of a plain step, and the ratios of each (preset, interval)."""
+    model, shape, batch, steps = MODELS[name]()
+    model.compile(
+        optimizer_of(optimizer_name), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    random = np.random.default_rng(0)
+    x = random.normal(size=(steps * batch, *shape)).astype("float32")
+    y = random.integers(0, 10, size=steps * batch)
+    off = tf.data.Options()
+    off.autotune.enabled = False
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch).cache().with_options(off)
+
+    def fit(callbacks: list) -> float:
+        timer = EpochTimer()
+        # The timer goes round the others: their work at the end of an epoch counts.
+        model.fit(data, callbacks=[*callbacks, timer], shuffle=False, verbose=0)
+        return timer.seconds
+
+    plain, ratios = [], {choice: [] for choice in choices}
+    with tempfile.TemporaryDirectory() as logs:
+        monitors = {}
+        for preset, interval in choices:
+            folder = f"{logs}/{preset}-{interval}"
+            monitors[preset, interval] = monitor_of(preset, folder, interval)
+        fit([])
+        for callbacks in monitors.values():  # Everything is traced before the first pair.
+            fit(callbacks)
+        for number in range(pairs):
+            for choice, callbacks in monitors.items():
+                if number % 2:
+                    without, with_it = fit([]), fit(callbacks)
+                else:
+                    with_it, without = fit(callbacks), fit([])
+                plain.append(without)
+                ratios[choice].append(with_it / without)
+    return statistics.median(plain) / steps * 1e3, ratios
+
+
+def monitor_of(preset: str, folder: str, interval: int) -> list[keras.callbacks.Callback]:
+    """The monitor; ``both`` stands for the two callbacks of the first release."""
+    if preset == "both":
+        return [EffectiveLearningRate(folder, interval), AccumulatorMagnitude(folder, interval)]
+    return [OptimizerMonitor(folder, interval, preset)]
+
+
+def middle(ratios: list[float]) -> str:
+    """Median and, behind it, the middle half."""
+    ordered = sorted(ratios)
+    quarter = len(ordered) // 4
+    low, high = ordered[quarter], ordered[-1 - quarter]
+    return f"{statistics.median(ordered):.3f} ({low:.3f}–{high:.3f})"
+
+
+# Tables
+
+
+def markdown(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def snapshot_table(options) -> str:
+    head = [f"one snapshot of ResNet-50, 214 variables, {options.optimizer}", "ms", "bytes"]
+    return markdown(head, snapshots(options.optimizer, options.repeats))
+
+
+def fit_table(options) -> str:
+    choices = [(p, n) for p in options.presets for n in options.intervals]
+    step, ratios = training(options.model, options.optimizer, options.pairs, choices)
+    head = [f"{options.model}, {options.optimizer}, steps of {step:.0f} ms: every"]
+    head += [str(n) for n in options.intervals]
+    rows = [[f"`{p}`", *(middle(ratios[p, n]) for n in options.intervals)] for p in options.presets]
+    return markdown(head, rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("snapshot", "fit", "table"))
+    parser.add_argument("--optimizer", default="Adam", help="of tfadaopt, or keras.Adam, …")
+    parser.add_argument("--repeats", type=int, default=30, help="snapshots of each kind")
+    parser.add_argument("--model", default="cifar", choices=tuple(MODELS))
+    parser.add_argument("--pairs", type=int, default=9, help="runs of each kind, with and without")
+    parser.add_argument("--presets", nargs="+", default=list(PRESETS), help="also: both")
+    parser.add_argument("--intervals", nargs="+", type=int, default=list(INTERVALS))
+    parser.add_argument("--write", type=Path, help="file for the tables, in Markdown")
+    options = parser.parse_args()
+    tables = []
+    if options.what in ("snapshot", "table"):
+        tables.append(snapshot_table(options))
+    if options.what == "fit":
+        tables.append(fit_table(options))
+    if options.what == "table":
+        for options.model in MODELS:
+            tables.append(fit_table(options))
+    machine = f"{platform.machine()}, TensorFlow {tf.__version__}, no GPU"
+    text = "\n\n".join([*tables, f"Median (middle half) of time with / without. {machine}."])
+    print(text)
+    if options.write:
+        options.write.write_text(f"{text}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

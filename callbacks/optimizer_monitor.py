@@ -1,0 +1,198 @@
+"""Callback: everything worth knowing about an optimizer, for any optimizer, in one line."""
+
+import importlib
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from tfadaopt.callbacks.notebook_file import NotebookFile
+from tfadaopt.callbacks.overview import hparams_summary, layout_summary
+from tfadaopt.callbacks.quantities import (
+    Accumulators,
+    EffectiveRates,
+    GradientNorms,
+    MethodNumbers,
+    Quantity,
+    Updates,
+    WeightNorms,
+)
+from tfadaopt.callbacks.recorder import Request, What
+from tfadaopt.callbacks.state_callback import StateCallback
+from tfadaopt.callbacks.when import When
+
+_STANDARD = (
+    EffectiveRates(required=False),
+    Accumulators(required=False),
+    MethodNumbers(),
+    Updates("update_ratio"),
+)
+PRESETS: dict[str, tuple[Quantity, ...]] = {
+    "light": (
+        EffectiveRates(sampled=True, required=False),
+        Accumulators(required=False, numbers_only=True),
+        MethodNumbers(),
+        Updates("update_ratio", sampled=True),
+    ),
+    "standard": _STANDARD,
+    "full": (*_STANDARD, Updates("update_norm"), WeightNorms(), GradientNorms()),
+}
+
+
+class OptimizerMonitor(StateCallback):
+    r"""See inside any optimizer: effective rates, accumulators and updates of each layer.
+
+    Point TensorBoard at ``log_dir``: the tab "Optimizer" has one picture of all layers for each
+    quantity, "Scalars" the curves, "HParams" the arguments of the run, "Custom Scalars" the layers
+    of each block together, "Text" nothing unless ``StallWarning`` has something to say.
+
+    ============  ===========================================================================
+    preset        what is measured, of each layer
+    ============  ===========================================================================
+    ``light``     effective rate (p05, p50, p95) and update ratio, both from a sample of 256
+                  coordinates: quantiles to 6 % of rank, the ratio mostly to 10 %
+    ``standard``  effective rate and magnitude of each accumulator (mean, min, max, p05, p50,
+                  p95; ``norm`` of accumulators), update ratio: what the callbacks
+                  ``EffectiveLearningRate``, ``AccumulatorMagnitude`` and ``UpdateRatio`` do
+    ``full``      besides: norms of the update ‖Δθ‖, of the weights ‖θ‖, and of the gradient
+                  ‖g‖ where the optimizer's state tells it, so without a second backward pass;
+                  ``tfadaopt.gradients`` says where that is. Not under ``steps_per_execution``
+    ============  ===========================================================================
+
+    In all of them the scheduled rate (``learning_rate``; one per optimizer with
+    ``MultiOptimizer``) and a method's own numbers: ``accumulator/distance/mean`` of Prodigy,
+    ``step_size`` of DoG, ``rectification`` of RAdam, ``accumulator/trust_ratio`` of LARS. An
+    optimizer, or a layer, without an effective rate gets one warning, and its measured update
+    ratio. What is logged is of the step just done; skipped steps log nothing; training is bit for
+    bit what it is without.
+
+    If ``log_dir`` already holds a later step, or a run of other layers, TensorBoard would drop what
+    is there: the run goes to a new folder in it, ``run-2`` and so on, and a warning says so.
+
+    Args:
+        log_dir: Folder of the TensorBoard run, such as ``"logs/adam"``; made where needed.
+        every: Optimizer iterations between two snapshots, ≥ 1, a schedule such as ``LogSpaced()``,
+            or a function of the step that returns a bool. Default 10.
+        preset: ``"light"``, ``"standard"`` or ``"full"``. Default ``"standard"``.
+        include: Regular expressions, searched in the paths of the variables; others are left out.
+            Default none: all.
+        exclude: Regular expressions for variables to leave out. Default none.
+        scalars: Most layers of a quantity with scalars of their own, ≥ 0; where there are more,
+            those that stand out, and the median of all, get them. Default 32.
+        file: File for notebooks, or None: ``.csv`` or ``.parquet`` (with pyarrow installed) with
+            the columns step, quantity, statistic, layer, value; ``.npz`` with
+            ``<quantity>/<statistic>`` [steps, layers], and ``/steps`` and ``/layers`` of each.
+        hparams: Numbers, strings and booleans for the tab "HParams", besides the optimizer's.
+
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: An argument is out of range; or (when training begins) the model is not
+            compiled, or the patterns leave no layer.
+        ImportError: ``file`` needs a package that is not installed.
+        OSError: ``log_dir`` cannot be written to (when training begins).
+
+    Example:
+        >>> import keras, numpy, tempfile
+        >>> from tfadaopt.callbacks import OptimizerMonitor
+        >>> model = keras.Sequential([keras.layers.Input([3]), keras.layers.Dense(1)])
+        >>> model.compile(optimizer="adam", loss="mse")
+        >>> x, y = numpy.ones([32, 3]), numpy.zeros([32, 1])
+        >>> with tempfile.TemporaryDirectory() as logs:
+        ...     monitor = OptimizerMonitor(logs, every=2, exclude=["bias"])
+        ...     history = model.fit(x, y, batch_size=8, verbose=0, callbacks=[monitor])
+    """
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike,
+        every: int | When | Callable[[int], bool] = 10,
+        preset: str = "standard",
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        scalars: int = 32,
+        file: str | os.PathLike | None = None,
+        hparams: Mapping[str, float | str | bool] | None = None,
+    ):
+        super().__init__(log_dir, every)
+        if preset not in PRESETS:
+            raise ValueError(
+                f"OptimizerMonitor: preset={preset!r} is not allowed; give one of "
+                f"{', '.join(map(repr, PRESETS))}."
+            )
+        if not isinstance(scalars, int) or isinstance(scalars, bool):
+            raise TypeError(
+                f"OptimizerMonitor: scalars must be a whole number, but {scalars!r} was received; "
+                "give the most layers that get scalars of their own, such as 32, or 0 for none."
+            )
+        if scalars < 0:
+            raise ValueError(
+                f"OptimizerMonitor: scalars={scalars} is not allowed; give 0 for no layers, or the "
+                "most layers that get scalars of their own, such as 32."
+            )
+        self.preset = preset
+        self.include = _patterns("include", include)
+        self.exclude = _patterns("exclude", exclude)
+        self.scalars = scalars
+        self.file = None if file is None else NotebookFile(file)
+        self.hparams = _hparams(hparams or {})
+
+    def request(self) -> Request:
+        what = What(PRESETS[self.preset], self.include, self.exclude)
+        return Request(
+            what,
+            self.every,
+            scalars=self.scalars,
+            listeners=() if self.file is None else (self.file.add,),
+            prefaces=(
+                lambda layers: hparams_summary(self.model, self.hparams),
+                lambda layers: layout_summary([x.path for x in layers if what.wants(x.path)]),
+            ),
+        )
+
+    def plot(self, **arguments):
+        """Draw what was logged: layers × steps in a Matplotlib figure, for a notebook.
+
+        Args:
+            **arguments: As ``tfadaopt.callbacks.picture.plot`` takes them.
+
+        Returns:
+            The figure.
+        """
+        picture = importlib.import_module("tfadaopt.callbacks.picture")  # Matplotlib is an extra
+        return picture.plot(self.log_dir, **arguments)
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        if self.file is not None:
+            self.file.save()
+
+    def on_train_end(self, logs=None):
+        super().on_train_end(logs)
+        if self.file is not None:
+            self.file.close()
+
+
+def _patterns(name: str, given: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(given, str) or not all(isinstance(pattern, str) for pattern in given):
+        raise TypeError(
+            f"OptimizerMonitor: {name} takes a list of regular expressions, but {given!r} was "
+            'received; give ["kernel"], for example.'
+        )
+    for pattern in given:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(
+                f"OptimizerMonitor: {name}={pattern!r} is no regular expression ({error}). It is "
+                'searched in paths such as "conv2d/kernel"; write "\\\\." for a dot.'
+            ) from error
+    return tuple(given)
+
+
+def _hparams(given: Mapping) -> dict:
+    for name, value in given.items():
+        if not isinstance(value, int | float | str | bool):
+            raise TypeError(
+                f"OptimizerMonitor: hparams[{name!r}] is {value!r} ({type(value).__name__}); "
+                "TensorBoard shows numbers, strings and booleans."
+            )
+    return dict(given)

@@ -1,0 +1,280 @@
+"""What to measure: for each quantity, the series of all layers."""
+
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from tfadaopt import compat, effective, gradients
+from tfadaopt.callbacks.measure import (
+    ALL,
+    SMALL_SAMPLE,
+    SPREAD,
+    STATISTICS,
+    VALUE,
+    Series,
+    sample,
+)
+from tfadaopt.optimizers.base import UnsupportedOptimizerError
+from tfadaopt.optimizers.first import UPDATES
+
+RATE = "effective_learning_rate"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A variable that is trained.
+
+    Attributes:
+        path: Its path, with a number where two have the same.
+        variable: The variable itself.
+        optimizer: What holds its state: one of ``effective.leaves``.
+    """
+
+    path: str
+    variable: object
+    optimizer: object
+
+
+@dataclass(frozen=True)
+class View:
+    """What there is to be measured.
+
+    Attributes:
+        layers: Variables that are trained.
+        steps_per_execution: Steps between two looks of a callback.
+    """
+
+    layers: tuple[Layer, ...]
+    steps_per_execution: int = 1
+
+
+# What is compared decides whether a traced snapshot is used again: frozen dataclasses.
+Quantity = Callable[[View], list[Series]]
+
+
+def layers_of(optimizer, variables: Sequence) -> list[Layer]:
+    """The layers of variables that an optimizer, or one inside it, was built for."""
+    seen: Counter[str] = Counter()
+    found = []
+    for variable in variables:
+        path = compat.path_of(variable)
+        seen[path] += 1
+        name = path if seen[path] == 1 else f"{path}#{seen[path]}"
+        for leaf in effective.leaves(optimizer):
+            if leaf.built and compat.index_of(leaf, variable) is not None:
+                found.append(Layer(name, variable, leaf))
+                break
+    return found
+
+
+@dataclass(frozen=True)
+class EffectiveRates:
+    """Effective learning rate of each layer.
+
+    Attributes:
+        sampled: Whether quantiles of a sample do, whose rates alone are computed.
+        required: Whether a layer without such a rate is an error; else it is left out, and told.
+    """
+
+    sampled: bool = False
+    required: bool = True
+
+    def __call__(self, view: View) -> list[Series]:
+        found, missing = [], {}
+        for layer in view.layers:
+            if not self.required and (why := _no_rate(layer)):
+                missing.setdefault(why, []).append(layer.path)
+                continue
+            pick = _small_sample if self.sampled else None
+            found.append(
+                Series(
+                    quantity=RATE,
+                    layer=layer.path,
+                    read=lambda _, layer=layer, pick=pick: effective.broadcastable_rate(
+                        layer.optimizer, layer.variable, pick
+                    ),
+                    statistics=SPREAD if self.sampled else STATISTICS,
+                    sampled=self.sampled,
+                )
+            )
+        for why, paths in missing.items():
+            warnings.warn(
+                f"{len(paths)} of {len(view.layers)} variables (such as {paths[0]}) have no "
+                f"effective learning rate: {why} What is logged of them is the update ratio, "
+                "‖Δθ‖/‖θ‖, as measured.",
+                stacklevel=2,
+            )
+        return found
+
+
+def _small_sample(x: tf.Tensor) -> tf.Tensor:
+    return sample(tf.reshape(x, [-1]), SMALL_SAMPLE)
+
+
+def _no_rate(layer: Layer) -> str | None:
+    """Why a layer has no effective rate, or None: it has one."""
+    try:
+        # A trace computes nothing.
+        tf.function(
+            lambda: effective.broadcastable_rate(layer.optimizer, layer.variable), autograph=False
+        ).get_concrete_function()
+    except UnsupportedOptimizerError as error:
+        return str(error)
+    return None
+
+
+@dataclass(frozen=True)
+class Accumulators:
+    """Magnitude of each slot of each layer; numbers that all layers share come once.
+
+    Attributes:
+        required: Whether an optimizer that tells no accumulators is an error.
+        numbers_only: Whether only numbers that are no counters are wanted, such as a trust ratio.
+    """
+
+    required: bool = True
+    numbers_only: bool = False
+
+    def __call__(self, view: View) -> list[Series]:
+        series = {}
+        for layer in view.layers:
+            try:
+                slots = effective.slots(layer.optimizer, layer.variable)
+            except UnsupportedOptimizerError:
+                if self.required:
+                    raise
+                continue
+            shared = effective.shared_names(layer.optimizer)
+            for name, state in slots:
+                number = name in shared or tuple(state.shape) == () != tuple(layer.variable.shape)
+                if self.numbers_only and (not number or name in UPDATES):
+                    continue
+                quantity, path = f"accumulator/{name}", None if name in shared else layer.path
+                series[quantity, path] = Series(
+                    quantity=quantity,
+                    layer=path,
+                    read=lambda _, s=state: tf.abs(tf.convert_to_tensor(s)),
+                    statistics=("mean",) if number else ALL,
+                )
+        return list(series.values())
+
+
+@dataclass(frozen=True)
+class MethodNumbers:
+    """What a method knows besides: RAdam's rectification; the one rate of DoG, DoWG, AdaGradNorm.
+
+    Tags ``rectification`` and ``step_size``.
+    """
+
+    def __call__(self, view: View) -> list[Series]:
+        found = {}
+        for layer in view.layers:
+            leaf = layer.optimizer
+            if hasattr(leaf, "rectification"):
+                found["rectification"] = lambda _, leaf=leaf: leaf.rectification(
+                    tf.maximum(tf.convert_to_tensor(leaf.iterations), 1)
+                )
+            if effective.shared_names(leaf) and "step_size" not in found:
+
+                def rate(_, layer=layer):
+                    return effective.broadcastable_rate(layer.optimizer, layer.variable)
+
+                one = tf.function(lambda: rate(None), autograph=False).get_concrete_function()
+                if tuple(one.output_shapes) == () != tuple(layer.variable.shape):
+                    found["step_size"] = rate
+        return [Series(name, None, read, VALUE) for name, read in found.items()]
+
+
+@dataclass(frozen=True)
+class Updates:
+    """What a step did to the weights of each layer, from copies of them before it and after it.
+
+    Under ``steps_per_execution``, what all steps of one execution did. Weight decay is in it.
+
+    Attributes:
+        quantity: ``update_ratio``, ‖Δθ‖/‖θ‖ with θ from before the step, or from after it where it
+            was 0; or ``update_norm``, ‖Δθ‖.
+        sampled: Whether an estimate from a sample of the coordinates does.
+    """
+
+    quantity: str
+    sampled: bool = False
+
+    def __call__(self, view: View) -> list[Series]:
+        found = []
+        for layer in view.layers:
+            key = ("sampled weights" if self.sampled else "weights", layer.path)
+
+            def weights(variable=layer.variable):
+                theta = tf.convert_to_tensor(variable)
+                return _small_sample(theta) if self.sampled else theta
+
+            def read(before, key=key, weights=weights):
+                old, new = (_wide(x) for x in (before[key], weights()))
+                moved = _norm(new - old)
+                if self.quantity == "update_norm":
+                    return moved
+                size = _norm(old)
+                size = tf.where(tf.equal(size, 0), _norm(new), size)
+                return tf.math.divide_no_nan(moved, size)
+
+            kept = {key: weights}
+            found.append(Series(self.quantity, layer.path, read, VALUE, kept, self.sampled))
+        return found
+
+
+@dataclass(frozen=True)
+class WeightNorms:
+    """Euclidean norm of each layer's weights."""
+
+    def __call__(self, view: View) -> list[Series]:
+        return [
+            Series(
+                "weight_norm",
+                layer.path,
+                lambda _, v=layer.variable: _norm(_wide(tf.convert_to_tensor(v))),
+                VALUE,
+            )
+            for layer in view.layers
+        ]
+
+
+@dataclass(frozen=True)
+class GradientNorms:
+    """Euclidean norm of each layer's gradient, where the optimizer's state tells it.
+
+    ``tfadaopt.gradients`` says where that is. Not under ``steps_per_execution``: what several steps
+    did to the state does not tell the gradient of one.
+    """
+
+    def __call__(self, view: View) -> list[Series]:
+        if view.steps_per_execution > 1:
+            return []
+        found = []
+        for layer in view.layers:
+            told = gradients.source(layer.optimizer, layer.variable)
+            if told is None:
+                continue
+            slot = dict(effective.slots(layer.optimizer, layer.variable))[told.slot]
+            key = ("slot", layer.path, told.slot)
+
+            def value(slot=slot):
+                return tf.convert_to_tensor(slot)
+
+            def read(before, key=key, value=value, told=told, leaf=layer.optimizer):
+                return told.norm(before[key], value(), lambda: compat.applied_learning_rate(leaf))
+
+            found.append(Series("gradient_norm", layer.path, read, VALUE, {key: value}))
+        return found
+
+
+def _wide(x: tf.Tensor) -> tf.Tensor:
+    return tf.cast(x, "float32") if x.dtype.size < 4 else x
+
+
+def _norm(x: tf.Tensor) -> tf.Tensor:
+    # One pass through memory; a square and its sum would be three.
+    return tf.sqrt(2 * tf.nn.l2_loss(x))

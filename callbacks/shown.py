@@ -1,0 +1,77 @@
+"""Which layers go to TensorBoard as scalars: a chart for each of hundreds would help nobody."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfadaopt.callbacks.measure import Series, Taken
+
+# What a layer is ranked by, the first that there is.
+_RANKED_BY = ("value", "norm", "p50", "mean")
+
+
+class Shown:
+    """Chooses the scalars of one callback.
+
+    Up to ``most`` layers, all of a quantity are shown, with all their statistics. Of more, those
+    that stand out, with one statistic: half of them the smallest and half the largest at the first
+    snapshot, of half as many; room is left for others that come to be extreme. A layer that was
+    shown once stays, so that its curve has no gaps. The median over all layers is there in any case
+    where not all are shown, as ``optimizer/<quantity>/median``.
+
+    Args:
+        most: Number of layers, ≥ 0; None shows all.
+    """
+
+    def __init__(self, most: int | None):
+        self._most = most
+        self._chosen: dict[str, set[str]] = {}
+
+    def scalars(self, taken: Taken, series: Sequence[Series]) -> dict[str, float]:
+        """Numbers by tag, of a snapshot that has these series."""
+        by_quantity: dict[str, list[Series]] = {}
+        found: list[Series] = []
+        for s in series:
+            if s.layer is None:
+                found.append(s)  # One number for all layers is no crowd.
+            else:
+                by_quantity.setdefault(s.quantity, []).append(s)
+        medians, ranked = {}, {}
+        for quantity, members in by_quantity.items():
+            if self._most is None or len(members) <= self._most:
+                found += members
+                continue
+            statistic = next(name for name in _RANKED_BY if name in members[0].statistics)
+            if (quantity, statistic) not in taken.tables:
+                continue  # It could not be measured this time.
+            layers, values = taken.tables[quantity, statistic]
+            own = {s.layer for s in members}
+            if len(own) < len(layers):
+                keep = [i for i, layer in enumerate(layers) if layer in own]
+                layers, values = [layers[i] for i in keep], values[keep]
+            medians[f"optimizer/{quantity}/median"] = _median(values)
+            if not self._most:
+                continue
+            chosen = self._choose(quantity, layers, values)
+            name = "" if statistic == "value" else f"/{statistic}"
+            ranked |= {
+                f"{quantity}/{layer}{name}": float(value)
+                for layer, value in zip(layers, values, strict=True)
+                if layer in chosen
+            }
+        return {**taken.values(found), **medians, **ranked}
+
+    def _choose(self, quantity: str, layers: Sequence[str], values: np.ndarray) -> set[str]:
+        chosen = self._chosen.setdefault(quantity, set())
+        ends = max(1, self._most // 4)
+        if len(chosen) < self._most:
+            order = np.argsort(values)  # NaN last: the worst of the large
+            for i in [*order[:ends], *order[-ends:]]:
+                if len(chosen) < self._most:
+                    chosen.add(layers[i])
+        return chosen
+
+
+def _median(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if known.size else float("nan")

@@ -1,0 +1,58 @@
+"""What a stall warning says: marks of several layers put together in a few sentences."""
+
+from collections.abc import Mapping, Sequence
+
+KINDS = {
+    "nan": "not finite",
+    "exploding": "exploding",
+    "dead": "without gradient",
+    "below_resolution": "below the resolution of its weights",
+    "saturated": "with a saturated accumulator",
+    "stalled": "stalled",
+}
+_MOST_NAMED = 6
+
+
+def together(marks: Sequence) -> list[tuple[Mapping, list[str]]]:
+    """Marks that say the same, of several layers: one of them, and the layers."""
+    groups: dict[tuple, tuple[Mapping, list[str]]] = {}
+    for mark in marks:
+        about = mark if isinstance(mark, Mapping) else mark.as_dict()
+        key = about["kind"], about["since"], about["cause"], about["advice"]
+        groups.setdefault(key, (about, []))[1].append(about["layer"] or "all layers")
+    return sorted(groups.values(), key=lambda group: list(KINDS).index(group[0]["kind"]))
+
+
+def as_text(step: int, marks: Sequence) -> str:
+    """What is new at a step, for a console.
+
+    Args:
+        step: Optimizer iterations.
+        marks: Marks, or what is logged of them.
+    """
+    groups = together(marks)
+    lines = [f"StallWarning, step {step}: {_headline(groups)}."]
+    for mark, layers in groups:
+        lines += [
+            f"  {KINDS[mark['kind']]} since step {mark['since']}: {named(layers)}",
+            f"  cause: {mark['cause']}",
+            f"  try:   {mark['advice']}",
+        ]
+    return "\n".join(lines)
+
+
+def named(layers: Sequence[str], most: int = _MOST_NAMED) -> str:
+    """Names of layers, the first few of many."""
+    rest = len(layers) - most
+    return ", ".join(layers[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _headline(groups) -> str:
+    counts: dict[str, int] = {}
+    for mark, layers in groups:
+        counts[mark["kind"]] = counts.get(mark["kind"], 0) + len(layers)
+    told = [
+        f"{count} {'layer is' if count == 1 else 'layers are'} {KINDS[kind]}"
+        for kind, count in counts.items()
+    ]
+    return ", ".join(told).replace("of its", "of their" if sum(counts.values()) > 1 else "of its")

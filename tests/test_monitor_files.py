@@ -1,0 +1,369 @@
+"""What a run leaves behind: events as TensorBoard reads them, files for notebooks, folders."""
+
+import csv
+import hashlib
+import importlib.util
+import json
+import re
+
+import keras
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_TENSOR
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.hparams import plugin_data_pb2
+
+import tfadaopt
+from tfadaopt.callbacks import AccumulatorMagnitude, OptimizerMonitor, UpdateRatio
+from tfadaopt.callbacks.measure import VALUE, Series, Taken
+from tfadaopt.callbacks.overview import block_of
+from tfadaopt.callbacks.shown import Shown
+from tfadaopt.callbacks.where import EventWriter, tensor_tag
+
+from . import events, logged
+
+X, Y = (np.random.default_rng(0).normal(size=(20, n)).astype("float32") for n in (4, 1))
+
+
+def make_model(optimizer=None, names=("hidden", "outputs")):
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((4,))
+    hidden = keras.layers.Dense(5, activation="tanh", name=names[0])(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(1, name=names[1])(hidden), name="net")
+    model.compile(optimizer or tfadaopt.Adam(0.01), "mse", run_eagerly=True)
+    return model
+
+
+def fit(model, *callbacks, epochs=1):
+    model.fit(
+        X, Y, batch_size=4, epochs=epochs, verbose=0, shuffle=False, callbacks=list(callbacks)
+    )
+
+
+# The format
+
+
+def test_layers_are_told_once_per_file_and_hashed_into_the_tag(tmp_path):
+    model, monitor = make_model(), OptimizerMonitor(tmp_path, 1)
+    fit(model, monitor)
+    fit(model, monitor)
+    paths = [v.path for v in model.trainable_variables]
+    digest = hashlib.sha256(json.dumps(paths).encode()).hexdigest()[:8]
+    told = logged.tensors(tmp_path)
+    assert {t.tag for t in told} >= {
+        f"optimizer/update_ratio/value@{digest}",
+        f"optimizer/effective_learning_rate/p50@{digest}",
+        f"optimizer/accumulator/velocity/norm@{digest}",
+    }
+    for tag in {t.tag for t in told}:
+        of_tag = [(t.step, t.has_metadata) for t in told if t.tag == tag]
+        assert [step for step, _ in of_tag] == list(range(1, 11))
+        assert [step for step, has in of_tag if has] == [1, 6]  # the first of each file
+    contents = [
+        (json.loads(v.metadata.plugin_data.content), v.metadata.data_class)
+        for event in logged.raw(tmp_path)
+        for v in event.summary.value
+        if v.tag.startswith("optimizer/update_ratio") and v.HasField("metadata")
+    ]
+    about = {"version": 1, "quantity": "update_ratio", "statistic": "value", "optimizer": "Adam"}
+    assert contents == [({**about, "layers": paths}, DATA_CLASS_TENSOR)] * 2
+
+
+def test_tensorboard_reads_the_tensors(tmp_path):
+    model = make_model()
+    fit(model, OptimizerMonitor(tmp_path, 2), epochs=2)
+    reader = EventAccumulator(str(tmp_path), size_guidance={"tensors": 0, "scalars": 0})
+    reader.Reload()
+    tags = {told.tag for told in logged.tensors(tmp_path)}
+    assert tags <= set(reader.Tags()["tensors"])
+    assert set(reader.PluginTagToContent("tfadaopt")) == tags
+    for told in logged.tensors(tmp_path):
+        (point,) = [p for p in reader.Tensors(told.tag) if p.step == told.step]
+        numbers = np.frombuffer(point.tensor_proto.tensor_content, "<f4")
+        np.testing.assert_array_equal(numbers, np.array(list(told.numbers.values()), "float32"))
+
+
+def test_a_snapshot_of_214_layers_is_small(tmp_path):
+    """4 statistics for the tab: 3424 bytes of numbers, and at most 576 of all else."""
+    layers = tuple(f"conv{i}_block1_1_conv/kernel" for i in range(214))
+    names = ("p05", "p50", "p95")
+    tables = {("effective_learning_rate", n): (layers, np.ones(214, "float32")) for n in names}
+    tables["update_ratio", "value"] = (layers, np.ones(214, "float32"))
+    writer = EventWriter(tmp_path)
+    sizes = []
+    for step in range(1, 5):
+        writer.write(step, {}, tables)
+        writer.flush()
+        sizes.append(sum(path.stat().st_size for path in events.files(tmp_path)))
+    writer.close()
+    assert np.diff(sizes).max() <= 4000
+    assert sizes[0] > 4 * len(json.dumps(layers))
+
+
+def test_marks_are_told_as_json_and_in_words(tmp_path):
+    writer = EventWriter(tmp_path)
+    nan = {
+        "layer": None,
+        "kind": "nan",
+        "quantity": "update_ratio",
+        "since": 3,
+        "cause": "It blew.",
+    }
+    dead = {"layer": "a/kernel", "kind": "dead", "quantity": "update_ratio", "since": 4}
+    writer.write(5, {"learning_rate": 1.0})
+    writer.write(6, {}, marks=[nan, dead])
+    writer.write(7, {}, marks=[dead])
+    writer.close()
+    told = logged.strings(tmp_path, "optimizer/marks")
+    assert [(step, list(map(json.loads, texts))) for step, texts in told] == [
+        (6, [nan, dead]),
+        (7, [dead]),
+    ]
+    assert logged.strings(tmp_path, "optimizer/stall_warning")[0] == (
+        6,
+        ["**The model**: nan since step 3. It blew.", "**a/kernel**: dead since step 4."],
+    )
+    reader = EventAccumulator(str(tmp_path), size_guidance={"tensors": 0})
+    reader.Reload()
+    assert set(reader.PluginTagToContent("text")) == {"optimizer/stall_warning"}
+    assert json.loads(reader.PluginTagToContent("tfadaopt")["optimizer/marks"]) == {
+        "version": 1,
+        "marks": True,
+    }
+
+
+# Other tabs
+
+
+def values_of(folder, plugin):
+    return [
+        value
+        for event in logged.raw(folder)
+        for value in event.summary.value
+        if value.metadata.plugin_data.plugin_name == plugin
+    ]
+
+
+def test_row_in_hparams(tmp_path):
+    monitor = OptimizerMonitor(tmp_path, 1, hparams={"augmented": True, "note": "first"})
+    model = make_model(tfadaopt.Adam(0.25, beta_1=0.5))
+    fit(model, monitor)
+    fit(model, monitor)
+    (value,) = values_of(tmp_path, "hparams")  # once, although there were two fits
+    content = value.metadata.plugin_data.content
+    row = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
+    assert row["optimizer"].string_value == "Adam"
+    assert row["learning_rate"].number_value == 0.25
+    assert row["beta_1"].number_value == 0.5
+    assert row["parameters"].number_value == 31
+    assert row["model"].string_value == "net"
+    assert row["augmented"].bool_value
+    assert row["note"].string_value == "first"
+
+
+def test_layout_of_custom_scalars_finds_the_scalars_of_each_block(tmp_path):
+    fit(make_model(names=("conv2_block1_1_conv", "head")), OptimizerMonitor(tmp_path, 5))
+    (value,) = values_of(tmp_path, "custom_scalars")
+    layout = layout_pb2.Layout.FromString(value.tensor.string_val[0])
+    assert [category.title for category in layout.category] == ["conv2_block1", "head"]
+    tags = events.tags(tmp_path)
+    charts = {chart.title: chart.multiline.tag for chart in layout.category[0].chart}
+    found = {
+        title: sorted(t for t in tags if any(re.match(pattern, t) for pattern in patterns))
+        for title, patterns in charts.items()
+    }
+    names = ["conv2_block1_1_conv/bias", "conv2_block1_1_conv/kernel"]
+    assert found["update ratio"] == [f"update_ratio/{n}" for n in names]
+    assert found["effective learning rate, median"] == [
+        f"effective_learning_rate/{n}/p50" for n in names
+    ]
+    assert len(found["accumulators, median"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "block"),
+    [
+        ("conv2_block1_1_conv/kernel", "conv2_block1"),
+        ("stage3b_conv/kernel", "stage3b"),
+        ("encoder/layer_0/dense/kernel", "encoder"),
+        ("dense_1/bias", "dense_1"),
+        ("kernel", "kernel"),
+    ],
+)
+def test_blocks(path, block):
+    assert block_of(path) == block
+
+
+# Scalars of many layers
+
+
+def snapshot(numbers):
+    """A snapshot of one quantity with these numbers, one per layer."""
+    layers = tuple(f"layer{i}" for i in range(len(numbers)))
+    flat = np.array([0, 1, *numbers], "float32")
+    at = {("update_ratio", layer, "value"): i + 2 for i, layer in enumerate(layers)}
+    tables = {("update_ratio", "value"): (layers, np.arange(len(layers)) + 2)}
+    series = [Series("update_ratio", layer, lambda _: None, VALUE) for layer in layers]
+    return Taken(flat, [], tables, at, set()), series
+
+
+def test_all_layers_have_scalars_while_they_are_few():
+    taken, series = snapshot([3.0, 1.0, 2.0])
+    for most in (None, 3):
+        found = Shown(most).scalars(taken, series)
+        assert found == {f"update_ratio/layer{i}": x for i, x in enumerate([3, 1, 2])}
+
+
+def test_of_many_layers_those_that_stand_out_have_scalars():
+    """And stay shown, so that their curves have no gaps; others join while there is room."""
+    shown = Shown(4)
+    numbers = np.linspace(1, 2, 100)
+    found = shown.scalars(*snapshot(numbers))
+    median = "optimizer/update_ratio/median"
+    assert set(found) == {"update_ratio/layer0", "update_ratio/layer99", median}
+    assert found[median] == pytest.approx(1.5)
+    numbers[50], numbers[60], numbers[70] = 0.1, 9.0, np.nan
+    found = shown.scalars(*snapshot(numbers))
+    assert found["update_ratio/layer0"] == 1.0
+    assert set(found) - {median} == {f"update_ratio/layer{i}" for i in (0, 99, 50, 70)}
+    assert np.isnan(found["update_ratio/layer70"])
+    numbers[:] = 1.0
+    numbers[3] = 5.0
+    assert len(shown.scalars(*snapshot(numbers))) == 5
+    assert set(Shown(0).scalars(*snapshot(numbers))) == {median}
+
+
+def test_monitor_of_many_layers(tmp_path):
+    keras.utils.set_random_seed(3)
+    layers = [keras.layers.Dense(3, name=f"dense{i}") for i in range(20)]
+    model = keras.Sequential([keras.Input([4]), *layers, keras.layers.Dense(1)])
+    model.compile(tfadaopt.SGD(0.01), "mse", run_eagerly=True)
+    fit(model, OptimizerMonitor(tmp_path, 1, scalars=8))
+    tags = events.tags(tmp_path)
+    charts = [tag for tag in tags if tag.startswith("update_ratio/")]
+    assert 4 <= len(charts) <= 8
+    assert "optimizer/effective_learning_rate/median" in tags
+    assert len(logged.curves(tmp_path)["update_ratio", "value"][1]) == 42
+
+
+# Files for notebooks
+
+
+@pytest.mark.parametrize("ending", ["csv", "npz", "parquet"])
+def test_file_for_notebooks_has_what_the_tab_has(ending, tmp_path):
+    if ending == "parquet" and importlib.util.find_spec("pyarrow") is None:
+        with pytest.raises(ImportError, match="pip install pyarrow"):
+            OptimizerMonitor(tmp_path / "logs", file=tmp_path / "run.parquet")
+        return
+    file = tmp_path / "deep" / f"run.{ending}"
+    monitor, model = OptimizerMonitor(tmp_path / "logs", 2, file=file), make_model()
+    fit(model, monitor, epochs=2)
+    fit(model, monitor, epochs=2)  # goes on, also in the file
+    curves = logged.curves(tmp_path / "logs")
+    expected = {
+        (step, *key, layer): np.float32(number)
+        for key, of_step in curves.items()
+        for step, numbers in of_step.items()
+        for layer, number in numbers.items()
+    }
+    assert {key[0] for key in expected} == set(range(2, 21, 2))
+    assert read_back(file) == expected
+
+
+def read_back(file):
+    if file.suffix == ".npz":
+        arrays = np.load(file)
+        names = [name for name in arrays if not name.endswith(("/steps", "/layers"))]
+        return {
+            (int(step), *name.rsplit("/", 1), str(layer)): arrays[name][i, j]
+            for name in names
+            for i, step in enumerate(arrays[f"{name}/steps"])
+            for j, layer in enumerate(arrays[f"{name}/layers"])
+        }
+    if file.suffix == ".csv":
+        with file.open(newline="", encoding="utf-8") as rows:
+            found = list(csv.DictReader(rows))
+    else:
+        found = importlib.import_module("pyarrow.parquet").read_table(file).to_pylist()
+    keys = "quantity", "statistic", "layer"
+    return {
+        (int(row["step"]), *(row[k] for k in keys)): np.float32(float(row["value"]))
+        for row in found
+    }
+
+
+# Folders
+
+
+def test_a_run_that_begins_again_does_not_make_the_first_one_vanish(tmp_path):
+    fit(make_model(), OptimizerMonitor(tmp_path, 1), epochs=2)
+    before = logged.curves(tmp_path)
+    monitor = OptimizerMonitor(tmp_path, 1)
+    with pytest.warns(UserWarning, match=r"holds step 10, .*from step 0.*run-2"):
+        fit(make_model(), monitor)
+    assert monitor.run_dir == str(tmp_path / "run-2")
+    assert list(logged.curves(tmp_path / "run-2")["update_ratio", "value"]) == [1, 2, 3, 4, 5]
+    with pytest.warns(UserWarning, match=r"run-3"):
+        fit(make_model(), OptimizerMonitor(tmp_path, 1))
+    reader = EventAccumulator(str(tmp_path), size_guidance={"tensors": 0})
+    reader.Reload()
+    for tag in {tensor_tag("update_ratio", "value", tuple(before["update_ratio", "value"][1]))}:
+        assert [point.step for point in reader.Tensors(tag)] == list(range(1, 11))
+
+
+def test_a_resume_before_the_last_step_gets_a_folder(tmp_path):
+    model = make_model()
+    fit(model, UpdateRatio(tmp_path, 1))
+    model.save(tmp_path / "model.keras")
+    fit(model, UpdateRatio(tmp_path, 1))  # to step 10, and lost
+    model = keras.saving.load_model(tmp_path / "model.keras")
+    model.compile(model.optimizer, "mse", run_eagerly=True)
+    with pytest.warns(UserWarning, match=r"holds step 10.*from step 5"):
+        fit(model, UpdateRatio(tmp_path, 1))
+    assert list(logged.curves(tmp_path / "run-2")["update_ratio", "value"]) == [6, 7, 8, 9, 10]
+
+
+def test_other_layers_get_a_folder_of_their_own(tmp_path):
+    """Although the step goes on; layers that are frozen or not are no others."""
+    model = make_model()
+    fit(model, UpdateRatio(tmp_path, 1))
+    other = make_model(names=("a", "b"))
+    other.optimizer.build(other.trainable_variables)
+    other.optimizer.iterations.assign(20)
+    with pytest.warns(UserWarning, match="holds a run of other layers"):
+        fit(other, UpdateRatio(tmp_path, 1))
+    assert events.steps(tmp_path / "run-2") == [21, 22, 23, 24, 25]
+    model.get_layer("hidden").trainable = False
+    model.compile(model.optimizer, "mse", run_eagerly=True)
+    fit(model, UpdateRatio(tmp_path, 1))
+    steps = logged.curves(tmp_path)["update_ratio", "value"]
+    assert set(steps[5]) > set(steps[6]) == {"outputs/kernel", "outputs/bias"}
+
+
+def test_a_second_fit_goes_on_in_the_same_folder(tmp_path):
+    model = make_model()
+    for _ in range(2):
+        fit(model, UpdateRatio(tmp_path, 1))
+    assert events.steps(tmp_path) == list(range(1, 11))
+    assert {path.parent for path in events.files(tmp_path)} == {tmp_path}
+
+
+def test_events_of_others_are_not_taken_for_ours(tmp_path):
+    """Keras' TensorBoard callback counts epochs, in files of its own."""
+    model = make_model()
+    fit(model, keras.callbacks.TensorBoard(tmp_path), epochs=3)
+    other = make_model()
+    fit(other, UpdateRatio(tmp_path / "train", 1))
+    assert not (tmp_path / "train" / "run-2").exists()
+
+
+def test_a_damaged_file_does_not_stop_training(tmp_path):
+    """Its end is missing, as after a crash: what is whole of it counts."""
+    model = make_model()
+    fit(model, AccumulatorMagnitude(tmp_path, 1))
+    (path,) = events.files(tmp_path)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) - 7])
+    with pytest.warns(UserWarning, match="holds step 4"):
+        fit(make_model(), AccumulatorMagnitude(tmp_path, 1))
