@@ -83,11 +83,16 @@ class EffectiveRates:
     required: bool = True
 
     def __call__(self, view: View) -> list[Series]:
-        found, missing = [], {}
+        found, missing, known = [], {}, {}
         for layer in view.layers:
-            if not self.required and (why := _no_rate(layer)):
-                missing.setdefault(why, []).append(layer.path)
-                continue
+            if not self.required:
+                alike = None if effective.varies(layer.optimizer) else id(layer.optimizer)
+                why = known[alike] if alike in known else _no_rate(layer)
+                if alike is not None:
+                    known[alike] = why
+                if why:
+                    missing.setdefault(why, []).append(layer.path)
+                    continue
             pick = _small_sample if self.sampled else None
             found.append(
                 Series(

@@ -256,7 +256,7 @@ def under(strategy, folder) -> dict:
     files = events.files(folder) if Path(folder).exists() else []
     ratios = same_ratios(folder, weights) if files else []
     rates = logged.curves(folder)["effective_learning_rate", "p50"] if files else {}
-    last = {path: x for path, x in (rates.get(12) or {}).items()}
+    last = rates.get(12, {})
     for v in model.trainable_variables if files else ():
         rate = np.median(tfadaopt.effective_learning_rate(model.optimizer, v).numpy())
         assert last[v.path] == pytest.approx(rate, rel=1e-5)
