@@ -29,7 +29,8 @@ from tfadaopt.callbacks.optimizer_monitor import PRESETS
 from tfadaopt.callbacks.recorder import Recorder, Request, What
 from tfadaopt.callbacks.when import Every
 
-INTERVALS = (1, 4, 16, 64)
+# Divisors of the steps of a run: each run has the same number of snapshots.
+INTERVALS = (1, 2, 5, 10)
 
 
 def optimizer_of(name: str) -> keras.optimizers.Optimizer:
@@ -129,7 +130,7 @@ class EpochTimer(keras.callbacks.Callback):
 def resnet() -> tuple[keras.Model, tuple[int, ...], int, int]:
     """ResNet-50 on small pictures: model, input shape, examples per step, steps per run."""
     shape = (64, 64, 3)
-    return keras.applications.ResNet50(weights=None, input_shape=shape, classes=10), shape, 16, 4
+    return keras.applications.ResNet50(weights=None, input_shape=shape, classes=10), shape, 8, 10
 
 
 def cifar():
@@ -141,7 +142,7 @@ def cifar():
         layers.append(keras.layers.MaxPool2D(3, 2, padding="same"))
     layers.append(keras.layers.Flatten())
     layers += [keras.layers.Dense(n, activation="relu") for n in (512, 256)]
-    return keras.Sequential([*layers, keras.layers.Dense(10)]), shape, 128, 16
+    return keras.Sequential([*layers, keras.layers.Dense(10)]), shape, 128, 20
 
 
 def digits():
@@ -149,7 +150,7 @@ def digits():
     from tfadaopt.experiments.models import digits_cnn
 
     model = digits_cnn()
-    return model, tuple(model.input_shape[1:]), 64, 256
+    return model, tuple(model.input_shape[1:]), 64, 200
 
 
 MODELS = {"resnet": resnet, "cifar": cifar, "digits": digits}

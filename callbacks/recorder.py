@@ -147,6 +147,7 @@ class Recorder:
         if request.what.reads:
             for leaf in effective.leaves(model.optimizer):
                 effective.readable(leaf, request.what.reads)
+        _check(type(callback).__name__, request.what, model.trainable_variables)
         optimizer = effective.unwrapped(model.optimizer)
         if optimizer is not self._optimizer:
             self._optimizer = optimizer
@@ -160,10 +161,9 @@ class Recorder:
         step = self._seen // self._per_update
         if self._records and self._writer is None:
             self._open(step)
-        self._asked[callback] = request
         if optimizer.built:
             self._find_layers()
-            self._check_layers(callback, request.what)
+        self._asked[callback] = request
         self._due[callback] = request.when.next_after(step)
 
     def begin_epoch(self, callback: object) -> None:
@@ -292,16 +292,6 @@ class Recorder:
         self._snapshots.clear()
         self._shown.clear()
 
-    def _check_layers(self, callback: object, what: What) -> None:
-        if (what.include or what.exclude) and not any(what.wants(x.path) for x in self._layers):
-            del self._asked[callback]
-            paths = ", ".join(layer.path for layer in self._layers[:20])
-            raise ValueError(
-                f"{type(callback).__name__}: include={list(what.include)} and "
-                f"exclude={list(what.exclude)} leave no variable of the model. The patterns are "
-                f"searched in the paths of what is trained, such as: {paths}."
-            )
-
     def _snapshot(self, askers: Iterable[object]) -> Snapshot:
         whats = frozenset(self._asked[asker].what for asker in askers)
         if whats not in self._snapshots:
@@ -326,6 +316,16 @@ class Recorder:
         steps = getattr(self._model, "steps_per_execution", 1) or 1
         view = View(tuple(x for x in self._layers if what.wants(x.path)), steps)
         return [series for quantity in what.quantities for series in quantity(view)]
+
+
+def _check(owner: str, what: What, variables: Iterable) -> None:
+    paths = [compat.path_of(v) for v in variables]
+    if paths and not any(what.wants(path) for path in paths):
+        raise ValueError(
+            f"{owner}: include={list(what.include)} and exclude={list(what.exclude)} leave no "
+            "variable of the model. The patterns are searched in the paths of what is trained, "
+            f"such as: {', '.join(paths[:20])}."
+        )
 
 
 def _rates(leaves: list) -> dict[str, Callable[[], tf.Tensor]]:

@@ -30,13 +30,15 @@ X, Y = (np.random.default_rng(0).normal(size=(20, n)).astype("float32") for n in
 BATCH = 4
 
 
-def make_model(optimizer, start="glorot_uniform", **compile_arguments):
+def make_model(optimizer, start="glorot_uniform"):
     keras.utils.set_random_seed(3)
     inputs = keras.Input((4,))
     dense = functools.partial(keras.layers.Dense, kernel_initializer=start)
     hidden = dense(5, activation="tanh", name="hidden")(inputs)
     model = keras.Model(inputs, dense(1, name="outputs")(hidden))
-    model.compile(optimizer, "mse", **{"run_eagerly": True, **compile_arguments})
+    model.compile(optimizer, "mse", run_eagerly=True)
+    # A step that is not compiled beforehand builds it, and weights from before it would be missing.
+    model.optimizer.build(model.trainable_variables)
     return model
 
 

@@ -32,6 +32,7 @@ def make_model(optimizer=None, names=("hidden", "outputs")):
     hidden = keras.layers.Dense(5, activation="tanh", name=names[0])(inputs)
     model = keras.Model(inputs, keras.layers.Dense(1, name=names[1])(hidden), name="net")
     model.compile(optimizer or tfadaopt.Adam(0.01), "mse", run_eagerly=True)
+    model.optimizer.build(model.trainable_variables)
     return model
 
 
@@ -239,6 +240,7 @@ def test_monitor_of_many_layers(tmp_path):
     layers = [keras.layers.Dense(3, name=f"dense{i}") for i in range(20)]
     model = keras.Sequential([keras.Input([4]), *layers, keras.layers.Dense(1)])
     model.compile(tfadaopt.SGD(0.01), "mse", run_eagerly=True)
+    model.optimizer.build(model.trainable_variables)
     fit(model, OptimizerMonitor(tmp_path, 1, scalars=8))
     tags = events.tags(tmp_path)
     charts = [tag for tag in tags if tag.startswith("update_ratio/")]
@@ -329,7 +331,6 @@ def test_other_layers_get_a_folder_of_their_own(tmp_path):
     model = make_model()
     fit(model, UpdateRatio(tmp_path, 1))
     other = make_model(names=("a", "b"))
-    other.optimizer.build(other.trainable_variables)
     other.optimizer.iterations.assign(20)
     with pytest.warns(UserWarning, match="holds a run of other layers"):
         fit(other, UpdateRatio(tmp_path, 1))
