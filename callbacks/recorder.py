@@ -41,7 +41,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tfadaopt import compat, effective
 from tfadaopt.callbacks.folder import free_for, held
 from tfadaopt.callbacks.measure import Before, Series, Snapshot
-from tfadaopt.callbacks.quantities import Layer, Quantity, View, layers_of
+from tfadaopt.callbacks.quantities import Layer, Quantity, View, layers_of, paths_of, weights_before
 from tfadaopt.callbacks.shown import Shown
 from tfadaopt.callbacks.when import When
 from tfadaopt.callbacks.where import EventWriter, Tables
@@ -187,7 +187,9 @@ class Recorder:
         self._before = {}
         steps = getattr(self._model, "steps_per_execution", 1) or 1
         due = self._due_at((self._seen_at(batch + steps - 1)) // self._per_update)
-        if due and self._optimizer.built:
+        if due and not self._optimizer.built:  # Keras builds it in the first step.
+            self._before = weights_before(self._model.trainable_variables)
+        elif due:
             self._find_layers(again=False)
             self._before = self._snapshot(due).capture()
 
@@ -232,9 +234,8 @@ class Recorder:
             self._close()
 
     def _open(self, step: int) -> None:
-        built = self._optimizer.built
-        layers = layers_of(self._optimizer, self._model.trainable_variables) if built else ()
-        self.run_dir = free_for(self._log_dir, step, frozenset(layer.path for layer in layers))
+        paths = frozenset(paths_of(self._model.trainable_variables))
+        self.run_dir = free_for(self._log_dir, step, paths)
         self._prefaced = None if held(self.run_dir).last_step >= 0 else set()
         self._writer = EventWriter(self.run_dir, _method_name(self._optimizer))
 
@@ -318,8 +319,8 @@ class Recorder:
         return [series for quantity in what.quantities for series in quantity(view)]
 
 
-def _check(owner: str, what: What, variables: Iterable) -> None:
-    paths = [compat.path_of(v) for v in variables]
+def _check(owner: str, what: What, variables: list) -> None:
+    paths = paths_of(variables)
     if paths and not any(what.wants(path) for path in paths):
         raise ValueError(
             f"{owner}: include={list(what.include)} and exclude={list(what.exclude)} leave no "

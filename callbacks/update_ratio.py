@@ -18,8 +18,7 @@ class UpdateRatio(StateCallback):
     The weights from before a step are kept only around the steps that are due, on the device: as
     much memory as the weights take. Under ``steps_per_execution=k``, callbacks see every k-th step
     only, and the ratio spans the k steps of one execution. Where gradients accumulate, it is of
-    the update. Where the first step builds the optimizer (a model without an input shape, or
-    ``run_eagerly=True``), there is no ratio of that step.
+    the update. A model that is built by its first batch has no ratio of its first step.
 
     Step axis, sharing of a ``log_dir`` and what skipped steps do are as with
     ``EffectiveLearningRate``; the same numbers go to TensorBoard's tab "Optimizer".

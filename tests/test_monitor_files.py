@@ -32,7 +32,6 @@ def make_model(optimizer=None, names=("hidden", "outputs")):
     hidden = keras.layers.Dense(5, activation="tanh", name=names[0])(inputs)
     model = keras.Model(inputs, keras.layers.Dense(1, name=names[1])(hidden), name="net")
     model.compile(optimizer or tfadaopt.Adam(0.01), "mse", run_eagerly=True)
-    model.optimizer.build(model.trainable_variables)
     return model
 
 
@@ -240,7 +239,6 @@ def test_monitor_of_many_layers(tmp_path):
     layers = [keras.layers.Dense(3, name=f"dense{i}") for i in range(20)]
     model = keras.Sequential([keras.Input([4]), *layers, keras.layers.Dense(1)])
     model.compile(tfadaopt.SGD(0.01), "mse", run_eagerly=True)
-    model.optimizer.build(model.trainable_variables)
     fit(model, OptimizerMonitor(tmp_path, 1, scalars=8))
     tags = events.tags(tmp_path)
     charts = [tag for tag in tags if tag.startswith("update_ratio/")]

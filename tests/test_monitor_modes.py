@@ -37,8 +37,6 @@ def make_model(optimizer, policy=None, **compile_arguments):
     outputs = keras.layers.Dense(1, name="outputs", dtype=policy)(hidden)
     model = keras.Model(inputs, outputs)
     model.compile(optimizer, "mse", **compile_arguments)
-    if compile_arguments.get("run_eagerly"):
-        model.optimizer.build(model.trainable_variables)
     return model
 
 

@@ -20,6 +20,7 @@ import tensorflow as tf
 from tfadaopt import builtins, compat
 from tfadaopt.catalog import METHODS
 from tfadaopt.optimizers.base import Optimizer, UnsupportedOptimizerError, compute_dtype
+from tfadaopt.optimizers.matrices import no_rate
 
 RATE = "effective_learning_rate"
 ACCUMULATORS = "accumulators"
@@ -49,9 +50,15 @@ def readable(optimizer: keras.optimizers.Optimizer, what: str | None = None) -> 
         what: ``effective_learning_rate`` or ``accumulators``, or None if either will do.
 
     Raises:
-        UnsupportedOptimizerError: It is of no kind that can be read.
+        UnsupportedOptimizerError: It is of no kind that can be read, or has no effective rates.
     """
-    if isinstance(optimizer, Optimizer) or builtins.kind_of(optimizer) is not None:
+    if isinstance(optimizer, Optimizer):
+        if what == RATE and type(optimizer) in (m.cls for m in METHODS if not m.has_rate):
+            raise no_rate(type(optimizer).__name__)
+        return
+    if builtins.kind_of(optimizer) is not None:
+        if what == RATE:
+            builtins.check(optimizer)
         return
     wanted = (RATE, ACCUMULATORS) if what is None else (what,)
     if any(_protocol(optimizer, name) for name in wanted):
