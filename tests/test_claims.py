@@ -1,6 +1,7 @@
 """Claims: the engine, the statistics, the frame, and each finding's numbers against theory."""
 
 import ast
+import concurrent.futures.process
 import json
 import math
 import sys
@@ -237,7 +238,7 @@ def test_listing_shows_each_sentence_without_tensorflow():
 
 
 class OneByOne:
-    """Runs cells in this process, as an executor of one job would."""
+    """Runs cells in this process, as an executor of one job would; a cell may kill it."""
 
     def __init__(self, jobs, log):
         pass
@@ -247,6 +248,8 @@ class OneByOne:
             try:
                 work(cell)
                 yield cell, None
+            except concurrent.futures.process.BrokenProcessPool:
+                raise
             except Exception as error:
                 yield cell, error
 
@@ -310,6 +313,26 @@ def test_a_failure_is_shown_in_its_place_the_rest_runs_and_a_rerun_goes_on(
     assert Store(tmp_path).describe()["finished"]
 
 
+def test_a_process_that_dies_takes_no_other_claim_along(
+    claims_of_the_test, tmp_path, monkeypatch, capsys
+):
+    calls, _ = claims_of_the_test
+    compute = trial.compute
+
+    def dies(cell, config, folder):
+        if cell["claim"] == "claim-raises":
+            raise concurrent.futures.process.BrokenProcessPool("killed")
+        compute(cell, config, folder)
+
+    monkeypatch.setattr(trial, "compute", dies)
+    monkeypatch.setattr(registry, "entries", lambda e=registry.entries(): e[::-1])
+    assert tfadaopt_run(monkeypatch, "run", "claims", "--out", tmp_path) == 1
+    assert "Its process died" in capsys.readouterr().err
+    assert len(calls) == 1
+    finished = {result.name: result.finding is not None for result in trial.read_results(tmp_path)}
+    assert finished == {"claim-counts": True, "claim-raises": False}
+
+
 def test_a_claim_can_be_tried_alone(claims_of_the_test, tmp_path, monkeypatch, capsys):
     assert tfadaopt_run(monkeypatch, "run", "claim-counts", "--out", tmp_path) == 0
     (result,) = trial.read_results(tmp_path)
@@ -323,7 +346,7 @@ def test_what_was_interrupted_is_told_in_its_place(claims_of_the_test, tmp_path)
     trial.compute(trial.cell_of("claim-counts", config), config, tmp_path)
     counted, missing = trial.read_results(tmp_path)
     assert counted.finding is not None
-    assert "same command" in missing.error
+    assert "interrupted" in missing.error
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import json
 import shlex
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -56,20 +57,40 @@ def run(
     cells = [cell_of(name, config) for name in names]
     missing = [cell for cell in cells if not store.has(cell)]
     progress("Claims on trial", len(cells) - len(missing), len(cells))
-    executor = LocalExecutor(jobs, log=folder / "worker.log")
     work = functools.partial(compute, config=config, folder=folder)
-    complete = False
+    complete, log = False, folder / "worker.log"
+
+    def note(cell: Cell, error: Exception | None) -> None:
+        missing.remove(cell)
+        if error is not None:
+            failures.append((cell, error))
+        progress("Claims on trial", len(cells) - len(missing), len(cells))
+
     try:
-        for done, (cell, error) in enumerate(executor.map_unordered(work, missing), start=1):
-            if error is not None:
-                failures.append((cell, error))
-            progress("Claims on trial", len(cells) - len(missing) + done, len(cells))
+        for cell, error in _attempt(work, missing, jobs, log):
+            note(cell, error)
+        # Where a process died, it took those beside it along: what is left is tried one by one.
+        for cell in list(missing):
+            died = ChildProcessError(f"Its process died; see {log}. Was there enough memory?")
+            note(cell, next((error for _, error in _attempt(work, [cell], 1, log)), died))
         complete = not failures
     finally:
-        executor.close()
         store.finish(time.monotonic() - began, complete)
     write_report(folder)
     return failures
+
+
+def _attempt(
+    work: Callable[[Cell], None], cells: Sequence[Cell], jobs: int, log: Path
+) -> Iterator[tuple[Cell, Exception | None]]:
+    """Yield each cell that was tried with its exception; none any more once a process has died."""
+    executor = LocalExecutor(jobs, log=log)
+    try:
+        yield from executor.map_unordered(work, list(cells))
+    except BrokenProcessPool:
+        return
+    finally:
+        executor.close()
 
 
 def compute(cell: Cell, config: Claims, folder: Path) -> None:
@@ -154,7 +175,7 @@ def read_results(folder: Path) -> tuple[Result, ...]:
         elif failure.exists():
             results.append(Result.from_json(failure.read_text(encoding="utf-8")))
         else:
-            error = "Not finished: the same command goes on here (see also worker.log)."
+            error = "Not finished: interrupted, or its process died (worker.log says more)."
             results.append(result_of(entry, None, config, None, error, 0.0))
     return tuple(results)
 
