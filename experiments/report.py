@@ -1,7 +1,5 @@
 """The report of a run: one self-contained page, and its figures as files."""
 
-import base64
-import io
 import json
 import shlex
 import warnings
@@ -10,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -18,6 +15,7 @@ from scipy import stats
 
 from tfadaopt.catalog import METHODS
 from tfadaopt.experiments import figures
+from tfadaopt.experiments.look import Styles, data_uri, save, styles
 
 TABLES = ("results", "chosen", "layers", "trajectories", "surfaces")
 LOWEST = {"ravine": 0.0, "rotated ravine": 0.0, "saddle": -0.25}
@@ -48,7 +46,7 @@ def write_report(folder: Path) -> Path:
     """
     run, tables, contours = _read(folder)
     methods = run["settings"]["methods"]
-    look = figures.styles(methods)
+    look = styles(methods)
     page = jinja2.Environment(
         loader=jinja2.PackageLoader("tfadaopt.experiments", "."),
         autoescape=True,
@@ -169,7 +167,7 @@ def draw(
     folder: Path,
     tables: Mapping[str, pd.DataFrame],
     contours: Mapping[str, np.ndarray],
-    look: figures.Styles,
+    look: Styles,
 ) -> dict[str, Picture]:
     """Draw all figures for which there are data, keep them as files, and return them by name."""
     folder.mkdir(exist_ok=True)
@@ -178,7 +176,7 @@ def draw(
     pictures = {}
 
     def keep(name: str, alt: str, figure: Figure) -> None:
-        pictures[name] = Picture(name, alt, _save(figure, folder / name))
+        pictures[name] = Picture(name, alt, data_uri(save(figure, folder / name)))
 
     if (results.phase == "final").any():
         alt = f"Validation accuracy and loss by epoch for {names}, with bands over seeds."
@@ -225,15 +223,6 @@ def _read(folder: Path) -> tuple[dict, dict[str, pd.DataFrame], Mapping[str, np.
     with np.load(folder / "contours.npz") as arrays:
         contours = dict(arrays)
     return json.loads((folder / "run.json").read_text(encoding="utf-8")), tables, contours
-
-
-def _save(figure: Figure, path: Path) -> str:
-    # A fixed salt and no date: the same data give the same bytes.
-    with mpl.rc_context({"svg.hashsalt": "tfadaopt"}):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    path.with_suffix(".svg").write_bytes(buffer.getvalue())
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _number(value: float | None, digits: int = 3) -> str:
