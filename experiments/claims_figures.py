@@ -1,5 +1,6 @@
 """Draw the figures of claims: from data (lines, contours, bars) to Matplotlib, all in one style."""
 
+import difflib
 import re
 from collections.abc import Sequence
 
@@ -7,21 +8,25 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from tfadaopt.experiments.claims.claim import Bars, Contours, Lines, Series
 
 from tfadaopt.catalog import METHODS
 from tfadaopt.experiments import look
+from tfadaopt.experiments.claims.claim import Bars, Contours, Lines, Series, Trajectory
+from tfadaopt.experiments.pages import exact
 
 # Compact, so that letters stay readable where the picture is as narrow as a phone.
 _WIDTH, _HEIGHT = 4.9, 3.0
 _LINE_OF_LEGEND = 0.19
 # A path's later steps lie on top of each other, and would fill the file.
 STEPS_DRAWN = 400
-# Beyond these bounds a logarithmic axis shows nothing but how far something diverged or vanished.
-_DECADES_ABOVE, _DECADES_BELOW = 6, 18
+# A logarithmic axis of more decades shows nothing but how far something diverged or vanished; it is
+# cut to what lies around the values that the lines begin with.
+_MOST_DECADES = 24
+_DECADES_ABOVE, _DECADES_BELOW = 4, 18
 _MOST_POINTS = 500
 _FEW_POINTS = 40
 _NUMBER = re.compile(r"[-−+]?[\d.]+(?:e[-−+]?\d+)?")
+_THEORY = {"linestyle": (0, (1, 1.4)), "linewidth": 2.0, "zorder": 3}
 _DASHES = ("-", (0, (6, 1.5)), (0, (2.5, 1.2)), (0, (4, 1.2, 1, 1.2)))
 # Places in look.STYLES of the methods that most figures show, and other names of methods.
 _PLACES = {"SGD": 0, "Momentum": 1, "Nesterov": 5, "Adagrad": 2, "RMSprop": 3, "Adam": 4}
@@ -41,24 +46,29 @@ def draw(data: Lines | Contours | Bars) -> Figure:
 
 
 def lines(data: Lines) -> Figure:
-    """Measured lines with their bands, and dashed what theory predicts for them."""
-    labels = [series.label for series in data.series]
+    """Measured lines with their bands, and dotted what theory predicts for them."""
+    styles, theory = _styles(data.series)
+    labels = [s.label for s in data.series if s.label not in theory]
+    if theory:
+        labels.append("theory")
     figure, axes = _figure(labels)
-    styles = _styles(data.series)
-    for i, series in enumerate(data.series):
+    for i, (series, style) in enumerate(zip(data.series, styles, strict=True)):
         x, y, low, high = _thinned(series, data.x_log)
         if series.style == "theory":
-            axes.plot(x, y, label=series.label, **styles[i])
+            axes.plot(x, y, label=None if series.label in theory else series.label, **style)
             continue
-        few = len(x) <= _FEW_POINTS
         # Where there are many points, markers are spread evenly, each line's a little further on.
-        every = None if few else (0.02 + 0.021 * (i % 6), 0.14)
-        axes.plot(x, y, label=series.label, **styles[i], markersize=3.6, markevery=every)
+        every = None if len(x) <= _FEW_POINTS else (0.02 + 0.021 * (i % 6), 0.14)
+        axes.plot(x, y, label=series.label, **style, markersize=3.6, markevery=every)
         if len(low) and len(high):
-            axes.fill_between(x, low, high, color=styles[i]["color"], alpha=0.16, linewidth=0)
+            axes.fill_between(x, low, high, color=style["color"], alpha=0.16, linewidth=0)
+    if theory:
+        axes.plot([], [], label="theory", **_THEORY | {"color": look.SOFT})
     axes.set(xlabel=data.x_label, ylabel=data.y_label)
-    _scale(axes, "x", data.x_log, [])
-    _scale(axes, "y", data.y_log, [s.y for s in data.series])
+    if data.x_log:
+        axes.set_xscale("log", nonpositive="mask")
+    if data.y_log:
+        _logarithmic(axes, [s.y for s in data.series])
     _legend(figure, axes, labels)
     return figure
 
@@ -69,27 +79,17 @@ def contours(data: Contours) -> Figure:
     figure, axes = _figure(labels, extra_height=0.7)
     x, y, f = (np.asarray(values) for values in (data.x, data.y, data.f))
     axes.contour(x, y, f, levels=_levels(f, data.f_log), colors=look.FAINT, linewidths=0.8)
-    styles = look.styles(labels) if len(set(labels)) == len(labels) else None
-    for i, path in enumerate(data.paths):
-        style = styles[path.label] if styles else look.styles(range(i + 1))[i]
-        px, py = seen(data, i)
+    for i, (path, style) in enumerate(zip(data.paths, measured_styles(labels), strict=True)):
+        px, py = seen(path, data)
         if not len(px):
             continue
-        many = len(px) > _FEW_POINTS
-        axes.plot(
-            *(px, py),
-            label=path.label,
-            **style,
-            markersize=3 if not many else 2.6,
-            markevery=(0.0, 0.035) if many else None,
-            linewidth=1.3,
-            zorder=3,
-        )
-        axes.plot(
-            *(px[-1:], py[-1:]),
-            **{"color": style["color"], "marker": "*", "markersize": 11, "zorder": 4},
-            **{"markeredgecolor": look.PAPER, "markeredgewidth": 0.6},
-        )
+        every = (0.0, 0.035) if len(px) > _FEW_POINTS else None
+        group = {"gid": f"path-{i}"}
+        drawn = {"markersize": 2.8, "markevery": every, "linewidth": 1.3, "zorder": 3}
+        axes.plot(px, py, label=path.label, **style, **drawn, **group)
+        star = {"color": style["color"], "marker": "*", "markersize": 11, "zorder": 4}
+        star |= {"markeredgecolor": look.PAPER, "markeredgewidth": 0.6}
+        axes.plot(px[-1:], py[-1:], **star, **group)
     for start in dict.fromkeys((p.x[0], p.y[0]) for p in data.paths if len(p.x)):
         ring = {"marker": "o", "markersize": 9, "fillstyle": "none", "color": look.INK}
         axes.plot(*start, **ring, zorder=5)
@@ -101,57 +101,62 @@ def contours(data: Contours) -> Figure:
 
 
 def bars(data: Bars) -> Figure:
-    """A bar each, with its value and its interval; a line where theory puts it."""
-    height = 0.32 * len(data.labels) + 0.75
-    with_theory = any(np.isfinite(data.theory)) if len(data.theory) else False
-    figure = Figure(figsize=(_WIDTH, height + 0.2 * with_theory), layout="constrained")
+    """A bar each (on a logarithmic axis, which has no zero, a dot), its interval, its theory."""
+    values, rows = np.asarray(data.values), np.arange(len(data.values))
+    low, high, theory = (
+        np.asarray(ends if len(ends) else np.full(len(values), np.nan))
+        for ends in (data.low, data.high, data.theory)
+    )
+    with_theory = bool(np.isfinite(theory).any())
+    height = 0.3 * len(rows) + 0.75 + _LINE_OF_LEGEND * with_theory
+    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
     axes = figure.subplots()
-    values = np.asarray(data.values)
-    there = np.isfinite(values)
-    rows = np.arange(len(values))
-    axes.barh(rows[there], values[there], height=0.62, color=look.STYLES[1][0], alpha=0.85)
-    if len(data.low) and len(data.high):
-        low, high = np.asarray(data.low), np.asarray(data.high)
-        error = np.abs(np.stack([values - low, high - values]))[:, there]
-        axes.errorbar(
-            values[there], rows[there], xerr=error, fmt="none", ecolor=look.INK, capsize=2.5
+    colour = look.STYLES[1][0]
+    if data.y_log:
+        axes.set_xscale("log", nonpositive="mask")
+        axes.plot(values, rows, linestyle="none", marker="s", markersize=6.5, color=colour)
+        axes.hlines(
+            rows, 0, 1, color=look.FAINT, linewidth=0.5, transform=axes.get_yaxis_transform()
         )
+    else:
+        axes.barh(rows, np.where(np.isfinite(values), values, 0), height=0.6, color=colour)
+        axes.axvline(0, color=look.SOFT, linewidth=0.8)
+    error = np.abs(np.stack([values - low, high - values]))
+    axes.errorbar(values, rows, xerr=error, fmt="none", ecolor=look.INK, capsize=2.5, zorder=4)
     if with_theory:
-        for row, predicted in zip(rows, data.theory, strict=True):
-            if np.isfinite(predicted):
-                mark = {"color": look.STYLES[2][0], "linewidth": 2.2, "solid_capstyle": "butt"}
-                label = None if axes.get_legend_handles_labels()[1] else "theory"
-                axes.plot([predicted] * 2, [row - 0.42, row + 0.42], label=label, **mark)
-    ends = [np.nanmax([v, *_at(data.high, i)]) for i, v in enumerate(values)]
-    _scale(axes, "x", data.y_log, [data.values, data.theory, data.high])
-    for row, value, end in zip(rows, values, ends, strict=True):
-        text = f"{value:.3g}" if np.isfinite(value) else "never" if value > 0 else "none"
-        at = end if np.isfinite(value) else axes.get_xlim()[0]
-        offset = {"textcoords": "offset points", "xytext": (4, 0), "va": "center"}
-        axes.annotate(text, (at, row), **offset, fontsize="small")
+        mark = {"marker": "|", "markersize": 17, "markeredgewidth": 2.4, "linestyle": "none"}
+        axes.plot(theory, rows, label="theory", color=look.STYLES[2][0], **mark, zorder=3)
+    axes.margins(x=0.16)
+    axes.autoscale_view()
+    for row, value in zip(rows, values, strict=True):
+        ends = [v for v in (value, high[row], theory[row]) if np.isfinite(v)]
+        text = exact(value, 3) if not np.isnan(value) else "none"
+        at = max([*ends, 0.0] if not data.y_log else ends, default=axes.get_xlim()[0])
+        if not np.isfinite(value):
+            at = axes.get_xlim()[0]
+        place = {"textcoords": "offset points", "xytext": (7, 0), "va": "center"}
+        axes.annotate(text, (at, row), **place, fontsize="small")
     axes.set_yticks(rows, data.labels)
     axes.tick_params(axis="y", length=0)
     axes.grid(False, axis="y")
-    axes.invert_yaxis()
-    axes.margins(x=0.14)
+    axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.set_xlabel(data.y_label)
     if with_theory:
         look.legend_below(figure, axes)
     return figure
 
 
-def seen(data: Contours, path: int) -> tuple[np.ndarray, np.ndarray]:
+def seen(path: Trajectory, data: Contours) -> tuple[np.ndarray, np.ndarray]:
     """Return the part of a path that is drawn: up to where it leaves for good, or ends."""
-    x, y = np.asarray(data.paths[path].x), np.asarray(data.paths[path].y)
-    broken = ~(np.isfinite(x) & np.isfinite(y))
-    end = int(np.argmax(broken)) if broken.any() else len(x)
-    # Far outside, the line that leads there is enough.
-    spans = np.ptp(data.x), np.ptp(data.y)
-    far = (np.abs(x[:end] - np.mean(data.x)) > 50 * spans[0]) | (
-        np.abs(y[:end] - np.mean(data.y)) > 50 * spans[1]
-    )
-    end = min(end, int(np.argmax(far)) + 1 if far.any() else end, STEPS_DRAWN)
-    return x[:end], y[:end]
+    points = np.column_stack([path.x, path.y])
+    middle = np.array([np.mean(data.x), np.mean(data.y)])
+    span = np.array([np.ptp(data.x), np.ptp(data.y)])
+    # Far outside, the line that leads there is enough; NaN is no nearer.
+    gone = np.flatnonzero(~(np.abs(points - middle) < 50 * span).all(axis=1))
+    end = len(points)
+    if len(gone):
+        end = gone[0] + bool(np.isfinite(points[gone[0]]).all())
+    return tuple(points[: min(end, STEPS_DRAWN)].T)
 
 
 def _figure(labels: Sequence[str], extra_height: float = 0.0) -> tuple[Figure, Axes]:
@@ -171,20 +176,40 @@ def _legend(figure: Figure, axes: Axes, labels: Sequence[str]) -> None:
         look.legend_below(figure, axes, _legend_columns(labels))
 
 
-def _styles(series: Sequence[Series]) -> list[dict]:
-    """Return a style per series: theory is dotted, in the colour of what it predicts."""
+def _styles(series: Sequence[Series]) -> tuple[list[dict], set[str]]:
+    """Return a style per series, and the labels of those that the legend sums up as theory.
+
+    What theory predicts is dotted, in the colour of what it predicts. Where that is plain from the
+    labels for several lines, one entry is enough for them.
+    """
     measured = [s.label for s in series if s.style == "measured"]
-    given = iter(measured_styles(measured))
-    by_label = dict(zip(measured, measured_styles(measured), strict=True))
-    styles = []
+    given = dict(zip(measured, measured_styles(measured), strict=True))
+    styles, partnered = [], set()
     for s in series:
         if s.style == "measured":
-            styles.append(next(given))
+            styles.append(given[s.label])
             continue
-        partner = next((m for m in sorted(measured, key=len, reverse=True) if m in s.label), None)
-        colour = by_label[partner]["color"] if partner else look.SOFT
-        styles.append({"color": colour, "linestyle": (0, (1, 1.4)), "linewidth": 1.8, "zorder": 3})
-    return styles
+        partner = _partner(s.label, measured)
+        colour = given[partner]["color"] if partner else look.SOFT
+        styles.append(_THEORY | {"color": colour})
+        if partner:
+            partnered.add(s.label)
+    return styles, partnered if len(partnered) > 1 else set()
+
+
+def _partner(label: str, measured: Sequence[str]) -> str | None:
+    """Return the measured line that a line of theory is about: what its label shares most with."""
+    if len(measured) == 1:
+        return measured[0]
+
+    def shared(other: str) -> int:
+        matcher = difflib.SequenceMatcher(None, label, other, autojunk=False)
+        return matcher.find_longest_match().size
+
+    ranked = sorted(measured, key=shared, reverse=True)
+    if not ranked or shared(ranked[0]) < 3 or shared(ranked[0]) == shared(ranked[1]):
+        return None
+    return ranked[0]
 
 
 def measured_styles(labels: Sequence[str]) -> list[dict]:
@@ -251,20 +276,14 @@ def _levels(f: np.ndarray, by_ratio: bool) -> np.ndarray:
     )
 
 
-def _scale(axes: Axes, which: str, logarithmic: bool, values: Sequence[Sequence[float]]) -> None:
-    """Set an axis' scale, and leave out of its range how far something diverged or vanished."""
-    if not logarithmic:
-        return
-    getattr(axes, f"set_{which}scale")("log", nonpositive="mask")
-    all_values = np.concatenate([np.ravel(v) for v in values]) if values else np.empty(0)
-    positive = all_values[np.isfinite(all_values) & (all_values > 0)]
-    if not len(positive):
-        return
-    middle = np.median(np.log10(positive))
-    set_limits, limits = getattr(axes, f"set_{which}lim"), getattr(axes, f"get_{which}lim")()
-    low, high = np.log10(limits)
-    set_limits(10 ** max(low, middle - _DECADES_BELOW), 10 ** min(high, middle + _DECADES_ABOVE))
-
-
-def _at(values: Sequence[float], i: int) -> list[float]:
-    return [values[i]] if len(values) else []
+def _logarithmic(axes: Axes, lines: Sequence[Sequence[float]]) -> None:
+    """Make the vertical axis logarithmic, and cut what goes far beyond where the lines begin."""
+    axes.set_yscale("log", nonpositive="mask")
+    positive = [y[np.isfinite(y) & (y > 0)] for y in map(np.asarray, lines)]
+    positive = [np.log10(y) for y in positive if len(y)]
+    if positive and np.ptp(np.concatenate(positive)) > _MOST_DECADES:
+        begin = np.median([y[0] for y in positive])
+        low, high = np.log10(axes.get_ylim())
+        axes.set_ylim(
+            10 ** max(low, begin - _DECADES_BELOW), 10 ** min(high, begin + _DECADES_ABOVE)
+        )

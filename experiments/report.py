@@ -4,10 +4,8 @@ import json
 import shlex
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,20 +14,12 @@ from scipy import stats
 from tfadaopt.catalog import METHODS
 from tfadaopt.experiments import figures
 from tfadaopt.experiments.look import Styles, data_uri, save, styles
+from tfadaopt.experiments.pages import Picture, short, template
 
 TABLES = ("results", "chosen", "layers", "trajectories", "surfaces")
 LOWEST = {"ravine": 0.0, "rotated ravine": 0.0, "saddle": -0.25}
 # The accumulator that sizes or carries each method's step.
 _SLOTS = ("accumulator", "velocity", "momentum")
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure of the report, with what a screen reader says of it."""
-
-    name: str
-    alt: str
-    source: str
 
 
 def write_report(folder: Path) -> Path:
@@ -47,14 +37,7 @@ def write_report(folder: Path) -> Path:
     run, tables, contours = _read(folder)
     methods = run["settings"]["methods"]
     look = styles(methods)
-    page = jinja2.Environment(
-        loader=jinja2.PackageLoader("tfadaopt.experiments", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    ).get_template("report.html.j2")
-    html = page.render(
+    html = template("report.html.j2").render(
         run=run,
         missing=missing(run["settings"], tables),
         rules={record.name: record.rule for record in METHODS},
@@ -64,7 +47,7 @@ def write_report(folder: Path) -> Path:
         stories=[story for method in methods if (story := describe(method, tables))],
         pictures=draw(folder / "figures", tables, contours, look),
         tensorboard=f"tensorboard --logdir {shlex.quote(str(folder / 'logs'))}",
-        number=_number,
+        number=short,
     )
     path = folder / "report.html"
     path.write_text(html, encoding="utf-8")
@@ -223,9 +206,3 @@ def _read(folder: Path) -> tuple[dict, dict[str, pd.DataFrame], Mapping[str, np.
     with np.load(folder / "contours.npz") as arrays:
         contours = dict(arrays)
     return json.loads((folder / "run.json").read_text(encoding="utf-8")), tables, contours
-
-
-def _number(value: float | None, digits: int = 3) -> str:
-    if value is None or not np.isfinite(value):
-        return "—"
-    return f"{value:.{digits}g}"
