@@ -27,6 +27,10 @@ errors = Console(stderr=True)
 
 INTERRUPTED = 130
 
+Animate = Annotated[
+    bool, typer.Option("--animate", help="Claims: let the reader play the paths, step by step.")
+]
+
 
 @app.command("list")
 def list_all(
@@ -75,9 +79,12 @@ def run_experiment(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes; default: one per processor.")
     ] = None,
+    animate: Animate = False,
 ) -> None:
     """Run an experiment, or go on with one that was interrupted, and write its report."""
     experiment = catalog.find(name)
+    if animate and not experiment.claims:
+        raise configs.ConfigError(f"--animate is for claims; {name!r} has no paths to play.")
     config = configs.override(experiment.config(), dict(map(_name_and_value, settings or ())))
     folder = out or Path("runs") / name
     columns = TextColumn("{task.description:<29}"), BarColumn(), MofNCompleteColumn()
@@ -92,7 +99,8 @@ def run_experiment(
 
         try:
             failures = experiment.run(
-                config, folder, _command(), jobs or executor.default_jobs(), show
+                *(config, folder, _command(), jobs or executor.default_jobs(), show),
+                **{"animate": True} if animate else {},
             )
         except KeyboardInterrupt:
             bars.stop()
@@ -113,6 +121,7 @@ def run_experiment(
 @app.command("report")
 def rebuild_report(
     folder: Annotated[Path, typer.Argument(help="Result folder of a run.")],
+    animate: Animate = False,
 ) -> None:
     """Write the report of a result folder again."""
     from tfadaopt.experiments.claims import trial
@@ -122,7 +131,7 @@ def rebuild_report(
     run = Store(folder).describe() or {}
     try:
         if str(run.get("experiment")).startswith("claim"):
-            trial.write_report(folder)
+            trial.write_report(folder, animate)
         else:
             write_report(folder)
     except FileNotFoundError as error:
