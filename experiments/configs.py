@@ -92,6 +92,26 @@ def lecture() -> Lecture:
     return Lecture()
 
 
+@pydantic.dataclasses.dataclass(frozen=True, config={"extra": "forbid"})
+class Claims:
+    """Settings of the claims.
+
+    Attributes:
+        seeds: Runs of every stochastic measurement, with the seeds 0, 1, …
+        learning_rates: Grid from which each method's rate is chosen: the same budget for each.
+    """
+
+    seeds: Annotated[int, Field(ge=3)] = 10
+    learning_rates: Annotated[tuple[Rate, ...], OneOrMore] = tuple(
+        round(10 ** (exponent / 4), 7) for exponent in range(-20, 5)
+    )
+
+
+def claims() -> Claims:
+    """Every sentence of the lecture, measured, with a verdict."""
+    return Claims()
+
+
 @dataclass(frozen=True)
 class Experiment:
     """Something that ``tfadaopt run`` can run: its configuration, and where its code is."""

@@ -1,0 +1,57 @@
+"""Which claims there are: the modules of this package whose docstring begins with a section."""
+
+import ast
+import functools
+import importlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfadaopt.experiments.claims.claim import Claim, split_heading
+from tfadaopt.experiments.configs import ConfigError, nearest
+
+_FOLDER = Path(__file__).parent
+_PACKAGE = __name__.rpartition(".")[0]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A claim that has not been imported: importing one takes TensorFlow's seconds."""
+
+    name: str
+    module: str
+    section: str
+    sentence: str
+
+    def load(self) -> Claim:
+        """Import its module and return the claim."""
+        return importlib.import_module(self.module).CLAIM
+
+
+@functools.cache
+def entries() -> tuple[Entry, ...]:
+    """Return all claims in the order of the lecture."""
+    found = []
+    for path in _FOLDER.glob("*.py"):
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        if re.match(r"\d+\.\d+ ", docstring):
+            name = f"claim-{path.stem.replace('_', '-')}"
+            found.append(Entry(name, f"{_PACKAGE}.{path.stem}", *split_heading(docstring)))
+    return tuple(sorted(found, key=lambda entry: (_order(entry.section), entry.name)))
+
+
+def find(name: str) -> Entry:
+    """Return the claim of that name.
+
+    Raises:
+        ConfigError: There is none; the message lists those there are, and the nearest.
+    """
+    for entry in entries():
+        if entry.name == name:
+            return entry
+    known = [entry.name for entry in entries()]
+    raise ConfigError(f"Unknown claim {name!r}.{nearest(name, known)}")
+
+
+def _order(section: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in section.split("."))
