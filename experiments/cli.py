@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from tfadaopt.catalog import METHODS
-from tfadaopt.experiments import configs, executor
+from tfadaopt.experiments import catalog, configs, executor
 
 app = typer.Typer(
     name="tfadaopt",
@@ -46,9 +47,10 @@ def list_all(
             table.add_row(method.name, str(method.year), *cells)
         console.print(table)
     if experiments or not methods:
-        for experiment in configs.EXPERIMENTS:
-            console.print(f"[bold]{experiment.name}[/]: {experiment.summary}")
-            if experiments:
+        for experiment in catalog.experiments():
+            console.print(f"[bold]{experiment.name}[/]: {escape(experiment.summary)}")
+            # A single claim has the settings of all claims together.
+            if experiments and len(experiment.claims) != 1:
                 table = Table("setting", "default")
                 for name, value in vars(experiment.config()).items():
                     if not name.startswith("_"):
@@ -75,7 +77,7 @@ def run_experiment(
     ] = None,
 ) -> None:
     """Run an experiment, or go on with one that was interrupted, and write its report."""
-    experiment = configs.find(name)
+    experiment = catalog.find(name)
     config = configs.override(experiment.config(), dict(map(_name_and_value, settings or ())))
     folder = out or Path("runs") / name
     columns = TextColumn("{task.description:<29}"), BarColumn(), MofNCompleteColumn()
@@ -96,6 +98,10 @@ def run_experiment(
             bars.stop()
             errors.print("Interrupted. What is finished is kept: the same command goes on there.")
             raise typer.Exit(INTERRUPTED) from None
+    if experiment.claims:
+        from tfadaopt.experiments.claims.trial import table
+
+        console.print(table(folder))
     for cell, error in failures:
         errors.print(f"Failed: {cell}: {error!r}", markup=False)
     _say_where(folder)
@@ -109,10 +115,16 @@ def rebuild_report(
     folder: Annotated[Path, typer.Argument(help="Result folder of a run.")],
 ) -> None:
     """Write the report of a result folder again."""
+    from tfadaopt.experiments.claims import trial
     from tfadaopt.experiments.report import write_report
+    from tfadaopt.experiments.store import Store
 
+    run = Store(folder).describe() or {}
     try:
-        write_report(folder)
+        if str(run.get("experiment")).startswith("claim"):
+            trial.write_report(folder)
+        else:
+            write_report(folder)
     except FileNotFoundError as error:
         raise configs.ConfigError(str(error)) from None
     _say_where(folder)

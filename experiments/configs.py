@@ -1,9 +1,8 @@
-"""What can be run: each experiment is a named function that returns its frozen configuration."""
+"""Settings: each experiment has a named function that returns its frozen configuration."""
 
 import difflib
-import importlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Annotated
 
 import pydantic
@@ -110,40 +109,6 @@ class Claims:
 def claims() -> Claims:
     """Every sentence of the lecture, measured, with a verdict."""
     return Claims()
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """Something that ``tfadaopt run`` can run: its configuration, and where its code is."""
-
-    name: str
-    config: Callable[[], object]
-    module: str
-
-    @property
-    def summary(self) -> str:
-        """What it shows, in one line."""
-        return (self.config.__doc__ or "").splitlines()[0]
-
-    def run(self, *args, **kwargs):
-        """Run it; its module is imported only now."""
-        return importlib.import_module(self.module).run(*args, **kwargs)
-
-
-EXPERIMENTS = (Experiment("lecture", lecture, "tfadaopt.experiments.lecture"),)
-
-
-def find(name: str) -> Experiment:
-    """Return the experiment of that name.
-
-    Raises:
-        ConfigError: There is none; the message lists those there are, and the nearest.
-    """
-    for experiment in EXPERIMENTS:
-        if experiment.name == name:
-            return experiment
-    known = [experiment.name for experiment in EXPERIMENTS]
-    raise ConfigError(f"Unknown experiment {name!r}.{nearest(name, known)}")
 
 
 def override(config, settings: Mapping[str, str]):

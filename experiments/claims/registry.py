@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfadaopt.experiments.claims.claim import Claim, split_heading
-from tfadaopt.experiments.configs import ConfigError, nearest
 
 _FOLDER = Path(__file__).parent
 _PACKAGE = __name__.rpartition(".")[0]
@@ -41,16 +40,8 @@ def entries() -> tuple[Entry, ...]:
 
 
 def find(name: str) -> Entry:
-    """Return the claim of that name.
-
-    Raises:
-        ConfigError: There is none; the message lists those there are, and the nearest.
-    """
-    for entry in entries():
-        if entry.name == name:
-            return entry
-    known = [entry.name for entry in entries()]
-    raise ConfigError(f"Unknown claim {name!r}.{nearest(name, known)}")
+    """Return the claim of that name; it must be one of them."""
+    return next(entry for entry in entries() if entry.name == name)
 
 
 def _order(section: str) -> tuple[int, ...]:

@@ -37,8 +37,8 @@ def walk(
         rates: Learning rate of each walker, or one for all.
         start: Where all begin [d], or where each begins [walkers, d].
         steps: Number of steps.
-        loss: f(w): heights [walkers] of the points [walkers, d]; its gradient is taken.
-        gradient: g(w, t) [walkers, d] instead, with the step t = 1, 2, …; also noise.
+        loss: f(w): heights [walkers] of the points [walkers, d].
+        gradient: g(w, t) [walkers, d] in step t = 1, 2, …; without it, the gradient of the loss.
         project: Maps the points after each step into the allowed set.
         record: What to record: "loss", "point", "rate" (``tfadaopt.effective_learning_rate``), or
             the name of an accumulator of the method.
@@ -51,7 +51,8 @@ def walk(
         By name, an array [1 + steps / every, walkers, …]; and "step" [1 + steps / every].
 
     Raises:
-        ValueError: The grid is empty, or not exactly one of loss and gradient is given.
+        ValueError: The grid is empty, neither loss nor gradient is given, or the loss is not finite
+            at the start.
 
     Example:
         >>> from tfadaopt.experiments.claims.walks import walk
@@ -63,74 +64,71 @@ def walk(
     start = np.atleast_1d(np.asarray(start, dtype))
     if not rates.size or not start.size:
         raise ValueError(f"Nothing to walk: {rates.size} rates from {start.size} starts.")
-    if (loss is None) == (gradient is None):
-        raise ValueError("Give either a loss f(w) or a gradient g(w, t).")
+    if loss is None and (gradient is None or "loss" in record):
+        raise ValueError("Give a loss f(w), or a gradient g(w, t) and record something else.")
     if steps % every:
         raise ValueError(f"{steps} steps are no multiple of every={every}.")
     walkers = max(len(rates), len(start) if start.ndim > 1 else 1)
     rates = np.broadcast_to(rates, walkers)
     start = np.broadcast_to(start, (walkers, start.shape[-1]))
 
+    if loss is not None and not np.all(np.isfinite(lowest := np.asarray(loss(start)))):
+        raise ValueError(f"The loss is {lowest.tolist()} at the start, before {method} has moved.")
+
     cls = next(record.cls for record in METHODS if record.name == method)
-    # A norm over a variable would join the walkers: they get a variable each.
-    groups = (
-        [slice(None)] if cls.unit == "coordinate" else [slice(i, i + 1) for i in range(walkers)]
-    )
-    parties = []
-    for group in groups:
-        eta = tf.constant(rates[group, np.newaxis] if len(groups) == 1 else rates[group][0])
-        points = tf.Variable(start[group])
+    # A norm over a variable would join the walkers: they get a variable and an optimizer each.
+    together = cls.unit == "coordinate"
+    rows = [slice(0, walkers)] if together else [slice(i, i + 1) for i in range(walkers)]
+    points = [tf.Variable(start[row]) for row in rows]
+    optimizers = []
+    for row, variable in zip(rows, points, strict=True):
+        eta = tf.constant(rates[row, np.newaxis] if together else rates[row][0])
         optimizer = cls(learning_rate=lambda eta=eta: eta, nonfinite="ignore", **arguments)
-        optimizer.build([points])
-        parties.append((optimizer, points))
+        optimizer.build([variable])
+        optimizers.append(optimizer)
+    parties = list(zip(optimizers, points, rows, strict=True))
 
-    def observe(optimizer, points) -> tuple[tf.Tensor, ...]:
-        seen = []
-        for name in record:
-            if name == "loss":
-                seen.append(loss(points))
-            elif name == "point":
-                seen.append(tf.identity(points))
-            elif name == "rate":
-                seen.append(tfadaopt.effective_learning_rate(optimizer, points))
-            else:
-                seen.append(tfadaopt.accumulators(optimizer, points)[name])
-        return tuple(seen)
+    def observe(name: str) -> tf.Tensor:
+        w = tf.concat(points, axis=0)
+        if name in ("loss", "point"):
+            return loss(w) if name == "loss" else w
+        if name == "rate":
+            seen = [tfadaopt.effective_learning_rate(o, v) for o, v, _ in parties]
+        else:
+            seen = [tfadaopt.accumulators(o, v)[name] for o, v, _ in parties]
+        return tf.concat(
+            [tf.reshape(x, [len(start[row]), -1]) for x, row in zip(seen, rows, strict=True)], 0
+        )
 
-    def step(optimizer, points, t) -> None:
+    def step(t):
+        w = tf.concat(points, axis=0)
         if gradient is None:
             with tf.GradientTape() as tape:
-                height = loss(points)
-            g = tape.gradient(height, points)
+                tape.watch(w)
+                height = loss(w)
+            g = tape.gradient(height, w)
         else:
-            g = gradient(tf.convert_to_tensor(points), t)
-        optimizer.apply([g], [points])
-        if project is not None:
-            points.assign(project(tf.convert_to_tensor(points)))
-
-    def advance(t):
-        for optimizer, points in parties:
-            step(optimizer, points, t)
+            g = gradient(w, t)
+        for optimizer, variable, row in parties:
+            optimizer.apply([g[row]], [variable])
+            if project is not None:
+                variable.assign(project(tf.convert_to_tensor(variable)))
         return (t + 1,)
 
     def stretch(k, logs):
         last = k * every
-        tf.while_loop(lambda t: t <= last, advance, (last - every + 1,))
-        seen = tf.nest.flatten([observe(*party) for party in parties])
-        return k + 1, [log.write(k, x) for log, x in zip(logs, seen, strict=True)]
+        tf.while_loop(lambda t: t <= last, step, (last - every + 1,))
+        return k + 1, [log.write(k, observe(name)) for log, name in zip(logs, record, strict=True)]
 
-    # Compiled as a whole, a step costs some 25 µs; operation by operation, ten times as much.
+    # Compiled as a whole, a step takes some 25 µs; operation by operation, ten times as long.
     @tf.function(jit_compile=xla, autograph=False)
     def go():
         logs = []
-        for x in tf.nest.flatten([observe(*party) for party in parties]):
+        for x in map(observe, record):
             empty = tf.TensorArray(x.dtype, size=1 + steps // every, element_shape=x.shape)
             logs.append(empty.write(0, x))
         _, logs = tf.while_loop(lambda k, _: k <= steps // every, stretch, (1, logs))
         return [log.stack() for log in logs]
 
-    seen = [x.numpy() for x in go()]
-    recorded = {
-        name: np.concatenate(seen[k :: len(record)], axis=1) for k, name in enumerate(record)
-    }
+    recorded = {name: x.numpy() for name, x in zip(record, go(), strict=True)}
     return {"step": np.arange(0, steps + 1, every), **recorded}

@@ -1,0 +1,202 @@
+"""Put claims on trial: in worker processes, resumed, a failure in its place."""
+
+import functools
+import importlib.util
+import json
+import shlex
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from rich.table import Table
+
+from tfadaopt.experiments.cells import Cell
+from tfadaopt.experiments.claims import registry
+from tfadaopt.experiments.claims.claim import Claim, Finding, Number, Result
+from tfadaopt.experiments.configs import Claims
+from tfadaopt.experiments.executor import LocalExecutor
+from tfadaopt.experiments.store import Store, versions
+
+Progress = Callable[[str, int, int], None]
+Failures = list[tuple[Cell, Exception]]
+
+
+def run(
+    experiment: str,
+    names: Sequence[str],
+    config: Claims,
+    folder: Path,
+    command: str,
+    jobs: int,
+    progress: Progress,
+) -> Failures:
+    """Try the claims that have no result yet, and write the report.
+
+    Args:
+        experiment: Name of the experiment: "claims", or that of a single claim.
+        names: Names of the claims.
+        config: Settings.
+        folder: Result folder; results in it are kept, and only missing ones computed.
+        command: Command line, for the report.
+        jobs: Number of processes.
+        progress: Called with the name of a stage, the claims done and the claims in all.
+
+    Returns:
+        The claims that failed, each with its exception; the report shows them in their place.
+
+    Raises:
+        ConfigError: The folder holds results of other settings.
+    """
+    store = Store(folder)
+    store.open(experiment, config, command)
+    began = time.monotonic()
+    failures: Failures = []
+    cells = [cell_of(name, config) for name in names]
+    missing = [cell for cell in cells if not store.has(cell)]
+    progress("Claims on trial", len(cells) - len(missing), len(cells))
+    executor = LocalExecutor(jobs, log=folder / "worker.log")
+    work = functools.partial(compute, config=config, folder=folder)
+    complete = False
+    try:
+        for done, (cell, error) in enumerate(executor.map_unordered(work, missing), start=1):
+            if error is not None:
+                failures.append((cell, error))
+            progress("Claims on trial", len(cells) - len(missing) + done, len(cells))
+        complete = not failures
+    finally:
+        executor.close()
+        store.finish(time.monotonic() - began, complete)
+    write_report(folder)
+    return failures
+
+
+def compute(cell: Cell, config: Claims, folder: Path) -> None:
+    """Try one claim and keep its result; one that fails leaves its reason, and raises."""
+    store, entry = Store(folder), registry.find(str(cell["claim"]))
+    failure = _failure_path(folder, entry.name)
+    failure.unlink(missing_ok=True)
+    claim, finding, error, began = None, None, "", time.monotonic()
+    try:
+        claim = entry.load()
+        finding = claim.run(config)
+        if not isinstance(finding, Finding):
+            raise TypeError(f"{entry.name} returned {finding!r}, not a Finding.")
+    except Exception as raised:
+        traceback.print_exc()  # into worker.log
+        error = f"{type(raised).__name__}: {raised}"
+        raise
+    finally:
+        result = result_of(entry, claim, config, finding, error, time.monotonic() - began)
+        if error:
+            failure.parent.mkdir(exist_ok=True)
+            failure.write_text(result.to_json(), encoding="utf-8")
+    store.put(cell, json.loads(result.to_json()))
+
+
+def result_of(
+    entry: registry.Entry,
+    claim: Claim | None,
+    config: Claims,
+    finding: Finding | None,
+    error: str,
+    seconds: float,
+) -> Result:
+    """Return all that is kept of a trial; the claim is None if its module cannot be imported."""
+    names = ("title", "hypothesis", "measure", "acceptance", "theory", "source")
+    text = {name: getattr(claim, name) for name in names} if claim else {}
+    settings = asdict(config)
+    return Result(
+        *(entry.name, entry.section, entry.sentence),
+        **text,
+        finding=finding,
+        error=error,
+        seconds=seconds,
+        versions=versions(),
+        settings=settings,
+        repeat=command_of(entry.name, config),
+    )
+
+
+def command_of(name: str, config: Claims) -> str:
+    """Return the command line that tries a claim with these settings."""
+    words = ["tfadaopt", "run", name]
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if value != getattr(Claims(), field.name):
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            words += ["--set", f"{field.name}={text}"]
+    return shlex.join(words)
+
+
+def read_results(folder: Path) -> tuple[Result, ...]:
+    """Return the results in a folder in the order of the lecture, failures in their place.
+
+    Raises:
+        FileNotFoundError: The folder holds no run of claims.
+    """
+    store = Store(folder)
+    run = store.describe()
+    if run is None or not str(run["experiment"]).startswith("claim"):
+        raise FileNotFoundError(
+            f"{folder} holds no results of claims. Make them first: "
+            f"tfadaopt run claims --out {shlex.quote(str(folder))}"
+        )
+    config = Claims(**run["settings"])
+    results = []
+    for entry in registry.entries():
+        if run["experiment"] not in ("claims", entry.name):
+            continue
+        cell, failure = cell_of(entry.name, config), _failure_path(folder, entry.name)
+        if store.has(cell):
+            results.append(Result.from_json(json.dumps(store.get(cell))))
+        elif failure.exists():
+            results.append(Result.from_json(failure.read_text(encoding="utf-8")))
+        else:
+            error = "Not finished: the same command goes on here (see also worker.log)."
+            results.append(result_of(entry, None, config, None, error, 0.0))
+    return tuple(results)
+
+
+def table(folder: Path) -> Table:
+    """Return the verdicts in a folder as a table for the terminal."""
+    colors = {"confirmed": "green", "refuted": "red", "depends": "yellow"}
+    shown = Table("", "sentence", "verdict", "key number", "theory", title="The lecture on trial")
+    for result in read_results(folder):
+        if result.finding is None:
+            shown.add_row(result.section, result.sentence, "[bold red]failed[/]", result.error, "")
+            continue
+        number, word = key_number(result.finding), result.finding.verdict
+        verdict = f"[{colors[word]}]{word}[/]"
+        shown.add_row(result.section, result.sentence, verdict, *_describe(number))
+    return shown
+
+
+def key_number(finding: Finding) -> Number | None:
+    """Return the number to show beside a verdict."""
+    return next((n for n in finding.numbers if n.key), next(iter(finding.numbers), None))
+
+
+def write_report(folder: Path) -> None:
+    """Write the report of a run of claims."""
+    if importlib.util.find_spec("tfadaopt.experiments.claims_report"):
+        report = importlib.import_module("tfadaopt.experiments.claims_report")
+        report.write_claims_report(folder)
+
+
+def cell_of(name: str, config: Claims) -> Cell:
+    """Return what determines the result of a claim."""
+    return {"kind": "claim", "claim": name, **asdict(config)}
+
+
+def _failure_path(folder: Path, name: str) -> Path:
+    return folder / "failures" / f"{name}.json"
+
+
+def _describe(number: Number | None) -> tuple[str, str]:
+    if number is None:
+        return "", ""
+    spread = "" if number.low is None else f" [{number.low:.3g}, {number.high:.3g}]"
+    measured = f"{number.label}: {number.measured:.4g}{spread} {number.unit}"
+    return measured.strip(), "" if number.theory is None else f"{number.theory:.4g}"
