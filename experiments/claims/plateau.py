@@ -1,6 +1,10 @@
 """2.17 "Learning rate may become too small due to the accumulation." """
 
+import numpy as np
 import tensorflow as tf
+
+from tfadaopt.experiments.claims.claim import Bars, Claim, Finding, between, verdict, within
+from tfadaopt.experiments.claims.walks import walk
 
 RATE, CLIFF, STEEP, FLAT, DISTANCE = 0.1, 100, 100.0, 0.1, 5.0
 
