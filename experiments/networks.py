@@ -39,7 +39,8 @@ class Trace:
 
     Attributes:
         layers: Names of the layers that have a kernel.
-        loss: Mean training loss of each epoch, not scaled; NaN or infinite after a divergence.
+        loss: Loss on all training images at the end of each epoch, not scaled; NaN or infinite
+            after a divergence.
         validation_loss: Loss on the validation images at the end.
         gradient_rms: Root mean square of the gradient of each kernel at each step [steps, layers].
         rate_steps: Steps at which rates were read, from 1.
@@ -103,8 +104,8 @@ class Network:
             for _ in range(phase.epochs):
                 order = orders.permutation(TRAIN)[: TRAIN // BATCH * BATCH].reshape(-1, BATCH)
                 scale = tf.constant(phase.loss_scale)
-                loss, gradient, rate = self._epoch(tf.constant(order), scale)
-                losses.append(float(tf.reduce_mean(loss)))
+                gradient, rate = self._epoch(tf.constant(order), scale)
+                losses.append(float(self._loss_on(*self._train)))
                 gradients.append(gradient.numpy())
                 rates.append(rate.numpy())
         rates = np.concatenate(rates)
@@ -122,7 +123,6 @@ class Network:
         images, labels = self._train
         variables = self._model.trainable_variables
         steps = order.shape[0]
-        losses = tf.TensorArray(tf.float32, steps)
         gradient_rms = tf.TensorArray(tf.float32, steps)
         rates = tf.TensorArray(tf.float32, steps // EVERY)
         for step in tf.range(steps):
@@ -132,14 +132,13 @@ class Network:
                 scaled = loss_scale * loss
             gradients = tape.gradient(scaled, variables)
             self._optimizer.apply(gradients, variables)
-            losses = losses.write(step, loss)
             named = zip(gradients, variables, strict=True)
             of_kernels = [g for g, v in named if v.name == "kernel"]
             rms = [tf.sqrt(tf.reduce_mean(g**2)) / loss_scale for g in of_kernels]
             gradient_rms = gradient_rms.write(step, tf.stack(rms))
             if (step + 1) % EVERY == 0:
                 rates = rates.write(step // EVERY, self._median_rates())
-        return losses.stack(), gradient_rms.stack(), rates.stack()
+        return gradient_rms.stack(), rates.stack()
 
     def _median_rates(self) -> tf.Tensor:
         read = [tfadaopt.effective_learning_rate(self._optimizer, k) for k in self._kernels]

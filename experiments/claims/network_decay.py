@@ -41,7 +41,9 @@ def run(settings) -> Finding:
                 guide = middle[late][0].mean() * (steps[late] / steps[late][0]) ** -0.5
                 drawn.append(Series("slope −½", steps[late], guide, style="theory"))
                 title = f"Adagrad's median rate in each layer: {images}, η = {rate}"
-                caption = "Medians over seeds of the median coordinate; parallel to the guide: t^−½."
+                caption = (
+                    "Medians over seeds of the median coordinate; parallel to the guide: t^−½."
+                )
                 words = (title, "step", "effective learning rate")
                 figures.append(Lines(*words, drawn, True, True, caption))
     verdict = "confirmed" if all(steepest) else "depends" if any(steepest) else "refuted"
@@ -51,7 +53,9 @@ def run(settings) -> Finding:
         f"the last decade of steps. Of all rates and layers, {fast} of {len(numbers)} fall faster "
         "or not surely slower: where η is too small, gradients still grow, and r faster than t."
     )
-    meaning = "Expect Adagrad's rate to halve each time training takes four times as long, or later."
+    meaning = (
+        "Expect Adagrad's rate to halve each time training takes four times as long, or later."
+    )
     return Finding(verdict, condition, numbers, figures, meaning)
 
 

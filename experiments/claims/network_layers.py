@@ -45,7 +45,9 @@ def run(settings) -> Finding:
         caption=f"Medians over seeds, 95 % intervals; {APART:g} was asked for.",
     )  # fmt: skip
     caption = "The root mean square of the gradient of each kernel, median over seeds."
-    lines = Lines("Layers of the CNN under SGD", "step", "RMS gradient", series, False, True, caption)
+    lines = Lines(
+        "Layers of the CNN under SGD", "step", "RMS gradient", series, False, True, caption
+    )
     condition = (
         f"Layers differ everywhere, by {lowest[1].value:.2g}× ({lowest[0]}) to "
         f"{highest[1].value:.2g}× ({highest[0]}): {sum(apart)} of {len(apart)} cases reach "

@@ -36,7 +36,9 @@ def run(settings) -> Finding:
             number = between(label, share.value, low, high, **ends, unit="×")
             numbers.append(number)
         loud, calm = (
-            np.array([t.rates[: len(t.rates) * BEFORE // (BEFORE + AFTER)][-1] for t in traces[arm]])
+            np.array(
+                [t.rates[: len(t.rates) * BEFORE // (BEFORE + AFTER)][-1] for t in traces[arm]]
+            )
             for arm in ("Adagrad", "Adagrad, loss never scaled")
         )
         ratio = interval(np.median(loud / calm, axis=1))
@@ -54,12 +56,16 @@ def run(settings) -> Finding:
         figures.append(Lines(*words, series, False, True, caption))
     verdict = "confirmed" if all(n.agrees for n in numbers) else "depends"
     verdict = "refuted" if any(n.key and not n.agrees for n in numbers) else verdict
-    shares = " and ".join(f"{100 * n.measured:.0f} % ({n.label.split(':')[0]})" for n in numbers if n.key)
+    shares = " and ".join(
+        f"{100 * n.measured:.0f} % ({n.label.split(':')[0]})" for n in numbers if n.key
+    )
     condition = (
         f"After the switch Adagrad's loss falls by {shares} of what it falls by when r is set to 0 "
         "there: the accumulator is the cause. RMSprop, which forgets, goes on."
     )
-    meaning = "A warm-up, or clipping, keeps the first gradients from fixing Adagrad's rate for good."
+    meaning = (
+        "A warm-up, or clipping, keeps the first gradients from fixing Adagrad's rate for good."
+    )
     return Finding(verdict, condition, numbers, figures, meaning)
 
 

@@ -34,7 +34,9 @@ def run(settings) -> Finding:
             missed = int(np.isinf(losses).sum())
             failures.append(Failure(f"{problem}, {method}: diverged", missed, losses.size))
             series.append(Series(method, RATES, middle, losses.min(axis=0), losses.max(axis=0)))
-        caption = f"Validation loss after {EPOCHS} epochs: median, lowest and highest of {SEEDS} seeds."
+        caption = (
+            f"Validation loss after {EPOCHS} epochs: median, lowest and highest of {SEEDS} seeds."
+        )
         words = (f"Sensitivity to the rate: {problem}", "learning rate η", "validation loss")
         figures.append(Lines(*words, series, True, True, caption))
     first, *others = problems
