@@ -159,8 +159,8 @@ def figures(
             Lines(
                 *(f"What the learning rate does to the {name}", "learning rate η"),
                 *(f"validation {name}", tried, True, as_loss),
-                caption=f"After the same budget: median of {config.tuning_seeds} tuning seeds, band "
-                "from the lowest to the highest. A gap is a rate that failed.",
+                caption=f"After the same budget: median of {config.tuning_seeds} tuning seeds, "
+                "band from the lowest to the highest. A gap is a rate that failed.",
             ),
         )
     over = {c.method: compare_results.curves(config, store, c.method) for c in found if c.scores}

@@ -24,7 +24,7 @@ class Contender:
     Attributes:
         method: Its name.
         rates: Rates tried, rising.
-        values: Objective on validation at each of them, median over seeds; infinity where it failed.
+        values: Objective on validation at each of them, median over seeds; infinity: failed.
         lows: Lowest over the seeds.
         highs: Highest over the seeds.
         chosen: Rate chosen on validation, None if all failed.
