@@ -13,7 +13,7 @@ from pygments.lexers import PythonLexer
 
 from tfadaopt.experiments import claims_animation, claims_figures, look, pages
 from tfadaopt.experiments.claims import registry
-from tfadaopt.experiments.claims.claim import Bars, Contours, Figure, Lines, Number, Result
+from tfadaopt.experiments.claims.claim import Bars, Contours, Figure, Finding, Lines, Number, Result
 
 # What stands in the place of a verdict where there is none comes last.
 WORDS = {
@@ -51,7 +51,7 @@ def write_claims_report(
             picture(folder / "figures", f"{result.name}-{k}", figure, animate)
             for k, figure in enumerate(finding.figures if finding else (), start=1)
         ]
-        key = key_number(finding.numbers) if finding else None
+        key = key_texts(finding) if finding else None
         text = page.render(
             claim=result,
             verdict=verdict(result),
@@ -126,17 +126,17 @@ def rules(result: Result) -> list[tuple[str, str]]:
     return [
         ("Hypothesis", result.hypothesis),
         ("Measured", result.measure),
-        ("Decided by, fixed before the run", result.acceptance),
+        ("Rule, fixed before the run", result.acceptance),
         ("Theory", result.theory),
         ("Source", result.source),
     ]
 
 
-def key_number(numbers: Sequence[Number]) -> dict | None:
-    """Return the number to show beside the verdict: the one that says so, else the first."""
-    if not numbers:
+def key_texts(finding: Finding) -> dict | None:
+    """Return the texts of the number to show beside the verdict."""
+    number = finding.key_number
+    if number is None:
         return None
-    number = next((n for n in numbers if n.key), numbers[0])
     texts = row(number)
     beside = []
     if number.low is not None:

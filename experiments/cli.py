@@ -30,6 +30,10 @@ errors = Console(stderr=True)
 
 INTERRUPTED = 130
 
+Animate = Annotated[
+    bool, typer.Option("--animate", help="Claims: let the reader play the paths, step by step.")
+]
+
 
 @app.command("list")
 def list_all(
@@ -78,14 +82,20 @@ def run_experiment(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes; default: one per processor.")
     ] = None,
+    animate: Animate = False,
 ) -> None:
     """Run an experiment, or go on with one that was interrupted, and write its report."""
     experiment = catalog.find(name)
+    if animate and not experiment.claims:
+        raise configs.ConfigError(f"--animate is for claims; {name!r} has no paths to play.")
     config = configs.override(experiment.config(), dict(map(_name_and_value, settings or ())))
     folder = out or Path("runs") / name
     console.print(f"Running {name} into {folder}. Ctrl-C keeps what is finished.", markup=False)
     failures = _watched(
-        lambda show: experiment.run(config, folder, _command(), jobs or default_jobs(), show)
+        lambda show: experiment.run(
+            *(config, folder, _command(), jobs or default_jobs(), show),
+            **{"animate": True} if animate else {},
+        )
     )
     if experiment.claims:
         from tfadaopt.experiments.claims.trial import table
@@ -154,9 +164,10 @@ def compare_methods(
 @app.command("report")
 def rebuild_report(
     folder: Annotated[Path, typer.Argument(help="Result folder of a run.")],
+    animate: Animate = False,
 ) -> None:
     """Write the report of a result folder again."""
-    from tfadaopt.experiments.claims import trial
+    from tfadaopt.experiments.claims import registry, trial
     from tfadaopt.experiments.compare_report import write_compare_report
     from tfadaopt.experiments.report import write_report
     from tfadaopt.experiments.store import Store
@@ -165,8 +176,8 @@ def rebuild_report(
     try:
         if run.get("experiment") == "compare":
             write_compare_report(folder)
-        elif str(run.get("experiment")).startswith("claim"):
-            trial.write_report(folder)
+        elif registry.entries_of(str(run.get("experiment"))):
+            trial.write_report(folder, animate)
         else:
             write_report(folder)
     except FileNotFoundError as error:

@@ -1,7 +1,6 @@
 """Put claims on trial: in worker processes, resumed, a failure in its place."""
 
 import functools
-import importlib.util
 import json
 import shlex
 import time
@@ -31,6 +30,7 @@ def run(
     command: str,
     jobs: int,
     progress: Progress,
+    animate: bool = False,
 ) -> Failures:
     """Try the claims that have no result yet, and write the report.
 
@@ -42,6 +42,7 @@ def run(
         command: Command line, for the report.
         jobs: Number of processes.
         progress: Called with the name of a stage, the claims done and the claims in all.
+        animate: Whether paths in the report can be played.
 
     Returns:
         The claims that failed, each with its exception; the report shows them in their place.
@@ -68,7 +69,7 @@ def run(
     finally:
         executor.close()
         store.finish(time.monotonic() - began, complete)
-    write_report(folder)
+    write_report(folder, animate)
     return failures
 
 
@@ -138,24 +139,22 @@ def read_results(folder: Path) -> tuple[Result, ...]:
     """
     store = Store(folder)
     run = store.describe()
-    if run is None or not str(run["experiment"]).startswith("claim"):
+    entries = registry.entries_of(str(run["experiment"])) if run else ()
+    if run is None or not entries:
         raise FileNotFoundError(
             f"{folder} holds no results of claims. Make them first: "
             f"tfadaopt run claims --out {shlex.quote(str(folder))}"
         )
     config = Claims(**run["settings"])
     results = []
-    for entry in registry.entries():
-        if run["experiment"] not in ("claims", entry.name):
-            continue
+    for entry in entries:
         cell, failure = cell_of(entry.name, config), _failure_path(folder, entry.name)
         if store.has(cell):
             results.append(Result.from_json(json.dumps(store.get(cell))))
         elif failure.exists():
             results.append(Result.from_json(failure.read_text(encoding="utf-8")))
         else:
-            error = "Not finished: the same command goes on here (see also worker.log)."
-            results.append(result_of(entry, None, config, None, error, 0.0))
+            results.append(result_of(entry, None, config, None, "", 0.0))
     return tuple(results)
 
 
@@ -165,24 +164,21 @@ def table(folder: Path) -> Table:
     shown = Table("", "sentence", "verdict", "key number", "theory", title="The lecture on trial")
     for result in read_results(folder):
         if result.finding is None:
-            shown.add_row(result.section, result.sentence, "[bold red]failed[/]", result.error, "")
+            word = "failed" if result.error else "not run yet"
+            shown.add_row(result.section, result.sentence, f"[bold red]{word}[/]", result.error, "")
             continue
-        number, word = key_number(result.finding), result.finding.verdict
+        number, word = result.finding.key_number, result.finding.verdict
         verdict = f"[{colors[word]}]{word}[/]"
         shown.add_row(result.section, result.sentence, verdict, *_describe(number))
     return shown
 
 
-def key_number(finding: Finding) -> Number | None:
-    """Return the number to show beside a verdict."""
-    return next((n for n in finding.numbers if n.key), next(iter(finding.numbers), None))
+def write_report(folder: Path, animate: bool = False) -> None:
+    """Write the report of a run of claims; ``animate``: with paths that can be played."""
+    from tfadaopt.experiments.claims_report import write_claims_report
 
-
-def write_report(folder: Path) -> None:
-    """Write the report of a run of claims."""
-    if importlib.util.find_spec("tfadaopt.experiments.claims_report"):
-        report = importlib.import_module("tfadaopt.experiments.claims_report")
-        report.write_claims_report(folder)
+    results = read_results(folder)
+    write_claims_report(folder, results, Store(folder).describe(), animate)
 
 
 def cell_of(name: str, config: Claims) -> Cell:
