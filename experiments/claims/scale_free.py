@@ -1,28 +1,14 @@
-"""2.10 "Adagrad adaptively scales the learning rate …": whatever the unit of the loss."""
+"""2.10 "Adagrad adaptively scales the learning rate …": whatever the unit of the loss. """
 
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims.claim import (
-    Claim,
-    Failure,
-    Finding,
-    Lines,
-    Series,
-    between,
-    within,
-)
+from tfadaopt.experiments.claims.claim import Claim, Failure, Finding, Lines, Series, between, within
 from tfadaopt.experiments.claims.walks import walk
 
 FACTORS = np.logspace(-6, 6, 13)
 STEPS, START = 500, [-0.5, 1.5]
-KINDS = (
-    ("Adagrad", 0.5, 0.0),
-    ("Adagrad", 0.5, 1e-7),
-    ("Adam", 0.1, 0.0),
-    ("Adam", 0.1, 1e-8),
-    ("SGD", 0.001, None),
-)
+KINDS = (("Adagrad", 0.5, 0.0), ("Adagrad", 0.5, 1e-7), ("Adam", 0.1, 0.0), ("Adam", 0.1, 1e-8), ("SGD", 0.001, None))
 
 
 def rosenbrock(w):
