@@ -39,7 +39,8 @@ class Trace:
 
     Attributes:
         layers: Names of the layers that have a kernel.
-        loss: Mean training loss of each epoch, not scaled; NaN or infinite after a divergence.
+        loss: Loss on all training images at the end of each epoch, not scaled; NaN or infinite
+            after a divergence; empty if it was not asked for.
         validation_loss: Loss on the validation images at the end.
         gradient_rms: Root mean square of the gradient of each kernel at each step [steps, layers].
         rate_steps: Steps at which rates were read, from 1.
@@ -86,13 +87,16 @@ class Network:
         self._kernels = [v for v in self._model.trainable_variables if v.name == "kernel"]
         self._loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
-    def train(self, learning_rate: float, seed: int, phases: Sequence[Phase]) -> Trace:
+    def train(
+        self, learning_rate: float, seed: int, phases: Sequence[Phase], curve: bool = False
+    ) -> Trace:
         """Train once from fresh weights.
 
         Args:
             learning_rate: η of the run.
             seed: Seed of the weights and of the order of the batches.
             phases: What is done one after another.
+            curve: Whether to evaluate the loss on all training images after each epoch.
         """
         self._restart(learning_rate, seed)
         orders = np.random.default_rng(seed)
@@ -103,8 +107,9 @@ class Network:
             for _ in range(phase.epochs):
                 order = orders.permutation(TRAIN)[: TRAIN // BATCH * BATCH].reshape(-1, BATCH)
                 scale = tf.constant(phase.loss_scale)
-                loss, gradient, rate = self._epoch(tf.constant(order), scale)
-                losses.append(float(tf.reduce_mean(loss)))
+                gradient, rate = self._epoch(tf.constant(order), scale)
+                if curve:
+                    losses.append(float(self._loss_on(*self._train)))
                 gradients.append(gradient.numpy())
                 rates.append(rate.numpy())
         rates = np.concatenate(rates)
@@ -122,7 +127,6 @@ class Network:
         images, labels = self._train
         variables = self._model.trainable_variables
         steps = order.shape[0]
-        losses = tf.TensorArray(tf.float32, steps)
         gradient_rms = tf.TensorArray(tf.float32, steps)
         rates = tf.TensorArray(tf.float32, steps // EVERY)
         for step in tf.range(steps):
@@ -132,14 +136,13 @@ class Network:
                 scaled = loss_scale * loss
             gradients = tape.gradient(scaled, variables)
             self._optimizer.apply(gradients, variables)
-            losses = losses.write(step, loss)
             named = zip(gradients, variables, strict=True)
             of_kernels = [g for g, v in named if v.name == "kernel"]
             rms = [tf.sqrt(tf.reduce_mean(g**2)) / loss_scale for g in of_kernels]
             gradient_rms = gradient_rms.write(step, tf.stack(rms))
             if (step + 1) % EVERY == 0:
                 rates = rates.write(step // EVERY, self._median_rates())
-        return losses.stack(), gradient_rms.stack(), rates.stack()
+        return gradient_rms.stack(), rates.stack()
 
     def _median_rates(self) -> tf.Tensor:
         read = [tfadaopt.effective_learning_rate(self._optimizer, k) for k in self._kernels]
@@ -154,6 +157,19 @@ class Network:
 def image_sets() -> tuple[str, ...]:
     """Return the kinds of images that are here: the digits, and clothes where Keras has them."""
     return ("digits", "Fashion-MNIST") if data.fashion_mnist_is_present() else ("digits",)
+
+
+def runs(
+    method: str,
+    rate: float,
+    seeds: int,
+    *phases: Phase,
+    curve: bool = False,
+    **settings,
+) -> list[Trace]:
+    """Train a network with each of the seeds 0, 1, …; ``settings`` are those of ``Network``."""
+    trained = network(method, **settings)
+    return [trained.train(rate, seed, phases, curve) for seed in range(seeds)]
 
 
 @functools.lru_cache(maxsize=32)

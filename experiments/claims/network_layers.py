@@ -2,69 +2,57 @@
 
 import numpy as np
 
-from tfadaopt.experiments.claims.claim import Bars, Claim, Finding, Lines, Number, Series
-from tfadaopt.experiments.networks import Phase, image_sets, network
-from tfadaopt.experiments.statistics import interval
+from tfadaopt.experiments.claims.claim import Bars, Claim, Finding, Lines, verdict
+from tfadaopt.experiments.claims.samples import line, number
+from tfadaopt.experiments.networks import Phase, image_sets, runs
 
-ARCHITECTURES = {"digits_cnn": "CNN", "narrow_2c2d": "2c2d", "small_mlp": "MLP"}
+NETWORKS = {"digits_cnn": "CNN", "narrow_2c2d": "2c2d", "small_mlp": "MLP"}
 RATES = {"SGD": 0.1, "Adagrad": 0.01}
 EPOCHS, APART = 3, 10.0
 
 
 def run(settings) -> Finding:
-    numbers, found, series = [], [], []
-    for images in image_sets():
-        for architecture, title in ARCHITECTURES.items():
-            for method, rate in RATES.items():
-                trained = network(method, images=images, architecture=architecture)
-                traces = [trained.train(rate, s, [Phase(EPOCHS)]) for s in range(settings.seeds)]
-                rms = np.array([trace.gradient_rms for trace in traces])  # [seeds, steps, layers]
-                spread = interval(np.median(rms.max(axis=2) / rms.min(axis=2), axis=1))
-                name = f"{title} on {images}, {method}"
-                note = f"largest in {traces[0].layers[np.median(rms, axis=(0, 1)).argmax()]}"
-                numbers.append(
-                    Number(
-                        *(f"gradient of a layer, largest ÷ smallest: {name}", spread.value, None),
-                        **{"low": spread.low, "high": spread.high, "unit": "×", "note": note},
-                        **{"agrees": spread.low >= APART, "allowed": f"interval from {APART:g} on"},
-                    )
-                )
-                found.append((name, spread))
-                if (images, architecture, method) == ("digits", "digits_cnn", "SGD"):
-                    steps = np.arange(1, rms.shape[1] + 1)
-                    of_layers = zip(traces[0].layers, np.median(rms, axis=0).T, strict=True)
-                    series = [Series(layer, steps, values) for layer, values in of_layers]
-    apart = [spread.low >= APART for _, spread in found]
-    verdict = "confirmed" if all(apart) else "depends" if any(apart) else "refuted"
-    lowest, highest = (f(found, key=lambda pair: pair[1].value) for f in (min, max))
-    names, spreads = zip(*found, strict=True)
-    ends = {end: [getattr(s, end) for s in spreads] for end in ("low", "high")}
-    bars = Bars(
-        "How far apart the layers' gradients are", "largest ÷ smallest RMS gradient", names,
-        [s.value for s in spreads], **ends, y_log=True,
-        caption=f"Medians over seeds, 95 % intervals; {APART:g} was asked for.",
-    )  # fmt: skip
-    caption = "The root mean square of the gradient of each kernel, median over seeds."
-    lines = Lines("Layers of the CNN under SGD", "step", "RMS gradient", series, False, True, caption)
-    condition = (
-        f"Layers differ everywhere, by {lowest[1].value:.2g}× ({lowest[0]}) to "
-        f"{highest[1].value:.2g}× ({highest[0]}): {sum(apart)} of {len(apart)} cases reach "
-        f"{APART:g}×. Architecture and start decide more than the images."
+    found, drawn = {}, []
+    cases = [(i, n, m) for i in image_sets() for n in NETWORKS for m in RATES]
+    for images, net, method in cases:
+        task = {"images": images, "architecture": net}
+        traces = runs(method, RATES[method], settings.seeds, Phase(EPOCHS), **task)
+        rms = np.array([trace.gradient_rms for trace in traces])  # [seeds, steps, layers]
+        ratio, layers = rms.max(axis=2) / rms.min(axis=2), traces[0].layers
+        name = f"{NETWORKS[net]} on {images}, {method}"
+        more = {"unit": "×", "note": f"largest in {layers[np.median(rms, (0, 1)).argmax()]}"}
+        label = f"RMS gradient of a layer, largest ÷ smallest: {name}"
+        sample = np.median(ratio, axis=1)
+        found[name] = number(label, sample, (APART, np.inf), whole=True, **more)
+        if not drawn:
+            each, t = range(len(layers)), np.arange(1, rms.shape[1] + 1)
+            drawn = [line(layers[i], t[::5], rms[:, ::5, i]) for i in each]
+    apart, values = [n.agrees for n in found.values()], [n.measured for n in found.values()]
+    word = verdict(found.values(), "depends" if any(apart) else "refuted")
+    ends = {end: [getattr(n, end) for n in found.values()] for end in ("low", "high")}
+    words = ("How far apart the layers' gradients are", "largest ÷ smallest RMS gradient")
+    caption = f"Medians over seeds with 95 % intervals; {APART:g} was asked for."
+    bars = Bars(*words, tuple(found), values, **ends, y_log=True, caption=caption)
+    words = (f"Gradients in the layers: {next(iter(found))}", "step", "RMS gradient of the kernel")
+    lines = Lines(*words, drawn, y_log=True, caption="Medians over seeds with 95 % intervals.")
+    least, most = (
+        min(found, key=lambda n: found[n].measured),
+        max(found, key=lambda n: found[n].measured),
     )
-    meaning = "One rate suits no two layers equally: compare the layers' rates before blaming η."
-    return Finding(verdict, condition, numbers, (bars, lines), meaning)
+    condition = (
+        f"Layers differ in all, by {min(values):.2g}× ({least}) to {max(values):.2g}× ({most}); "
+        f"{sum(apart)} of {len(apart)} cases reach {APART:g}×. It is up to network and method."
+    )
+    meaning = "One rate suits no two layers equally: look at the rates per layer before blaming η."
+    return Finding(word, condition, tuple(found.values()), (bars, lines), meaning)
 
 
 CLAIM = Claim(
-    name="claim-network-layers",
-    heading=__doc__,
-    title="Layers of a network differ in sensitivity",
-    hypothesis=f"The RMS gradient differs ≥ {APART:g}× between the layers of a network.",
-    measure=f"Ratio of the largest to the smallest RMS gradient of a kernel, median over the steps "
-    f"of {EPOCHS} epochs: {', '.join(ARCHITECTURES.values())}; η: {RATES}; 3,500 images.",
-    acceptance=f"Confirmed if the interval begins at {APART:g}× or more in all cases, refuted if it "
-    "does in none; else depends.",
-    theory="Backpropagation multiplies by a layer's weights and activities at each layer.",
+    *("claim-network-layers", __doc__, "Layers of a network differ in sensitivity"),
+    hypothesis=f"The RMS gradient differs by {APART:g}× or more between the layers of a network.",
+    measure=f"Largest ÷ smallest RMS gradient of a kernel, median over {EPOCHS} epochs; η {RATES}.",
+    acceptance=f"Confirmed if the interval is ≥ {APART:g} in all cases, refuted if in none.",
+    theory="Backpropagation multiplies by weights and activities at each layer.",
     source="Glorot & Bengio, AISTATS 2010; 2c2d: DeepOBS, ICLR 2019, narrowed to 8/16/128 units.",
     run=run,
     deterministic=False,

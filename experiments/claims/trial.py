@@ -139,16 +139,15 @@ def read_results(folder: Path) -> tuple[Result, ...]:
     """
     store = Store(folder)
     run = store.describe()
-    if run is None or not str(run["experiment"]).startswith("claim"):
+    entries = registry.entries_of(str(run["experiment"])) if run else ()
+    if run is None or not entries:
         raise FileNotFoundError(
             f"{folder} holds no results of claims. Make them first: "
             f"tfadaopt run claims --out {shlex.quote(str(folder))}"
         )
     config = Claims(**run["settings"])
     results = []
-    for entry in registry.entries():
-        if run["experiment"] not in ("claims", entry.name):
-            continue
+    for entry in entries:
         cell, failure = cell_of(entry.name, config), _failure_path(folder, entry.name)
         if store.has(cell):
             results.append(Result.from_json(json.dumps(store.get(cell))))
