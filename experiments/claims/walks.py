@@ -146,3 +146,20 @@ def walk(
 
     recorded = {name: x.numpy() for name, x in zip(record, go(), strict=True)}
     return {"step": np.arange(0, steps + 1, every), **recorded}
+
+
+def arrivals(values: np.ndarray, level: float | np.ndarray, every: int = 1) -> np.ndarray:
+    """Return the first step at which each walker is at or below a level; infinity: never.
+
+    Args:
+        values: What is to fall [1 + steps / every, walkers].
+        level: Level, one or for each walker.
+        every: Steps between two records.
+
+    Example:
+        >>> from tfadaopt.experiments.claims.walks import arrivals
+        >>> arrivals(np.array([[4.0, 4.0], [2.0, 3.0], [1.0, 2.5]]), 2.0).tolist()
+        [1.0, inf]
+    """
+    reached = np.asarray(values <= np.asarray(level))  # NaN is not
+    return np.where(reached.any(axis=0), reached.argmax(axis=0) * float(every), np.inf)
