@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -13,6 +14,16 @@ Loss = Callable[[tf.Tensor], tf.Tensor]
 Gradient = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
+class _Scheduled(keras.optimizers.schedules.LearningRateSchedule):
+    """Rates [walkers, 1] times a factor that depends on the step."""
+
+    def __init__(self, rates: tf.Tensor, factor: Loss):
+        self.rates, self.factor = rates, factor
+
+    def __call__(self, step):
+        return self.rates * self.factor(tf.cast(step, self.rates.dtype) + 1)
+
+
 def walk(
     method: str,
     rates: float | Sequence[float],
@@ -21,6 +32,7 @@ def walk(
     *,
     loss: Loss | None = None,
     gradient: Gradient | None = None,
+    schedule: Loss | None = None,
     project: Loss | None = None,
     record: Sequence[str] = ("loss",),
     every: int = 1,
@@ -40,6 +52,7 @@ def walk(
         steps: Number of steps.
         loss: f(w): heights [walkers] of the points [walkers, d].
         gradient: g(w, t) [walkers, d] in step t = 1, 2, …; without it, the gradient of the loss.
+        schedule: Factor of all rates in step t (of ``dtype``): ``tf.math.rsqrt`` for η/√t.
         project: Maps the points after each step into the allowed set.
         record: What to record: "loss", "point", "rate" (``tfadaopt.effective_learning_rate``), or
             the name of an accumulator of the method.
@@ -85,7 +98,8 @@ def walk(
     optimizers = []
     for row, variable in zip(rows, points, strict=True):
         eta = tf.constant(rates[row, np.newaxis] if together else rates[row][0])
-        optimizer = cls(learning_rate=lambda eta=eta: eta, nonfinite="ignore", **arguments)
+        rate = _Scheduled(eta, schedule) if schedule else lambda eta=eta: eta
+        optimizer = cls(learning_rate=rate, nonfinite="ignore", **arguments)
         optimizer.build([variable])
         optimizers.append(optimizer)
     parties = list(zip(optimizers, points, rows, strict=True))
