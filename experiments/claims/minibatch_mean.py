@@ -62,14 +62,10 @@ def run(settings) -> claim.Finding:
         claim.within("weight of an example in a smaller last batch", last, 64 / 40, relative=1e-5),
     )
     lines = []
-    for name, found, theory in (
-        (f"with replacement, of {N:,}", again, 1 / SIZES),
-        (f"without, of {FEW}", once, left / SIZES),
-    ):
-        of_size = [interval(column) for column in found.T]
-        y_low_high = ([getattr(i, end) for i in of_size] for end in ("value", "low", "high"))
-        lines += [claim.Series(name, SIZES, *y_low_high)]
-        lines += [claim.Series(f"theory {name}", SIZES, theory, style="theory")]
+    for name, found, theory in (("with", again, 1 / SIZES), ("without", once, left / SIZES)):
+        rows = np.array([list(vars(interval(column)).values()) for column in found.T])
+        lines.append(claim.Series(f"{name} replacement", SIZES, *rows.T))
+        lines.append(claim.Series(f"theory {name} replacement", SIZES, theory, style="theory"))
     caption = "The noise of a batch falls as 1/n, and faster where it is much of all examples."
     words = "Noise of the mini-batch gradient", "batch size n", "variance / that of one example"
     figure = claim.Lines(*words, tuple(lines), x_log=True, y_log=True, caption=caption)
