@@ -125,7 +125,7 @@ def test_index_has_all_claims_in_the_order_given(index, folder):
     assert [i for i in index.all("li", "id") if i.startswith("claim")] == names
     assert [p.stem for p in sorted((folder / "claims").iterdir())] == sorted(names)
     assert "confirmed 1 refuted 1 no verdict: failed 1 not run yet 1" in index.text
-    assert "gain : 20 × (95 % interval 19.2 to 22.5; theory 31.6)" in index.text
+    assert "gain: 20 × (95 % interval 19.2 to 22.5; theory 31.6)" in index.text
     assert "1 min 15 s of computing on two <cores>" in index.text
 
 
