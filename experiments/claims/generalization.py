@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims.claim import Bars, Claim, Finding, Number, verdict, within
+from tfadaopt.experiments.claims.claim import Bars, Claim, Finding, verdict, within
 from tfadaopt.experiments.claims.walks import walk
 from tfadaopt.experiments.statistics import interval
 

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 import tfadaopt
-from tfadaopt.experiments.claims.claim import Claim, Finding, Lines, Series, between, within
+from tfadaopt.experiments.claims.claim import Claim, Finding, Lines, Series, within
 from tfadaopt.experiments.claims.walks import walk
 
 RATE, STEPS, COPIES = 0.01, 400, 256

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims.claim import Claim, Finding, Lines, Series, between, within
+from tfadaopt.experiments.claims.claim import Finding, Series, between, within
 from tfadaopt.experiments.claims.walks import walk
 
 ROUNDS = 30_000
