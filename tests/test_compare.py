@@ -58,8 +58,8 @@ def tfadaopt(monkeypatch, *words) -> int:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ("def (", r"mine.py cannot be imported: SyntaxError: .*line 16"),
-        ("import no_such_module", r"cannot be imported: ModuleNotFoundError.*line 16"),
+        ("def (", r"mine.py cannot be imported: SyntaxError: .*line 14"),
+        ("import no_such_module", r"cannot be imported: ModuleNotFoundError.*line 14"),
         ("raise SystemExit(3)", r"cannot be imported: SystemExit: 3"),
         ("del model", r"has no function model\(\)"),
         ("data = 3", r"has no function data\(\)"),
@@ -74,7 +74,7 @@ def test_a_file_that_is_no_problem(more, said, tmp_path):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ("model = lambda: 1 / 0", r"model\(\) failed: ZeroDivisionError: .*line 16"),
+        ("model = lambda: 1 / 0", r"model\(\) failed: ZeroDivisionError: .*line 14"),
         ("model = lambda: None", r"model\(\) returned a builtins.NoneType, not a keras.Model"),
         ("model = lambda: keras.Sequential()", r"not compiled.*model.compile"),
         ("def data(): raise OSError('no disk')", r"data\(\) failed: OSError: no disk"),
