@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib import ticker
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
 from tfadaopt.catalog import METHODS
@@ -67,8 +69,11 @@ def lines(data: Lines) -> Figure:
     axes.set(xlabel=data.x_label, ylabel=data.y_label)
     if data.x_log:
         axes.set_xscale("log", nonpositive="mask")
+        _label_ratios(axes.xaxis)
     if data.y_log:
-        _logarithmic(axes, [s.y for s in data.series])
+        axes.set_yscale("log", nonpositive="mask")
+        _cut(axes, [s.y for s in data.series])
+        _label_ratios(axes.yaxis)
     _legend(figure, axes, labels)
     return figure
 
@@ -128,6 +133,8 @@ def bars(data: Bars) -> Figure:
         axes.plot(theory, rows, label="theory", color=look.STYLES[2][0], **mark, zorder=3)
     axes.margins(x=0.16)
     axes.autoscale_view()
+    if data.y_log:
+        _label_ratios(axes.xaxis)
     for row, value in zip(rows, values, strict=True):
         ends = [v for v in (value, high[row], theory[row]) if np.isfinite(v)]
         text = exact(value, 3) if not np.isnan(value) else "none"
@@ -168,7 +175,7 @@ def _figure(labels: Sequence[str], extra_height: float = 0.0) -> tuple[Figure, A
 
 def _legend_columns(labels: Sequence[str]) -> int:
     longest = max(map(len, labels), default=1)
-    return int(np.clip(66 // (longest + 9), 1, 4))
+    return int(np.clip(70 // (longest + 8), 1, 4))
 
 
 def _legend(figure: Figure, axes: Axes, labels: Sequence[str]) -> None:
@@ -276,9 +283,8 @@ def _levels(f: np.ndarray, by_ratio: bool) -> np.ndarray:
     )
 
 
-def _logarithmic(axes: Axes, lines: Sequence[Sequence[float]]) -> None:
-    """Make the vertical axis logarithmic, and cut what goes far beyond where the lines begin."""
-    axes.set_yscale("log", nonpositive="mask")
+def _cut(axes: Axes, lines: Sequence[Sequence[float]]) -> None:
+    """Cut a logarithmic axis where it goes far beyond what the lines begin with."""
     positive = [y[np.isfinite(y) & (y > 0)] for y in map(np.asarray, lines)]
     positive = [np.log10(y) for y in positive if len(y)]
     if positive and np.ptp(np.concatenate(positive)) > _MOST_DECADES:
@@ -287,3 +293,14 @@ def _logarithmic(axes: Axes, lines: Sequence[Sequence[float]]) -> None:
         axes.set_ylim(
             10 ** max(low, begin - _DECADES_BELOW), 10 ** min(high, begin + _DECADES_ABOVE)
         )
+
+
+def _label_ratios(axis: Axis) -> None:
+    """Label a logarithmic axis with plain numbers where it spans few decades, and sparsely."""
+    low, high = axis.get_view_interval()
+    decades = np.log10(high / low)
+    if decades < 4:
+        subs = (1, 1.5, 2, 3, 5, 7) if decades < 0.6 else (1, 2, 5) if decades < 2 else (1,)
+        axis.set_major_locator(ticker.LogLocator(subs=subs))
+        axis.set_major_formatter(lambda value, _: exact(value, 3))
+    axis.set_minor_formatter(ticker.NullFormatter())

@@ -3,6 +3,7 @@
 import html
 import importlib.util
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -47,6 +48,7 @@ def write_claims_report(
     entries = []
     for i, result in enumerate(results):
         finding = result.finding
+        numbers = [row(n) for n in finding.numbers] if finding else []
         pictures = [
             picture(folder / "figures", f"{result.name}-{k}", figure, animate)
             for k, figure in enumerate(finding.figures if finding else (), start=1)
@@ -59,8 +61,14 @@ def write_claims_report(
             finding=finding,
             key=key,
             pictures=pictures,
-            numbers=[row(n) for n in finding.numbers] if finding else [],
-            intervals=bool(finding) and any(n.low is not None for n in finding.numbers),
+            numbers=numbers,
+            # A column that is empty in every row tells nothing.
+            columns={
+                name: any(n[name] not in ("", None) for n in numbers)
+                for name in ("theory", "allowed", "agrees", "note")
+            },
+            failures=failures(finding) if finding else ([], ""),
+            intervals=any(n["interval"] for n in numbers),
             rules=rules(result),
             versions=listed(result.versions),
             settings=listed(result.settings),
@@ -149,17 +157,27 @@ def key_texts(finding: Finding) -> dict | None:
 def row(number: Number) -> dict:
     """Return the texts of a number's row in the table."""
     unit = f" {number.unit}" if math.isfinite(number.measured) else ""
+    # What has an interval is not known to more digits than the interval shows.
+    interval, digits = "", 4
+    if number.low is not None:
+        interval, digits = f"{pages.exact(number.low, 3)} to {pages.exact(number.high, 3)}", 3
+    allowed = re.sub(r"^-inf to (.*)$", r"at most \1", number.allowed)
     return {
         "label": number.label,
-        "measured": f"{pages.exact(number.measured)}{unit}".strip(),
+        "measured": f"{pages.exact(number.measured, digits)}{unit}".strip(),
         "theory": "" if number.theory is None else pages.exact(number.theory),
-        "interval": ""
-        if number.low is None
-        else f"{pages.exact(number.low)} to {pages.exact(number.high)}",
-        "allowed": number.allowed,
+        "interval": interval,
+        "allowed": re.sub(r"^(.*) to inf$", r"at least \1", allowed),
         "agrees": number.agrees,
         "note": number.note,
     }
+
+
+def failures(finding: Finding) -> tuple[list[str], str]:
+    """Return what failed, a line each, and in a line what did not."""
+    failed = [f"{f.what}: {f.count} of {f.of}" for f in finding.failures if f.count]
+    fine = [f"{f.what}: 0 of {f.of}" for f in finding.failures if not f.count]
+    return failed, "; ".join(fine)
 
 
 def listed(pairs: Mapping[str, object]) -> str:

@@ -102,7 +102,7 @@ class Claims:
 
     seeds: Annotated[int, Field(ge=3)] = 10
     learning_rates: Annotated[tuple[Rate, ...], OneOrMore] = tuple(
-        round(10 ** (exponent / 4), 7) for exponent in range(-20, 5)
+        float(f"{10 ** (exponent / 4):.5g}") for exponent in range(-20, 5)
     )
 
 

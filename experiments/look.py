@@ -33,10 +33,8 @@ _DARK = {
     "#3f9fb5": "#8ccbe6",
 }
 # A scale from dark to light, for lines that differ in one number.
-RAMP = tuple(to_hex(mpl.colormaps["cividis"](0.085 * i)) for i in range(9))
-_DARK |= {
-    light: to_hex(mpl.colormaps["cividis"](0.42 + 0.0725 * i)) for i, light in enumerate(RAMP)
-}
+RAMP = tuple(to_hex(mpl.colormaps["viridis"](0.08 * i)) for i in range(9))
+_DARK |= {light: to_hex(mpl.colormaps["viridis"](0.36 + 0.08 * i)) for i, light in enumerate(RAMP)}
 RC = {
     "font.size": 9.5,
     "text.color": INK,

@@ -51,6 +51,18 @@ def surfaces(condition_number: float) -> dict[str, Surface]:
     }
 
 
+def rosenbrock(w: tf.Tensor) -> tf.Tensor:
+    """Rosenbrock's valley (1 − x)² + 100 (y − x²)² at points [n, 2]; lowest at (1, 1)."""
+    x, y = w[:, 0], w[:, 1]
+    return (1 - x) ** 2 + 100 * (y - x**2) ** 2
+
+
+def beale(w: tf.Tensor) -> tf.Tensor:
+    """Beale's function at points [n, 2]: flat far out; lowest at (3, 0.5)."""
+    x, y = w[:, 0], w[:, 1]
+    return (1.5 - x + x * y) ** 2 + (2.25 - x + x * y**2) ** 2 + (2.625 - x + x * y**3) ** 2
+
+
 def walk(surface: Surface, method: str, learning_rates: Sequence[float], steps: int) -> dict:
     """Let one method walk on a surface, with all rates of a grid at once.
 

@@ -313,7 +313,7 @@ def split_heading(heading: str) -> tuple[str, str]:
 def within(label, measured, theory, *, absolute=0.0, relative=0.0, **more) -> Number:
     """Return a number that agrees if it is within a tolerance of theory; both may be given."""
     tolerance = absolute + relative * abs(theory)
-    parts = [f"± {absolute:g}"] * bool(absolute) + [f"± {relative:.2g} ×"] * bool(relative)
+    parts = [f"± {absolute:g}"] * bool(absolute) + [f"± {100 * relative:.2g} %"] * bool(relative)
     agrees = bool(abs(measured - theory) <= tolerance)
     more = {"allowed": " and ".join(parts) or "exactly"} | more
     return Number(label, float(measured), float(theory), agrees=agrees, **more)

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims.claim import Claim, Finding, Lines, Number, Series, verdict, within
+from tfadaopt.experiments.claims.claim import Claim, Finding, Lines, Series, verdict, within
 from tfadaopt.experiments.claims.walks import walk
 from tfadaopt.experiments.statistics import interval
 
@@ -31,16 +31,27 @@ def run(settings) -> Finding:
         share = rates[..., i] * size * np.sqrt(t)[:, np.newaxis] / RATE
         last = interval(share[-1])
         label = f"rate · σ√t / η at t = {STEPS}, noise of σ = {size:g}"
-        numbers.append(
-            within(label, last.value, 1.0, absolute=0.02, low=last.low, high=last.high)
-        )
+        numbers.append(within(label, last.value, 1.0, absolute=0.02, low=last.low, high=last.high))
         slopes = [np.polyfit(np.log(t[late]), np.log(r[late]), 1)[0] for r in rates[..., i].T]
         middle = interval(slopes)
-        numbers.append(within(
-            f"slope of log rate over log t, σ = {size:g}", middle.value, -0.5, absolute=0.02, low=middle.low, high=middle.high))
+        numbers.append(
+            within(
+                f"slope of log rate over log t, σ = {size:g}",
+                middle.value,
+                -0.5,
+                absolute=0.02,
+                low=middle.low,
+                high=middle.high,
+            )
+        )
         bands = [interval(rates[k, :, i]) for k in shown]
         columns = zip(*((b.value, b.low, b.high) for b in bands), strict=True)
-        series += [Series(f"noise, σ = {size:g}", t[shown], *columns), Series(f"η/(σ√t), σ = {size:g}", t[shown], RATE/size/np.sqrt(t[shown]), style="theory")]
+        series += [
+            Series(f"noise, σ = {size:g}", t[shown], *columns),
+            Series(
+                f"η/(σ√t), σ = {size:g}", t[shown], RATE / size / np.sqrt(t[shown]), style="theory"
+            ),
+        ]
     figure = Lines(
         *("Adagrad's rate under noise of a steady size", "step t", "rate", tuple(series)),
         **{"x_log": True, "y_log": True, "caption": "All fall along 1/√t, whatever their size."},

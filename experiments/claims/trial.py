@@ -5,7 +5,8 @@ import json
 import shlex
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -57,28 +58,51 @@ def run(
     cells = [cell_of(name, config) for name in names]
     missing = [cell for cell in cells if not store.has(cell)]
     progress("Claims on trial", len(cells) - len(missing), len(cells))
-    executor = LocalExecutor(jobs, log=folder / "worker.log")
     work = functools.partial(compute, config=config, folder=folder)
-    complete = False
+    complete, log = False, folder / "worker.log"
+
+    def note(cell: Cell, error: Exception | None) -> None:
+        missing.remove(cell)
+        if error is not None:
+            failures.append((cell, error))
+        progress("Claims on trial", len(cells) - len(missing), len(cells))
+
     try:
-        for done, (cell, error) in enumerate(executor.map_unordered(work, missing), start=1):
-            if error is not None:
-                failures.append((cell, error))
-            progress("Claims on trial", len(cells) - len(missing) + done, len(cells))
+        for cell, error in _attempt(work, missing, jobs, log):
+            note(cell, error)
+        # Where a process died, it took those beside it along: what is left is tried one by one.
+        for cell in list(missing):
+            outcome = list(_attempt(work, [cell], 1, log))
+            if not outcome:
+                died = ChildProcessError(f"Its process died; see {log}. Was there enough memory?")
+                _keep_failure(folder, registry.find(str(cell["claim"])), config, died)
+                outcome = [(cell, died)]
+            note(*outcome[0])
         complete = not failures
     finally:
-        executor.close()
         store.finish(time.monotonic() - began, complete)
     write_report(folder, animate)
     return failures
 
 
+def _attempt(
+    work: Callable[[Cell], None], cells: Sequence[Cell], jobs: int, log: Path
+) -> Iterator[tuple[Cell, Exception | None]]:
+    """Yield each cell that was tried with its exception; none any more once a process has died."""
+    executor = LocalExecutor(jobs, log=log)
+    try:
+        yield from executor.map_unordered(work, list(cells))
+    except BrokenProcessPool:
+        return
+    finally:
+        executor.close()
+
+
 def compute(cell: Cell, config: Claims, folder: Path) -> None:
     """Try one claim and keep its result; one that fails leaves its reason, and raises."""
     store, entry = Store(folder), registry.find(str(cell["claim"]))
-    failure = _failure_path(folder, entry.name)
-    failure.unlink(missing_ok=True)
-    claim, finding, error, began = None, None, "", time.monotonic()
+    _failure_path(folder, entry.name).unlink(missing_ok=True)
+    claim, began = None, time.monotonic()
     try:
         claim = entry.load()
         finding = claim.run(config)
@@ -86,14 +110,23 @@ def compute(cell: Cell, config: Claims, folder: Path) -> None:
             raise TypeError(f"{entry.name} returned {finding!r}, not a Finding.")
     except Exception as raised:
         traceback.print_exc()  # into worker.log
-        error = f"{type(raised).__name__}: {raised}"
+        _keep_failure(folder, entry, config, raised, claim)
         raise
-    finally:
-        result = result_of(entry, claim, config, finding, error, time.monotonic() - began)
-        if error:
-            failure.parent.mkdir(exist_ok=True)
-            failure.write_text(result.to_json(), encoding="utf-8")
+    result = result_of(entry, claim, config, finding, "", time.monotonic() - began)
     store.put(cell, json.loads(result.to_json()))
+
+
+def _keep_failure(
+    folder: Path,
+    entry: registry.Entry,
+    config: Claims,
+    error: Exception,
+    claim: Claim | None = None,
+) -> None:
+    path = _failure_path(folder, entry.name)
+    path.parent.mkdir(exist_ok=True)
+    result = result_of(entry, claim, config, None, f"{type(error).__name__}: {error}", 0.0)
+    path.write_text(result.to_json(), encoding="utf-8")
 
 
 def result_of(

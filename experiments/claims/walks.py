@@ -2,14 +2,26 @@
 
 from collections.abc import Callable, Sequence
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 import tfadaopt
 from tfadaopt.catalog import METHODS
+from tfadaopt.optimizers.base import Optimizer
 
 Loss = Callable[[tf.Tensor], tf.Tensor]
 Gradient = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+class _Scheduled(keras.optimizers.schedules.LearningRateSchedule):
+    """Rates [walkers, 1] times a factor that depends on the step."""
+
+    def __init__(self, rates: tf.Tensor, factor: Loss):
+        self.rates, self.factor = rates, factor
+
+    def __call__(self, step):
+        return self.rates * self.factor(tf.cast(step, self.rates.dtype) + 1)
 
 
 def walk(
@@ -20,6 +32,7 @@ def walk(
     *,
     loss: Loss | None = None,
     gradient: Gradient | None = None,
+    schedule: Loss | None = None,
     project: Loss | None = None,
     record: Sequence[str] = ("loss",),
     every: int = 1,
@@ -39,6 +52,7 @@ def walk(
         steps: Number of steps.
         loss: f(w): heights [walkers] of the points [walkers, d].
         gradient: g(w, t) [walkers, d] in step t = 1, 2, …; without it, the gradient of the loss.
+        schedule: Factor of all rates in step t (of ``dtype``): ``tf.math.rsqrt`` for η/√t.
         project: Maps the points after each step into the allowed set.
         record: What to record: "loss", "point", "rate" (``tfadaopt.effective_learning_rate``), or
             the name of an accumulator of the method.
@@ -76,14 +90,16 @@ def walk(
         raise ValueError(f"The loss is {lowest.tolist()} at the start, before {method} has moved.")
 
     cls = next(record.cls for record in METHODS if record.name == method)
-    # A norm over a variable would join the walkers: they get a variable and an optimizer each.
-    together = cls.unit == "coordinate"
+    # A norm over a variable, or a number that all variables share, would join the walkers: then
+    # they get a variable and an optimizer each.
+    together = cls.unit == "coordinate" and cls.shared is Optimizer.shared
     rows = [slice(0, walkers)] if together else [slice(i, i + 1) for i in range(walkers)]
     points = [tf.Variable(start[row]) for row in rows]
     optimizers = []
     for row, variable in zip(rows, points, strict=True):
         eta = tf.constant(rates[row, np.newaxis] if together else rates[row][0])
-        optimizer = cls(learning_rate=lambda eta=eta: eta, nonfinite="ignore", **arguments)
+        rate = _Scheduled(eta, schedule) if schedule else lambda eta=eta: eta
+        optimizer = cls(learning_rate=rate, nonfinite="ignore", **arguments)
         optimizer.build([variable])
         optimizers.append(optimizer)
     parties = list(zip(optimizers, points, rows, strict=True))
@@ -132,3 +148,20 @@ def walk(
 
     recorded = {name: x.numpy() for name, x in zip(record, go(), strict=True)}
     return {"step": np.arange(0, steps + 1, every), **recorded}
+
+
+def arrivals(values: np.ndarray, level: float | np.ndarray, every: int = 1) -> np.ndarray:
+    """Return the first step at which each walker is at or below a level; infinity: never.
+
+    Args:
+        values: What is to fall [1 + steps / every, walkers].
+        level: Level, one or for each walker.
+        every: Steps between two records.
+
+    Example:
+        >>> from tfadaopt.experiments.claims.walks import arrivals
+        >>> arrivals(np.array([[4.0, 4.0], [2.0, 3.0], [1.0, 2.5]]), 2.0).tolist()
+        [1.0, inf]
+    """
+    reached = np.asarray(values <= np.asarray(level))  # NaN is not
+    return np.where(reached.any(axis=0), reached.argmax(axis=0) * float(every), np.inf)
