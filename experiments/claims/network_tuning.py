@@ -51,7 +51,7 @@ def run(settings) -> Finding:
     width = np.array([[widths[m, p].measured for p in problems] for m in METHODS])
     widest = (width.max(axis=0) == width[METHODS.index("Adagrad")]).all()
     word = verdict(widths.values(), "depends" if widest else "refuted")
-    spans = [f"{m} {', '.join(f'{w:.2g}' for w in ws)}" for m, ws in zip(METHODS, width, strict=True)]
+    spans = [f"{m} {', '.join(f'{w:.2g}' for w in width[i])}" for i, m in enumerate(METHODS)]
     condition = (
         f"Decades of η within 1.1 × the lowest loss ({'; '.join(problems)}): {'; '.join(spans)}."
     )
