@@ -54,6 +54,9 @@ def lines(data: Lines) -> Figure:
     if theory:
         labels.append("theory")
     figure, axes = _figure(labels)
+    if data.y_log:
+        axes.set_yscale("log", nonpositive="mask")
+        _cut(axes, [s.y for s in data.series])
     for i, (series, style) in enumerate(zip(data.series, styles, strict=True)):
         x, y, low, high = _thinned(series, data.x_log)
         if series.style == "theory":
@@ -71,8 +74,6 @@ def lines(data: Lines) -> Figure:
         axes.set_xscale("log", nonpositive="mask")
         _label_ratios(axes.xaxis)
     if data.y_log:
-        axes.set_yscale("log", nonpositive="mask")
-        _cut(axes, [s.y for s in data.series])
         _label_ratios(axes.yaxis)
     _legend(figure, axes, labels)
     return figure
@@ -89,12 +90,11 @@ def contours(data: Contours) -> Figure:
         if not len(px):
             continue
         every = (0.0, 0.035) if len(px) > _FEW_POINTS else None
-        group = {"gid": f"path-{i}"}
         drawn = {"markersize": 2.8, "markevery": every, "linewidth": 1.3, "zorder": 3}
-        axes.plot(px, py, label=path.label, **style, **drawn, **group)
+        axes.plot(px, py, label=path.label, **style, **drawn, gid=f"path-{i}")
         star = {"color": style["color"], "marker": "*", "markersize": 11, "zorder": 4}
         star |= {"markeredgecolor": look.PAPER, "markeredgewidth": 0.6}
-        axes.plot(px[-1:], py[-1:], **star, **group)
+        axes.plot(px[-1:], py[-1:], **star, gid=f"path-{i}-end")
     for start in dict.fromkeys((p.x[0], p.y[0]) for p in data.paths if len(p.x)):
         ring = {"marker": "o", "markersize": 9, "fillstyle": "none", "color": look.INK}
         axes.plot(*start, **ring, zorder=5)
@@ -284,15 +284,14 @@ def _levels(f: np.ndarray, by_ratio: bool) -> np.ndarray:
 
 
 def _cut(axes: Axes, lines: Sequence[Sequence[float]]) -> None:
-    """Cut a logarithmic axis where it goes far beyond what the lines begin with."""
+    """Fix the limits of a logarithmic axis whose lines go far beyond what they begin with."""
     positive = [y[np.isfinite(y) & (y > 0)] for y in map(np.asarray, lines)]
-    positive = [np.log10(y) for y in positive if len(y)]
-    if positive and np.ptp(np.concatenate(positive)) > _MOST_DECADES:
-        begin = np.median([y[0] for y in positive])
-        low, high = np.log10(axes.get_ylim())
-        axes.set_ylim(
-            10 ** max(low, begin - _DECADES_BELOW), 10 ** min(high, begin + _DECADES_ABOVE)
-        )
+    logs = [np.log10(y) for y in positive if len(y)]
+    if logs and np.ptp(np.concatenate(logs)) > _MOST_DECADES:
+        begin = np.median([y[0] for y in logs])
+        low, high = np.min(np.concatenate(logs)) - 0.5, np.max(np.concatenate(logs)) + 0.5
+        low, high = max(low, begin - _DECADES_BELOW), min(high, begin + _DECADES_ABOVE)
+        axes.set_ylim(10**low, 10**high)
 
 
 def _label_ratios(axis: Axis) -> None:

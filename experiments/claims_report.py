@@ -254,7 +254,8 @@ def _say_contours(data: Contours) -> Iterator[str]:
 def _say_bars(data: Bars) -> Iterator[str]:
     yield f"{data.y_label}."
     for i, (label, value) in enumerate(zip(data.labels, data.values, strict=True)):
-        theory = f", theory {pages.exact(data.theory[i])}" if len(data.theory) else ""
+        predicted = data.theory[i] if len(data.theory) else math.nan
+        theory = "" if math.isnan(predicted) else f", theory {pages.exact(predicted)}"
         yield f"{label}: {pages.exact(value)}{theory}."
 
 

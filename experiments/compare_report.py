@@ -68,6 +68,7 @@ def write_compare_report(folder: Path) -> Path:
             for name, figure in figures(config, store, found)
         ],
         number=shown,
+        decades=decades,
         duration=pages.duration,
     )
     path = folder / "report.html"
@@ -111,8 +112,8 @@ def advice(
         fastest = min((c for c in pool if c.seconds), key=lambda c: c.seconds, default=None)
         if widest is not None:
             said.append(
-                f"Of these, {widest.method} forgives a wrong rate most: {widest.width:.2g} decades "
-                "are within 1.1 × its best validation loss."
+                f"Of these, {widest.method} forgives a wrong rate most: its validation loss stays "
+                f"within 1.1 × its best over {decades(widest.width)} of rates."
             )
         if fastest is not None and fastest.seconds < 0.9 * max(c.seconds or 0 for c in pool):
             said.append(f"{fastest.method} takes the least time per step.")
@@ -148,7 +149,8 @@ def figures(
     """Yield name and data of each figure for which there are results."""
     name = config.objective
     as_loss = not config.larger_is_better and all(v > 0 for c in found for v in c.values)
-    tried = []
+    tried, seeds = [], config.tuning_seeds
+    band = f"median of {seeds} tuning seeds, band from the lowest to the highest"
     for c in found:
         if any(map(math.isfinite, c.values)):
             y, low, high = (_gaps(values) for values in (c.values, c.lows, c.highs))
@@ -159,8 +161,8 @@ def figures(
             Lines(
                 *(f"What the learning rate does to the {name}", "learning rate η"),
                 *(f"validation {name}", tried, True, as_loss),
-                caption=f"After the same budget: median of {config.tuning_seeds} tuning seeds, "
-                "band from the lowest to the highest. A gap is a rate that failed.",
+                caption=f"After the same budget: {band if seeds > 1 else 'one tuning seed'}. A gap "
+                "is a rate that failed.",
             ),
         )
     over = {c.method: compare_results.curves(config, store, c.method) for c in found if c.scores}
@@ -180,7 +182,7 @@ def figures(
             yield key, Lines(*words, lines, False, log, caption)
     for c in found:
         rates = compare_results.layer_rates(config, store, c.method)
-        if rates:
+        if len({value for _, values in rates.values() for value in values}) > 1:
             paths = list(rates)
             spread = np.linspace(0, len(paths) - 1, min(_MOST_LAYERS, len(paths))).round()
             lines = [Series(paths[int(i)], *rates[paths[int(i)]]) for i in spread]
@@ -218,6 +220,11 @@ def shown(value: float | None) -> str:
     if value is not None and math.isinf(value):
         return "failed"
     return pages.exact(value, 4)
+
+
+def decades(width: float) -> str:
+    """Return a width in words: 1 decade, 1.5 decades."""
+    return f"{width:.2g} decade{'' if f'{width:.2g}' == '1' else 's'}"
 
 
 def _gaps(values: Sequence[float]) -> list[float]:

@@ -181,9 +181,10 @@ def curves(config: compare.Comparison, store: Store, method: str) -> dict[str, n
 
 def layer_rates(config: compare.Comparison, store: Store, method: str) -> dict[str, tuple]:
     """Return steps and median effective rate of each kernel, in the first reported run."""
+    paths = store.get(compare.check_cell(config))["variables"]
     for cell in _mine(config, store, method):
         rates = store.get(cell).get("rates") or {}
-        return {path: (series["steps"], series["values"]) for path, series in rates.items()}
+        return {paths[int(i)]: (series["steps"], series["values"]) for i, series in rates.items()}
     return {}
 
 

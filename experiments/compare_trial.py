@@ -97,6 +97,8 @@ def check(path: Path, settings: dict) -> dict:
         "optimizer": type(model.optimizer).__name__,
         "steps_per_epoch": steps,
         "has_test": "test" in parts,
+        # Of the first model in a process: those after it are numbered on, as conv2d_7.
+        "variables": [variable.path for variable in model.trainable_variables],
         "first": first,
         "default_rates": default_rates,
     }
@@ -130,7 +132,7 @@ class Runner:
         Returns:
             ``epochs``, a record of each; ``validation`` and ``test``, losses and metrics at the
             end; ``diverged``, why the run counts as failed, or None; ``rates``, median effective
-            rate of each kernel over the steps.
+            rate of each kernel over the steps, by its place among the trainable variables.
         """
         self._restart(learning_rate, seed)
         parts = self._parts
@@ -152,6 +154,7 @@ class Runner:
             validation_data=parts["validation"] if log_dir is not None else None,
             validation_batch_size=self._batch_size(parts["validation"]),
             callbacks=callbacks,
+            shuffle=not isinstance(parts["train"], tf.data.Dataset),
             verbose=0,
         ).history
         columns = {name: values for name, values in history.items() if len(values)}
@@ -196,12 +199,12 @@ class Runner:
     def _rates(self, log_dir: Path) -> dict:
         logged = {series["tag"]: series for series in logged_series(log_dir)}
         found = {}
-        for variable in self._model.trainable_variables:
+        for i, variable in enumerate(self._model.trainable_variables):
             # A rate that all coordinates share has no median, only its value.
             tags = [f"effective_learning_rate/{variable.path}/{name}" for name in ("p50", "mean")]
             series = next((logged[tag] for tag in tags if tag in logged), None)
             if len(variable.shape) > 1 and series is not None:
-                found[variable.path] = {name: series[name] for name in ("steps", "values")}
+                found[str(i)] = {name: series[name] for name in ("steps", "values")}
         return found
 
     def _evaluate(self, part: object) -> dict[str, float]:

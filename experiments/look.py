@@ -97,6 +97,8 @@ def save(figure: Figure, path: Path, png: bool = False) -> str:
     with mpl.rc_context(RC):
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
+        # The layout is found; each further drawing would find it again.
+        figure.set_layout_engine("none")
         if png:
             figure.savefig(path.with_suffix(".png"), dpi=_PIXELS_PER_INCH)
     source = buffer.getvalue().replace("</style>", f"</style>\n{_dark_style()}", 1)

@@ -81,9 +81,11 @@ def load(path: Path) -> Problem:
 def told(error: BaseException, path: Path) -> str:
     """Return an error in a line, with the last line of the user's file that led to it."""
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
-    lineno = lines[-1] if lines else getattr(error, "lineno", None)
+    lineno, text = lines[-1] if lines else None, str(error)
+    if isinstance(error, SyntaxError):
+        lineno, text = error.lineno, error.msg
     place = f" (line {lineno})" if lineno else ""
-    return f"{type(error).__name__}: {error}{place}"
+    return f"{type(error).__name__}: {text}{place}"
 
 
 def made_model(problem: Problem, path: Path):

@@ -51,10 +51,9 @@ def run(settings) -> Finding:
     width = np.array([[widths[m, p].measured for p in problems] for m in METHODS])
     widest = (width.max(axis=0) == width[METHODS.index("Adagrad")]).all()
     word = verdict(widths.values(), "depends" if widest else "refuted")
-    spans = [", ".join(f"{w:.2g}" for w in of_method) for of_method in width[::2]]
+    spans = [f"{m} {', '.join(f'{w:.2g}' for w in width[i])}" for i, m in enumerate(METHODS)]
     condition = (
-        f"Rates within 1.1 × the lowest loss span {spans[1]} decades with Adagrad "
-        f"({'; '.join(problems)}), {spans[0]} with SGD, {spans[2]} with Adam: it needs tuning, too."
+        f"Decades of η within 1.1 × the lowest loss ({'; '.join(problems)}): {'; '.join(spans)}."
     )
     meaning = "Tune η for every method: three per decade, until the best is not at the edge."
     return Finding(word, condition, [*widths.values(), *moved], figures, meaning, failures)
