@@ -446,7 +446,8 @@ def test_a_process_that_dies_takes_no_other_claim_along(
         compute(cell, config, folder)
 
     monkeypatch.setattr(trial, "compute", dies)
-    monkeypatch.setattr(registry, "entries", lambda e=registry.entries(): e[::-1])
+    reversed_entries = registry.entries()[::-1]
+    monkeypatch.setattr(registry, "entries", lambda: reversed_entries)
     assert tfadaopt_run(monkeypatch, "run", "claims", "--out", tmp_path) == 1
     assert "Its process died" in capsys.readouterr().err
     assert len(calls) == 1
