@@ -1,9 +1,8 @@
-"""What can be run: each experiment is a named function that returns its frozen configuration."""
+"""Settings: each experiment has a named function that returns its frozen configuration."""
 
 import difflib
-import importlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Annotated
 
 import pydantic
@@ -92,38 +91,29 @@ def lecture() -> Lecture:
     return Lecture()
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """Something that ``tfadaopt run`` can run: its configuration, and where its code is."""
+@pydantic.dataclasses.dataclass(frozen=True, config={"extra": "forbid"})
+class Claims:
+    """Settings of the claims.
 
-    name: str
-    config: Callable[[], object]
-    module: str
-
-    @property
-    def summary(self) -> str:
-        """What it shows, in one line."""
-        return (self.config.__doc__ or "").splitlines()[0]
-
-    def run(self, *args, **kwargs):
-        """Run it; its module is imported only now."""
-        return importlib.import_module(self.module).run(*args, **kwargs)
-
-
-EXPERIMENTS = (Experiment("lecture", lecture, "tfadaopt.experiments.lecture"),)
-
-
-def find(name: str) -> Experiment:
-    """Return the experiment of that name.
-
-    Raises:
-        ConfigError: There is none; the message lists those there are, and the nearest.
+    Attributes:
+        seeds: Runs of every stochastic measurement, with the seeds 0, 1, …
+        learning_rates: Grid from which each method's rate is chosen: the same budget for each.
     """
-    for experiment in EXPERIMENTS:
-        if experiment.name == name:
-            return experiment
-    known = [experiment.name for experiment in EXPERIMENTS]
-    raise ConfigError(f"Unknown experiment {name!r}.{nearest(name, known)}")
+
+    seeds: Annotated[int, Field(ge=3)] = 10
+    learning_rates: Annotated[tuple[Rate, ...], OneOrMore] = tuple(
+        float(f"{10 ** (exponent / 4):.5g}") for exponent in range(-20, 5)
+    )
+
+
+def claims() -> Claims:
+    """Every sentence of the lecture, measured, with a verdict."""
+    return Claims()
+
+
+def network_claims() -> Claims:
+    """The claims about networks, on real images: some minutes, left out of ``claims``."""
+    return Claims()
 
 
 def override(config, settings: Mapping[str, str]):

@@ -89,7 +89,8 @@ class Store:
     def _path(self, cell: Mapping[str, object]) -> Path:
         canonical = json.dumps(cell, sort_keys=True)
         digest = hashlib.sha256(canonical.encode()).hexdigest()[:16]
-        return self._cells / f"{cell['kind']}-{cell['method']}-{digest}.json"
+        subject = cell.get("method") or cell["claim"]
+        return self._cells / f"{cell['kind']}-{subject}-{digest}.json"
 
     def _describe(self, run: Mapping[str, object]) -> None:
         _write_whole(self.folder / "run.json", json.dumps(run, indent=2))

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-import tfadaopt
-from tfadaopt.catalog import METHODS
+from tfadaopt.experiments.claims import walks
 
 ANGLE = math.pi / 6
 PRECISION = 1e-4
@@ -52,11 +51,20 @@ def surfaces(condition_number: float) -> dict[str, Surface]:
     }
 
 
+def rosenbrock(w: tf.Tensor) -> tf.Tensor:
+    """Rosenbrock's valley (1 − x)² + 100 (y − x²)² at points [n, 2]; lowest at (1, 1)."""
+    x, y = w[:, 0], w[:, 1]
+    return (1 - x) ** 2 + 100 * (y - x**2) ** 2
+
+
+def beale(w: tf.Tensor) -> tf.Tensor:
+    """Beale's function at points [n, 2]: flat far out; lowest at (3, 0.5)."""
+    x, y = w[:, 0], w[:, 1]
+    return (1.5 - x + x * y) ** 2 + (2.25 - x + x * y**2) ** 2 + (2.625 - x + x * y**3) ** 2
+
+
 def walk(surface: Surface, method: str, learning_rates: Sequence[float], steps: int) -> dict:
     """Let one method walk on a surface, with all rates of a grid at once.
-
-    The walkers are the rows of one variable; the optimizer is the package's own, with a rate of
-    shape [walkers, 1].
 
     Returns:
         For the rate that reaches the target in the fewest steps and stays there (or, where none
@@ -64,29 +72,13 @@ def walk(surface: Surface, method: str, learning_rates: Sequence[float], steps: 
         list of [x, y, f]; and ``sensible_rates``, how many rates do so. The target is
         f − f* ≤ 1e-4 (f₀ − f*).
     """
-    cls = next(record.cls for record in METHODS if record.name == method)
-    rates = tf.constant(learning_rates)[:, tf.newaxis]
-    start = np.tile(np.array(surface.start, "float32"), [len(learning_rates), 1])
-    points = tf.Variable(start)
-    # A walker that overflows must not hold up the others, which share its variable.
-    optimizer: tfadaopt.optimizers.base.Optimizer = cls(
-        learning_rate=lambda: rates, nonfinite="ignore"
+    seen = walks.walk(
+        *(method, learning_rates, surface.start, steps),
+        loss=lambda w: surface.f(w[:, 0], w[:, 1]),
+        record=("point", "loss"),
     )
-    optimizer.build([points])
-
-    @tf.function
-    def paths() -> tf.Tensor:
-        visited = tf.TensorArray(tf.float32, size=steps + 1)
-        visited = visited.write(0, _with_height(surface, points))
-        for step in tf.range(1, steps + 1):
-            with tf.GradientTape() as tape:
-                height = surface.f(points[:, 0], points[:, 1])
-            optimizer.apply([tape.gradient(height, points)], [points])
-            visited = visited.write(step, _with_height(surface, points))
-        return visited.stack()
-
-    visited = paths().numpy()
-    excess = visited[..., 2].astype("float64") - surface.lowest
+    visited = np.concatenate([seen["point"], seen["loss"][..., np.newaxis]], axis=-1)
+    excess = visited[..., 2] - surface.lowest
     # A walker that leaves for infinity is last, not an error.
     excess = np.where(np.isfinite(excess), excess, np.inf)
     outside = excess > PRECISION * excess[0]
@@ -106,8 +98,3 @@ def contours(surface: Surface, points: int = 121) -> tuple[np.ndarray, np.ndarra
     x = np.linspace(*surface.x_range, points)
     y = np.linspace(*surface.y_range, points)
     return x, y, np.asarray(surface.f(x[np.newaxis, :], y[:, np.newaxis]))
-
-
-def _with_height(surface: Surface, points: tf.Variable) -> tf.Tensor:
-    x, y = points[:, 0], points[:, 1]
-    return tf.stack([x, y, surface.f(x, y)], axis=1)

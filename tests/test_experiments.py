@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 import tfadaopt
-from tfadaopt.experiments import cli, configs, lecture, surfaces
+from tfadaopt.experiments import catalog, cli, configs, lecture, surfaces
 from tfadaopt.experiments.data import digits
 from tfadaopt.experiments.store import Store
 
@@ -192,7 +192,7 @@ def test_list_shows_every_method_and_experiment():
     shown = CliRunner().invoke(cli.app, ["list"]).output
     for method in tfadaopt.methods():
         assert method.name in shown
-    for experiment in configs.EXPERIMENTS:
+    for experiment in catalog.experiments():
         assert experiment.name in shown
     assert "batch_size" in CliRunner().invoke(cli.app, ["list", "--experiments"]).output
 

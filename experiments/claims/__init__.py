@@ -1,0 +1,1 @@
+"""Each sentence of the lecture as an experiment with a verdict: ``tfadaopt run claims``."""
