@@ -22,22 +22,20 @@ def run(settings) -> claim.Finding:
             medians.append(bands[0])
             s = found[method, scale] = sensitivity(rates, bands[0])
             note = f"lowest loss {s.best_loss:.3f} at η = {s.best_rate:.3g}"
-            more = {"unit": "decades", "note": note, "key": label == "Adagrad, equal"}
-            numbers.append(claim.Number(f"{label}: width", s.width, **more))
-            worse = f"{label}: worse than untrained", int((losses > np.log(2)).sum())
-            failures.append(claim.Failure(*worse, losses.size))
+            more = {"note": note, "key": label == "Adagrad, equal"}
+            numbers.append(claim.Number(f"{label}: width", s.width, unit="decades", **more))
+            worse = int((losses > np.log(2)).sum())
+            failures.append(claim.Failure(f"{label}: worse than untrained", worse, losses.size))
         moved[method] = transfer(rates, *medians)
-        text = f"{method}, 1 to 100: loss at the best η for equal, over lowest"
-        numbers.append(claim.Number(text, moved[method], unit="×"))
-    words, look = ("learning rate η", "final loss"), {"x_log": True, "y_log": True}
-    figures = []
-    for scale, lines in reversed(series.items()):
-        figure = claim.Lines(f"Features {scale}", *words, tuple(lines), caption=CAPTION, **look)
-        figures.append(figure)
+        numbers.append(claim.Number(f"{method}: transfer, loss / lowest", moved[method], unit="×"))
+    axes, look = ("learning rate η", "final loss"), {"x_log": True, "y_log": True}
+    lines = lambda scale: (f"Features {scale}", *axes, tuple(series[scale]))  # noqa: E731
+    figures = tuple(claim.Lines(*lines(s), caption=CAPTION, **look) for s in reversed(SCALES))
     ours, sgd = ([found[method, scale] for scale in SCALES] for method in ("Adagrad", "SGD"))
-    condition = SPANS.format(*(s.width for s in ours + sgd), moved["Adagrad"], moved["SGD"])
-    found = verdict(ours, sgd, moved["Adagrad"] < moved["SGD"]), condition, tuple(numbers)
-    return claim.Finding(*found, tuple(figures), MEANING, tuple(failures))
+    condition = SPANS.format(*(s.width for s in ours + sgd))
+    condition += MOVED.format(moved["Adagrad"], moved["SGD"])
+    word = verdict(ours, sgd, moved["Adagrad"] < moved["SGD"])
+    return claim.Finding(word, condition, tuple(numbers), figures, MEANING, tuple(failures))
 
 
 def verdict(ours, sgd, moves_better) -> claim.Verdict:
@@ -46,10 +44,8 @@ def verdict(ours, sgd, moves_better) -> claim.Verdict:
     return "confirmed" if all(s.good == s.tried for s in ours) else word
 
 
-SPANS = (
-    "Good rates span {:g} and {:g} decades (SGD: {:g} and {:g}); at a rate moved to features of "
-    "other scales, the loss is {:.2f} × the lowest (SGD: {:.3g} ×)."
-)
+SPANS = "Good rates span {:g} and {:g} decades (SGD: {:g}, {:g}). "
+MOVED = "At a rate from features of equal scale the loss is {:.2f} × the lowest (SGD: {:.3g} ×)."
 CAPTION = "Every method has its range of rates; that of SGD moves with the scale of the features."
 MEANING = "Tune η for Adagrad as for others, over decades; a rate that worked elsewhere is a start."
 CLAIM = claim.Claim(
@@ -60,6 +56,5 @@ CLAIM = claim.Claim(
     acceptance="Confirmed: all η good. Depends: as wide as SGD, and moves better. Else refuted.",
     theory="η sets the first step, and must fit ‖w*‖/√T; being free of scale, it need not fit L.",
     source="P. Kasimbeg et al. (2025), arXiv 2505.24005, find the same on networks.",
-    run=run,
-    deterministic=False,
+    **{"run": run, "deterministic": False},
 )
