@@ -42,7 +42,11 @@ def experiments() -> tuple[Experiment, ...]:
         ),
         Experiment(
             *("claims", _first_line(configs.claims), configs.claims, trial),
-            claims=tuple(entry.name for entry in entries),
+            claims=tuple(entry.name for entry in registry.entries_of("claims")),
+        ),
+        Experiment(
+            *("network-claims", _first_line(configs.network_claims), configs.network_claims, trial),
+            claims=tuple(entry.name for entry in registry.entries_of("network-claims")),
         ),
         *(
             Experiment(

@@ -1,8 +1,10 @@
-"""The command line: ``tfadaopt list | run | report``."""
+"""The command line: ``tfadaopt list | run | compare | report``."""
 
 import os
 import shlex
 import sys
+from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from tfadaopt.catalog import METHODS
-from tfadaopt.experiments import catalog, configs, executor
+from tfadaopt.experiments import catalog, configs
+from tfadaopt.experiments.executor import default_jobs
 
 app = typer.Typer(
     name="tfadaopt",
@@ -26,6 +29,10 @@ console = Console()
 errors = Console(stderr=True)
 
 INTERRUPTED = 130
+
+Animate = Annotated[
+    bool, typer.Option("--animate", help="Claims: let the reader play the paths, step by step.")
+]
 
 
 @app.command("list")
@@ -75,54 +82,102 @@ def run_experiment(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes; default: one per processor.")
     ] = None,
+    animate: Animate = False,
 ) -> None:
     """Run an experiment, or go on with one that was interrupted, and write its report."""
     experiment = catalog.find(name)
+    if animate and not experiment.claims:
+        raise configs.ConfigError(f"--animate is for claims; {name!r} has no paths to play.")
     config = configs.override(experiment.config(), dict(map(_name_and_value, settings or ())))
     folder = out or Path("runs") / name
-    columns = TextColumn("{task.description:<29}"), BarColumn(), MofNCompleteColumn()
     console.print(f"Running {name} into {folder}. Ctrl-C keeps what is finished.", markup=False)
-    with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
-        stages: dict[str, int] = {}
-
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in stages:
-                stages[stage] = bars.add_task(stage, total=total)
-            bars.update(stages[stage], completed=done)
-
-        try:
-            failures = experiment.run(
-                config, folder, _command(), jobs or executor.default_jobs(), show
-            )
-        except KeyboardInterrupt:
-            bars.stop()
-            errors.print("Interrupted. What is finished is kept: the same command goes on there.")
-            raise typer.Exit(INTERRUPTED) from None
+    failures = _watched(
+        lambda show: experiment.run(
+            *(config, folder, _command(), jobs or default_jobs(), show),
+            **{"animate": True} if animate else {},
+        )
+    )
     if experiment.claims:
         from tfadaopt.experiments.claims.trial import table
 
         console.print(table(folder))
-    for cell, error in failures:
-        errors.print(f"Failed: {cell}: {error!r}", markup=False)
-    _say_where(folder)
-    if failures:
-        errors.print(f"{len(failures)} parts failed. The same command tries them again.")
-        raise typer.Exit(1)
+    _end(folder, failures)
+
+
+@app.command("compare")
+def compare_methods(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Python file with model(), which returns a compiled keras.Model, and data(), "
+            "which returns (train, validation) or (train, validation, test)."
+        ),
+    ],
+    methods: Annotated[
+        str,
+        typer.Option(
+            help="Methods, with commas: tfadaopt's by name, Keras' own as keras.Adam, and "
+            "'compiled', the optimizer that the model is compiled with."
+        ),
+    ] = "SGD,Momentum,Adagrad,RMSprop,Adam",
+    trials: Annotated[int, typer.Option(min=1, help="Learning rates per method.")] = 5,
+    tuning_seeds: Annotated[int, typer.Option(min=1, help="Runs at each of them.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Reported runs at the chosen rate.")] = 5,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each run.")] = 3,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of each run instead.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Examples per step, for arrays.")] = 32,
+    objective: Annotated[
+        str, typer.Option(help="What to compare: loss, accuracy, …, or max:NAME, min:NAME.")
+    ] = "loss",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Result folder; default runs/compare-FILE. Results in it are resumed."),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes; default: one per processor.")
+    ] = None,
+) -> None:
+    """Compare methods on your own model and data, each with the same budget, and report."""
+    from tfadaopt.experiments import compare
+
+    config = compare.settings(
+        *(file, methods.split(","), objective),
+        **{"trials": trials, "tuning_seeds": tuning_seeds, "seeds": seeds, "epochs": epochs},
+        **{"steps": steps, "batch_size": batch_size},
+    )
+    folder = out or Path("runs") / f"compare-{file.stem}"
+    count = len(config.methods)
+    each = f"{steps} steps" if steps else f"{epochs} epoch{'s' if epochs > 1 else ''}"
+    console.print(
+        f"Comparing {', '.join(config.methods)} into {folder}: {count} × ({trials} rates × "
+        f"{tuning_seeds} + {seeds}) = {count * (trials * tuning_seeds + seeds)} runs of {each}. "
+        "Ctrl-C keeps what is finished.",
+        markup=False,
+        highlight=False,
+    )
+    failures = _watched(
+        lambda show: compare.run(config, folder, _command(), jobs or default_jobs(), show)
+    )
+    _end(folder, failures)
 
 
 @app.command("report")
 def rebuild_report(
     folder: Annotated[Path, typer.Argument(help="Result folder of a run.")],
+    animate: Animate = False,
 ) -> None:
     """Write the report of a result folder again."""
-    from tfadaopt.experiments.claims import trial
+    from tfadaopt.experiments.claims import registry, trial
+    from tfadaopt.experiments.compare_report import write_compare_report
     from tfadaopt.experiments.report import write_report
     from tfadaopt.experiments.store import Store
 
     run = Store(folder).describe() or {}
     try:
-        if str(run.get("experiment")).startswith("claim"):
-            trial.write_report(folder)
+        if run.get("experiment") == "compare":
+            write_compare_report(folder)
+        elif registry.entries_of(str(run.get("experiment"))):
+            trial.write_report(folder, animate)
         else:
             write_report(folder)
     except FileNotFoundError as error:
@@ -157,6 +212,41 @@ def _as_text(value: object) -> str:
 
 def _command() -> str:
     return shlex.join(["tfadaopt", *sys.argv[1:]])
+
+
+def _watched(work: Callable[[Callable[[str, int, int], None]], list]) -> list:
+    """Do some work while its stages are shown, and return what failed."""
+    columns = TextColumn("{task.description:<29}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
+        stages: dict[str, int] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in stages:
+                stages[stage] = bars.add_task(stage, total=total)
+            bars.update(stages[stage], completed=done)
+
+        try:
+            return work(show)
+        except KeyboardInterrupt:
+            bars.stop()
+            errors.print("Interrupted. What is finished is kept: the same command goes on there.")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenProcessPool:
+            bars.stop()
+            errors.print(
+                "A worker process died, perhaps for want of memory; worker.log may say more. What "
+                "is finished is kept: the same command goes on there, with --jobs 1 in less memory."
+            )
+            raise typer.Exit(1) from None
+
+
+def _end(folder: Path, failures: list) -> None:
+    for cell, error in failures:
+        errors.print(f"Failed: {cell}: {error!r}", markup=False)
+    _say_where(folder)
+    if failures:
+        errors.print(f"{len(failures)} parts failed. The same command tries them again.")
+        raise typer.Exit(1)
 
 
 def _say_where(folder: Path) -> None:

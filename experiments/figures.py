@@ -1,52 +1,21 @@
 """Figures of the reports: one function per figure, from tidy tables to a Matplotlib figure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which colour-blind readers tell apart; dashes and markers for print.
-_STYLES = (
-    ("#000000", "-", "o"),
-    ("#0072B2", "--", "s"),
-    ("#56B4E9", "-.", "^"),
-    ("#D55E00", "-", "D"),
-    ("#009E73", "--", "v"),
-    ("#CC79A7", "-.", "P"),
-    ("#E69F00", ":", "X"),
-)
-_LOOK = {
-    "font.size": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.25,
-    "legend.frameon": False,
-    "figure.constrained_layout.use": True,
-    "svg.hashsalt": "tfadaopt",
-}
-
-Styles = Mapping[str, dict]
+from tfadaopt.experiments.look import FAINT, INK, SOFT, Styles, legend_below, new_figure, styles
 
 # A path's later steps lie on top of each other, and would fill the file.
 _STEPS_DRAWN = 250
 
 
-def styles(names: Sequence[str]) -> Styles:
-    """Give each name a colour, a dash and a marker of its own, the same in all figures."""
-    keys = ("color", "linestyle", "marker")
-    return {
-        name: dict(zip(keys, _STYLES[i % len(_STYLES)], strict=True))
-        for i, name in enumerate(names)
-    }
-
-
 def learning_curves(results: pd.DataFrame, look: Styles) -> Figure:
     """Validation accuracy and loss by epoch: median over seeds, band from lowest to highest."""
     final = results[(results.phase == "final") & (results.split == "validation")]
-    figure, (left, right) = _panels(1, 2, (6.5, 3.4))
+    figure, (left, right) = new_figure(1, 2, (6.5, 3.4))
     for axes, column, label in (
         (left, "accuracy", "validation accuracy"),
         (right, "loss", "validation loss"),
@@ -62,14 +31,14 @@ def learning_curves(results: pd.DataFrame, look: Styles) -> Figure:
         axes.set(xlabel="epoch", ylabel=label)
         axes.xaxis.get_major_locator().set_params(integer=True)
     right.set_yscale("log")
-    _legend_below(figure, left)
+    legend_below(figure, left)
     return figure
 
 
 def sensitivity(results: pd.DataFrame, chosen: pd.DataFrame, look: Styles) -> Figure:
     """Validation accuracy after the last epoch against the rate; the chosen rate is ringed."""
     tried = results[(results.phase == "tune") & (results.split == "validation")]
-    figure, axes = _panels(1, 1, (6, 3.6))
+    figure, axes = new_figure(1, 1, (6, 3.6))
     for method, style in look.items():
         of_method = tried[tried.method == method].sort_values("learning_rate")
         if of_method.empty:
@@ -86,7 +55,7 @@ def sensitivity(results: pd.DataFrame, chosen: pd.DataFrame, look: Styles) -> Fi
             **{"markersize": 12, "fillstyle": "none", "markeredgewidth": 1.5},
         )
     axes.set(xscale="log", xlabel="learning rate η", ylabel="validation accuracy", ylim=(-0.03, 1))
-    _legend_below(figure, axes)
+    legend_below(figure, axes)
     return figure
 
 
@@ -108,7 +77,7 @@ def layers_over_time(
     shown = [method for method in look if method in quantities]
     columns = 2
     rows = -(-len(shown) // columns)
-    figure, panels = _panels(rows, columns, (6.5, 2.5 * rows), sharex=True, sharey=True)
+    figure, panels = new_figure(rows, columns, (6.5, 2.5 * rows), sharex=True, sharey=True)
     kernels = [v for v in layers.variable.unique() if v.endswith("kernel")]
     layer_look = styles(kernels)
     flat = np.ravel(panels)
@@ -133,7 +102,7 @@ def layers_over_time(
         if guide and method == "Adagrad" and first:
             steps, rate = first
             slope = rate * (steps / steps[0]) ** -0.5
-            axes.plot(steps, slope, color="#555555", linestyle=":", label="slope $t^{-1/2}$")
+            axes.plot(steps, slope, color=SOFT, linestyle=":", label="slope $t^{-1/2}$")
         axes.set(title=method, xscale="log", yscale="log")
     for axes in flat[len(shown) :]:
         axes.set_axis_off()
@@ -142,7 +111,7 @@ def layers_over_time(
         axes.tick_params(labelbottom=True)
     figure.supylabel(label)
     with_guide = flat[shown.index("Adagrad")] if guide and "Adagrad" in shown else flat[0]
-    _legend_below(figure, with_guide)
+    legend_below(figure, with_guide)
     return figure
 
 
@@ -150,12 +119,12 @@ def trajectories(
     paths: pd.DataFrame, surface: str, contours: Mapping[str, np.ndarray], look: Styles
 ) -> Figure:
     """Paths of all methods over the contours of a surface: start, every step, end."""
-    figure, axes = _panels(1, 1, (6, 4.2))
+    figure, axes = new_figure(1, 1, (6, 4.2))
     key = surface.replace(" ", "_")
     x, y, f = (contours[f"{key}_{axis}"] for axis in ("x", "y", "f"))
     above = f - f.min()
     levels = above.max() * np.geomspace(1e-4, 1, 14)
-    axes.contour(x, y, above, levels=levels, colors="#BBBBBB", linewidths=0.7)
+    axes.contour(x, y, above, levels=levels, colors=FAINT, linewidths=0.7)
     for method, style in look.items():
         path = paths[(paths.surface == surface) & (paths.method == method)].sort_values("step")
         path = path[np.isfinite(path.x) & np.isfinite(path.y)].head(_STEPS_DRAWN)
@@ -164,17 +133,17 @@ def trajectories(
         axes.plot(path.x, path.y, label=method, **style, markersize=3, linewidth=1.2)
         axes.plot(path.x.iloc[-1], path.y.iloc[-1], color=style["color"], marker="*", markersize=11)
     start = paths[(paths.surface == surface) & (paths.step == 0)]
-    axes.plot(start.x.iloc[:1], start.y.iloc[:1], "ko", markersize=10, fillstyle="none")
+    axes.plot(start.x.iloc[:1], start.y.iloc[:1], "o", color=INK, markersize=10, fillstyle="none")
     axes.annotate("start", (start.x.iloc[0], start.y.iloc[0]), (8, 8), textcoords="offset points")
     axes.set(xlabel="x", ylabel="y", xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
-    _legend_below(figure, axes)
+    legend_below(figure, axes)
     return figure
 
 
 def excess_over_time(paths: pd.DataFrame, lowest: Mapping[str, float], look: Styles) -> Figure:
     """Height above the lowest point of each surface, by step."""
     names = list(paths.surface.unique())
-    figure, panels = _panels(len(names), 1, (6, 2.3 * len(names)), sharex=True)
+    figure, panels = new_figure(len(names), 1, (6, 2.3 * len(names)), sharex=True)
     for axes, surface in zip(np.ravel(panels), names, strict=True):
         for method, style in look.items():
             path = paths[(paths.surface == surface) & (paths.method == method)].sort_values("step")
@@ -184,21 +153,8 @@ def excess_over_time(paths: pd.DataFrame, lowest: Mapping[str, float], look: Sty
         axes.set(title=surface, xscale="log", yscale="log", ylim=(1e-8, None))
     np.ravel(panels)[-1].set_xlabel("step + 1")
     figure.supylabel("f − f*")
-    _legend_below(figure, np.ravel(panels)[0])
+    legend_below(figure, np.ravel(panels)[0])
     return figure
-
-
-def _panels(rows: int, columns: int, size: tuple[float, float], **shared):
-    with mpl.rc_context(_LOOK):
-        figure = Figure(figsize=size, layout="constrained")
-        return figure, figure.subplots(rows, columns, **shared)
-
-
-def _legend_below(figure: Figure, axes) -> None:
-    lines, labels = axes.get_legend_handles_labels()
-    figure.legend(
-        lines, labels, loc="outside lower center", ncols=min(3, len(labels)), frameon=False
-    )
 
 
 def _layer(path: str) -> str:

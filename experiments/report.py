@@ -1,16 +1,11 @@
 """The report of a run: one self-contained page, and its figures as files."""
 
-import base64
-import io
 import json
 import shlex
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -18,20 +13,13 @@ from scipy import stats
 
 from tfadaopt.catalog import METHODS
 from tfadaopt.experiments import figures
+from tfadaopt.experiments.look import Styles, data_uri, save, styles
+from tfadaopt.experiments.pages import Picture, short, template
 
 TABLES = ("results", "chosen", "layers", "trajectories", "surfaces")
 LOWEST = {"ravine": 0.0, "rotated ravine": 0.0, "saddle": -0.25}
 # The accumulator that sizes or carries each method's step.
 _SLOTS = ("accumulator", "velocity", "momentum")
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure of the report, with what a screen reader says of it."""
-
-    name: str
-    alt: str
-    source: str
 
 
 def write_report(folder: Path) -> Path:
@@ -48,15 +36,8 @@ def write_report(folder: Path) -> Path:
     """
     run, tables, contours = _read(folder)
     methods = run["settings"]["methods"]
-    look = figures.styles(methods)
-    page = jinja2.Environment(
-        loader=jinja2.PackageLoader("tfadaopt.experiments", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    ).get_template("report.html.j2")
-    html = page.render(
+    look = styles(methods)
+    html = template("report.html.j2").render(
         run=run,
         missing=missing(run["settings"], tables),
         rules={record.name: record.rule for record in METHODS},
@@ -66,7 +47,7 @@ def write_report(folder: Path) -> Path:
         stories=[story for method in methods if (story := describe(method, tables))],
         pictures=draw(folder / "figures", tables, contours, look),
         tensorboard=f"tensorboard --logdir {shlex.quote(str(folder / 'logs'))}",
-        number=_number,
+        number=short,
     )
     path = folder / "report.html"
     path.write_text(html, encoding="utf-8")
@@ -169,7 +150,7 @@ def draw(
     folder: Path,
     tables: Mapping[str, pd.DataFrame],
     contours: Mapping[str, np.ndarray],
-    look: figures.Styles,
+    look: Styles,
 ) -> dict[str, Picture]:
     """Draw all figures for which there are data, keep them as files, and return them by name."""
     folder.mkdir(exist_ok=True)
@@ -178,7 +159,7 @@ def draw(
     pictures = {}
 
     def keep(name: str, alt: str, figure: Figure) -> None:
-        pictures[name] = Picture(name, alt, _save(figure, folder / name))
+        pictures[name] = Picture(name, alt, data_uri(save(figure, folder / name)))
 
     if (results.phase == "final").any():
         alt = f"Validation accuracy and loss by epoch for {names}, with bands over seeds."
@@ -225,18 +206,3 @@ def _read(folder: Path) -> tuple[dict, dict[str, pd.DataFrame], Mapping[str, np.
     with np.load(folder / "contours.npz") as arrays:
         contours = dict(arrays)
     return json.loads((folder / "run.json").read_text(encoding="utf-8")), tables, contours
-
-
-def _save(figure: Figure, path: Path) -> str:
-    # A fixed salt and no date: the same data give the same bytes.
-    with mpl.rc_context({"svg.hashsalt": "tfadaopt"}):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    path.with_suffix(".svg").write_bytes(buffer.getvalue())
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _number(value: float | None, digits: int = 3) -> str:
-    if value is None or not np.isfinite(value):
-        return "—"
-    return f"{value:.{digits}g}"

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 # Stands for infinity inside the bootstrap, whose interpolation would make NaN of infinities.
-_HUGE = 1e300
+_HUGE = 1e150
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -15,17 +14,14 @@ from tfadaopt.catalog import METHODS
 from tfadaopt.experiments.configs import Lecture
 from tfadaopt.experiments.data import Split, digits
 from tfadaopt.experiments.models import digits_cnn
+from tfadaopt.experiments.restart import Restart
 
 # The tuning run shares no seed with the runs that are reported.
 TUNING_SEED = 1_000
 
 
 class Trainer:
-    """Trains the CNN with one method, again and again: each run starts from fresh weights.
-
-    A new model and optimizer per run would be traced anew, which costs seconds; setting their
-    variables back does not.
-    """
+    """Trains the CNN with one method, again and again: each run starts from fresh weights."""
 
     def __init__(self, method: str, config: Lecture):
         cls = next(record.cls for record in METHODS if record.name == method)
@@ -37,9 +33,7 @@ class Trainer:
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
         )
-        self._optimizer = self._model.optimizer
-        self._optimizer.build(self._model.trainable_variables)
-        self._first_state = [variable.numpy() for variable in self._optimizer.variables]
+        self._restart = Restart(digits_cnn, self._model, self._model.optimizer)
 
     def train(
         self, learning_rate: float, seed: int, log_dir: Path | None = None
@@ -51,7 +45,7 @@ class Trainer:
             seed: Seed of the weights and of the order of batches.
             log_dir: Folder for TensorBoard, or None: a tuning run, which never sees the test split.
         """
-        self._reset(learning_rate, seed)
+        self._restart(learning_rate, seed)
         callbacks: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
         if log_dir is not None:
             if log_dir.exists():
@@ -86,14 +80,6 @@ class Trainer:
             result["series"] = logged_series(log_dir)
         return result
 
-    def _reset(self, learning_rate: float, seed: int) -> None:
-        self._model.set_weights(_first_weights(seed))
-        # A data set mixes the global seed into its own: runs must not depend on those before them.
-        keras.utils.set_random_seed(seed)
-        for variable, value in zip(self._optimizer.variables, self._first_state, strict=True):
-            variable.assign(value)
-        self._optimizer.learning_rate = learning_rate
-
     def _batches(self, seed: int) -> tf.data.Dataset:
         train = self._data["train"]
         return (
@@ -121,12 +107,6 @@ def logged_series(log_dir: Path) -> list[dict[str, object]]:
             {"tag": tag, "steps": [p.step for p in points], "values": [p.value for p in points]}
         )
     return series
-
-
-@functools.cache
-def _first_weights(seed: int) -> list[np.ndarray]:
-    keras.utils.set_random_seed(seed)
-    return digits_cnn().get_weights()
 
 
 def _whole(split: Split) -> tf.data.Dataset:

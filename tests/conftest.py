@@ -87,7 +87,8 @@ def pytest_runtest_makereport(item, call):
 def pytest_report_teststatus(report, config):
     """Count what passed and failed of each contract; workers of pytest-xdist end up here, too."""
     status = yield
-    for key, contract in report.user_properties:
+    # A module that cannot be collected has no properties: its error is to be shown.
+    for key, contract in getattr(report, "user_properties", ()):
         if key == "contract" and (report.when == "call" or report.outcome != "passed"):
             method, *contract = contract
             tests = config.stash[CONTRACTS].setdefault(tuple(contract), {})

@@ -210,6 +210,11 @@ class Finding:
     meaning: str
     failures: tuple[Failure, ...] = ()
 
+    @property
+    def key_number(self) -> Number | None:
+        """The number to show beside the verdict."""
+        return next((n for n in self.numbers if n.key), next(iter(self.numbers), None))
+
 
 @dataclasses.dataclass(frozen=True)
 class Claim:

@@ -44,7 +44,7 @@ def run(settings) -> claim.Finding:
     x = rng.normal(size=[N, D])
     y = x @ rng.normal(size=D) + rng.normal(size=N)
     mse = keras.losses.MeanSquaredError(dtype="float64")
-    batch = applied(lambda w: [mse(y[:64], tf.linalg.matvec(x[:64], w[0]))] + 0 * w[:, 0], 1)[0]
+    batch = applied(lambda w: tf.reshape(mse(y[:64], tf.linalg.matvec(x[:64], w[0])), [1]), 1)[0]
     single = applied(lambda w: (tf.reduce_sum(x[:64] * w, axis=1) - y[:64]) ** 2, 64)
     apart = np.max(np.abs(batch / single.mean(axis=0) - 1))
 
@@ -53,36 +53,20 @@ def run(settings) -> claim.Finding:
     few = np.tile(np.arange(FEW), (BATCHES, 1))
     once = variances(x[:FEW], y[:FEW], lambda rng, n: rng.permuted(few, axis=1)[:, :n], seeds)
     left, shrunk = (FEW - SIZES) / (FEW - 1), interval(once[:, -1] * SIZES[-1])
-    ends = [{"low": i.low, "high": i.high} for i in (slope, shrunk)]
-    last, label = (
-        weight_in_last_batch(1000, 64),
-        f"variance without over with replacement, 256 of {FEW}",
-    )
+    ends = [{"low": found.low, "high": found.high} for found in (slope, shrunk)]
+    label, last = "slope of log variance over log n", weight_in_last_batch(1000, 64)
     numbers = (
-        claim.within(
-            "slope of log variance over log n", slope.value, -1, absolute=0.05, key=True, **ends[0]
-        ),
+        claim.within(label, slope.value, -1, absolute=0.05, key=True, **ends[0]),
         claim.within("largest relative deviation from the mean", apart, 0, absolute=1e-12),
-        claim.within(label, shrunk.value, left[-1], relative=0.05, **ends[1]),
-        claim.within(
-            "weight of an example in a last batch of 40, over one of 64",
-            weight_in_last_batch(1000, 64),
-            1.6,
-            relative=1e-5,
-        ),
+        claim.within("share without replacement", shrunk.value, left[-1], relative=0.05, **ends[1]),
+        claim.within("weight of an example in a smaller last batch", last, 64 / 40, relative=1e-5),
     )
-    middle = [[interval(v[:, j]) for j in range(len(SIZES))] for v in (again, once)]
     lines = []
-    for label, of, theory in (
-        (f"with replacement, of {N}", middle[0], 1 / SIZES),
-        (f"without, of {FEW}", middle[1], left / SIZES),
-    ):
-        y_low_high = ([getattr(i, end) for i in of] for end in ("value", "low", "high"))
-        lines += [claim.Series(label, SIZES, *y_low_high)]
-        lines += [claim.Series(f"theory {label}", SIZES, theory, style="theory")]
-    caption = (
-        "The noise of a batch of n examples falls as 1/n, faster where a batch is much of all."
-    )
+    for name, found, theory in (("with", again, 1 / SIZES), ("without", once, left / SIZES)):
+        rows = np.array([list(vars(interval(column)).values()) for column in found.T])
+        lines.append(claim.Series(f"{name} replacement", SIZES, *rows.T))
+        lines.append(claim.Series(f"theory {name} replacement", SIZES, theory, style="theory"))
+    caption = "The noise of a batch falls as 1/n, and faster where it is much of all examples."
     words = "Noise of the mini-batch gradient", "batch size n", "variance / that of one example"
     figure = claim.Lines(*words, tuple(lines), x_log=True, y_log=True, caption=caption)
     return claim.Finding(claim.verdict(numbers), CONDITION, numbers, (figure,), MEANING)
@@ -101,7 +85,7 @@ MEANING = (
 CLAIM = claim.Claim(
     *("claim-minibatch-mean", __doc__, "The mini-batch gradient is a mean"),
     hypothesis="The gradient of Keras' mean-reduced loss is the mean over its examples: an "
-    " estimate of the full gradient whose variance falls as 1/n.",
+    "estimate of the full gradient whose variance falls as 1/n.",
     measure=f"Linear regression, {D} features, {N:,} examples, w = 0: what SGD with η = 1 applies "
     f"for {BATCHES} batches of 1 to 256 for each seed; without replacement among {FEW} of them; "
     "one epoch of fit on 1,000 orthogonal examples in batches of 64.",

@@ -28,9 +28,9 @@ def run(settings) -> claim.Finding:
 
         for method, form, eta, mu, rho, oracle in tuned(k):
             more = {"loss": f, "record": ["point", "loss"]} | ({"momentum": mu} if mu else {})
-            walked = walk(method, eta, np.ones(50), oracle + 50, **more)
+            walked = walk(method, eta, np.ones(50), 2 * oracle, **more)
             distance = np.linalg.norm(walked["point"], axis=2) / sqrt(50)
-            n[method, form] = end = int(arrivals(distance, 1e-6)[0])
+            n[method, form] = end = int(min(arrivals(distance, 1e-6)[0], 2 * oracle))
             late, label = int(0.7 * end), f"{method}, {form}, κ = {k}"
             turns = np.sum(np.diff(np.sign(walked["point"][: end + 1, 0, -1])) != 0)
             f_falls = arrivals(walked["loss"] / walked["loss"][0], 1e-6)[0]

@@ -39,6 +39,23 @@ def entries() -> tuple[Entry, ...]:
     return tuple(sorted(found, key=lambda entry: (_order(entry.section), entry.name)))
 
 
+def entries_of(experiment: str) -> tuple[Entry, ...]:
+    """Return what an experiment puts on trial: "claims", "network-claims" or a single claim.
+
+    Claims about networks take minutes: "claims" leaves them out.
+
+    Example:
+        >>> [entry.name for entry in entries_of("claim-terminal-velocity")]
+        ['claim-terminal-velocity']
+    """
+    network = [entry for entry in entries() if entry.name.startswith("claim-network-")]
+    chosen = {
+        "claims": [entry for entry in entries() if entry not in network],
+        "network-claims": network,
+    }
+    return tuple(chosen.get(experiment, [e for e in entries() if e.name == experiment]))
+
+
 def find(name: str) -> Entry:
     """Return the claim of that name; it must be one of them."""
     return next(entry for entry in entries() if entry.name == name)

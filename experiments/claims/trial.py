@@ -1,12 +1,12 @@
 """Put claims on trial: in worker processes, resumed, a failure in its place."""
 
 import functools
-import importlib.util
 import json
 import shlex
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -31,6 +31,7 @@ def run(
     command: str,
     jobs: int,
     progress: Progress,
+    animate: bool = False,
 ) -> Failures:
     """Try the claims that have no result yet, and write the report.
 
@@ -42,6 +43,7 @@ def run(
         command: Command line, for the report.
         jobs: Number of processes.
         progress: Called with the name of a stage, the claims done and the claims in all.
+        animate: Whether paths in the report can be played.
 
     Returns:
         The claims that failed, each with its exception; the report shows them in their place.
@@ -56,28 +58,51 @@ def run(
     cells = [cell_of(name, config) for name in names]
     missing = [cell for cell in cells if not store.has(cell)]
     progress("Claims on trial", len(cells) - len(missing), len(cells))
-    executor = LocalExecutor(jobs, log=folder / "worker.log")
     work = functools.partial(compute, config=config, folder=folder)
-    complete = False
+    complete, log = False, folder / "worker.log"
+
+    def note(cell: Cell, error: Exception | None) -> None:
+        missing.remove(cell)
+        if error is not None:
+            failures.append((cell, error))
+        progress("Claims on trial", len(cells) - len(missing), len(cells))
+
     try:
-        for done, (cell, error) in enumerate(executor.map_unordered(work, missing), start=1):
-            if error is not None:
-                failures.append((cell, error))
-            progress("Claims on trial", len(cells) - len(missing) + done, len(cells))
+        for cell, error in _attempt(work, missing, jobs, log):
+            note(cell, error)
+        # Where a process died, it took those beside it along: what is left is tried one by one.
+        for cell in list(missing):
+            outcome = list(_attempt(work, [cell], 1, log))
+            if not outcome:
+                died = ChildProcessError(f"Its process died; see {log}. Was there enough memory?")
+                _keep_failure(folder, registry.find(str(cell["claim"])), config, died)
+                outcome = [(cell, died)]
+            note(*outcome[0])
         complete = not failures
     finally:
-        executor.close()
         store.finish(time.monotonic() - began, complete)
-    write_report(folder)
+    write_report(folder, animate)
     return failures
+
+
+def _attempt(
+    work: Callable[[Cell], None], cells: Sequence[Cell], jobs: int, log: Path
+) -> Iterator[tuple[Cell, Exception | None]]:
+    """Yield each cell that was tried with its exception; none any more once a process has died."""
+    executor = LocalExecutor(jobs, log=log)
+    try:
+        yield from executor.map_unordered(work, list(cells))
+    except BrokenProcessPool:
+        return
+    finally:
+        executor.close()
 
 
 def compute(cell: Cell, config: Claims, folder: Path) -> None:
     """Try one claim and keep its result; one that fails leaves its reason, and raises."""
     store, entry = Store(folder), registry.find(str(cell["claim"]))
-    failure = _failure_path(folder, entry.name)
-    failure.unlink(missing_ok=True)
-    claim, finding, error, began = None, None, "", time.monotonic()
+    _failure_path(folder, entry.name).unlink(missing_ok=True)
+    claim, began = None, time.monotonic()
     try:
         claim = entry.load()
         finding = claim.run(config)
@@ -85,14 +110,23 @@ def compute(cell: Cell, config: Claims, folder: Path) -> None:
             raise TypeError(f"{entry.name} returned {finding!r}, not a Finding.")
     except Exception as raised:
         traceback.print_exc()  # into worker.log
-        error = f"{type(raised).__name__}: {raised}"
+        _keep_failure(folder, entry, config, raised, claim)
         raise
-    finally:
-        result = result_of(entry, claim, config, finding, error, time.monotonic() - began)
-        if error:
-            failure.parent.mkdir(exist_ok=True)
-            failure.write_text(result.to_json(), encoding="utf-8")
+    result = result_of(entry, claim, config, finding, "", time.monotonic() - began)
     store.put(cell, json.loads(result.to_json()))
+
+
+def _keep_failure(
+    folder: Path,
+    entry: registry.Entry,
+    config: Claims,
+    error: Exception,
+    claim: Claim | None = None,
+) -> None:
+    path = _failure_path(folder, entry.name)
+    path.parent.mkdir(exist_ok=True)
+    result = result_of(entry, claim, config, None, f"{type(error).__name__}: {error}", 0.0)
+    path.write_text(result.to_json(), encoding="utf-8")
 
 
 def result_of(
@@ -138,24 +172,22 @@ def read_results(folder: Path) -> tuple[Result, ...]:
     """
     store = Store(folder)
     run = store.describe()
-    if run is None or not str(run["experiment"]).startswith("claim"):
+    entries = registry.entries_of(str(run["experiment"])) if run else ()
+    if run is None or not entries:
         raise FileNotFoundError(
             f"{folder} holds no results of claims. Make them first: "
             f"tfadaopt run claims --out {shlex.quote(str(folder))}"
         )
     config = Claims(**run["settings"])
     results = []
-    for entry in registry.entries():
-        if run["experiment"] not in ("claims", entry.name):
-            continue
+    for entry in entries:
         cell, failure = cell_of(entry.name, config), _failure_path(folder, entry.name)
         if store.has(cell):
             results.append(Result.from_json(json.dumps(store.get(cell))))
         elif failure.exists():
             results.append(Result.from_json(failure.read_text(encoding="utf-8")))
         else:
-            error = "Not finished: the same command goes on here (see also worker.log)."
-            results.append(result_of(entry, None, config, None, error, 0.0))
+            results.append(result_of(entry, None, config, None, "", 0.0))
     return tuple(results)
 
 
@@ -165,24 +197,21 @@ def table(folder: Path) -> Table:
     shown = Table("", "sentence", "verdict", "key number", "theory", title="The lecture on trial")
     for result in read_results(folder):
         if result.finding is None:
-            shown.add_row(result.section, result.sentence, "[bold red]failed[/]", result.error, "")
+            word = "failed" if result.error else "not run yet"
+            shown.add_row(result.section, result.sentence, f"[bold red]{word}[/]", result.error, "")
             continue
-        number, word = key_number(result.finding), result.finding.verdict
+        number, word = result.finding.key_number, result.finding.verdict
         verdict = f"[{colors[word]}]{word}[/]"
         shown.add_row(result.section, result.sentence, verdict, *_describe(number))
     return shown
 
 
-def key_number(finding: Finding) -> Number | None:
-    """Return the number to show beside a verdict."""
-    return next((n for n in finding.numbers if n.key), next(iter(finding.numbers), None))
+def write_report(folder: Path, animate: bool = False) -> None:
+    """Write the report of a run of claims; ``animate``: with paths that can be played."""
+    from tfadaopt.experiments.claims_report import write_claims_report
 
-
-def write_report(folder: Path) -> None:
-    """Write the report of a run of claims."""
-    if importlib.util.find_spec("tfadaopt.experiments.claims_report"):
-        report = importlib.import_module("tfadaopt.experiments.claims_report")
-        report.write_claims_report(folder)
+    results = read_results(folder)
+    write_claims_report(folder, results, Store(folder).describe(), animate)
 
 
 def cell_of(name: str, config: Claims) -> Cell:

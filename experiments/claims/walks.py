@@ -8,6 +8,7 @@ import tensorflow as tf
 
 import tfadaopt
 from tfadaopt.catalog import METHODS
+from tfadaopt.optimizers.base import Optimizer
 
 Loss = Callable[[tf.Tensor], tf.Tensor]
 Gradient = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -89,8 +90,9 @@ def walk(
         raise ValueError(f"The loss is {lowest.tolist()} at the start, before {method} has moved.")
 
     cls = next(record.cls for record in METHODS if record.name == method)
-    # A norm over variables would join the walkers: they get a variable and an optimizer each.
-    together = cls.unit == "coordinate" and not cls(**arguments).shared()
+    # A norm over a variable, or a number that all variables share, would join the walkers: then
+    # they get a variable and an optimizer each.
+    together = cls.unit == "coordinate" and cls.shared is Optimizer.shared
     rows = [slice(0, walkers)] if together else [slice(i, i + 1) for i in range(walkers)]
     points = [tf.Variable(start[row]) for row in rows]
     optimizers = []

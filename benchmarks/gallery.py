@@ -1,0 +1,67 @@
+"""The README's gallery: figures of claims, drawn from what was measured.
+
+    python benchmarks/gallery.py [--results runs/claims]
+
+Writes SVG files into ``benchmarks/figures`` and prints the section of the README that shows them.
+Without a result folder of ``tfadaopt run claims``, it puts the claims on trial itself: a minute.
+"""
+
+import argparse
+from pathlib import Path
+
+from tfadaopt.experiments import claims_figures, configs, look
+from tfadaopt.experiments.claims import registry, trial
+from tfadaopt.experiments.claims.claim import Finding
+from tfadaopt.experiments.claims_report import describe
+
+PICTURES = Path(__file__).parent / "figures"
+# Each with the place of its figure: what can be understood without the page around it.
+SHOWN = {
+    "claim-ravine": 0,
+    "claim-hand-tuning": 0,
+    "claim-steep-and-flat": 0,
+    "claim-terminal-velocity": 0,
+    "claim-rotation": 0,
+    "claim-saddle": 0,
+}
+MOST_BYTES = 100_000
+COLUMNS = 2
+
+
+def findings(results: Path | None) -> dict[str, Finding]:
+    """Return what was found, from a result folder or by trying the claims now."""
+    if results is None:
+        settings = configs.claims()
+        return {name: registry.find(name).load().run(settings) for name in SHOWN}
+    found = {r.name: r.finding for r in trial.read_results(results) if r.finding}
+    if absent := [name for name in SHOWN if name not in found]:
+        raise SystemExit(
+            f"{results} has no findings of {', '.join(absent)}. Finish the run: tfadaopt run "
+            f"claims --out {results}"
+        )
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--results", type=Path, help="Result folder of 'tfadaopt run claims'.")
+    found = findings(parser.parse_args().results)
+    PICTURES.mkdir(exist_ok=True)
+    cells = []
+    for name, place in SHOWN.items():
+        finding, entry = found[name], registry.find(name)
+        data = finding.figures[place]
+        size = len(look.save(claims_figures.draw(data), PICTURES / name).encode())
+        if size > MOST_BYTES:
+            raise SystemExit(f"{name}: {size} bytes are more than {MOST_BYTES}: draw fewer points.")
+        alt = describe(data).replace("|", "∣").replace("[", "(").replace("]", ")")
+        sentence = f"*{entry.sentence}* **{finding.verdict}**: {finding.condition}"
+        cells.append(f"![{alt}](benchmarks/figures/{name}.svg)<br>{sentence}")
+    cells += [""] * (-len(cells) % COLUMNS)
+    print("|" + " |" * COLUMNS + "\n|" + "---|" * COLUMNS)
+    for start in range(0, len(cells), COLUMNS):
+        print("| " + " | ".join(cells[start : start + COLUMNS]) + " |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,346 @@
+"""``tfadaopt compare``: the same budget for each method, on a user's own model and data."""
+
+import functools
+import json
+import math
+import re
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import pydantic
+from pydantic import Field
+
+from tfadaopt.experiments import contenders, problem
+from tfadaopt.experiments.cells import Cell
+from tfadaopt.experiments.configs import ConfigError, Count
+from tfadaopt.experiments.executor import LocalExecutor
+from tfadaopt.experiments.statistics import failures_as_infinity
+from tfadaopt.experiments.store import Store
+
+EXPERIMENT = "compare"
+# Seeds of the tuning runs: none of them is a seed of the runs that are reported.
+FIRST_TUNING_SEED = 1_000
+_UP = ("accuracy", "acc", "auc", "precision", "recall", "f1", "r2", "iou", "similarity")
+_DOWN = ("loss", "error", "mse", "mae", "crossentropy", "divergence", "perplexity")
+
+Progress = Callable[[str, int, int], None]
+Failures = list[tuple[Cell, Exception]]
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config={"extra": "forbid"})
+class Comparison:
+    """Settings of a comparison.
+
+    Attributes:
+        file: Python file of the problem.
+        file_sha256: Digest of it: results of another version are not mixed in.
+        methods: Names of the methods, canonical.
+        trials: Learning rates tried for each method.
+        tuning_seeds: Runs at each of them; their median counts.
+        seeds: Runs at the chosen rate that are reported.
+        epochs: Passes over the training data in each run.
+        steps: Optimizer steps in each run, instead of epochs; or None.
+        batch_size: Examples per step, where the data are arrays.
+        objective: What is compared on validation: "loss", or a metric of the model.
+        larger_is_better: Whether more of it is better.
+    """
+
+    file: str
+    file_sha256: str
+    methods: tuple[str, ...]
+    trials: Count = 5
+    tuning_seeds: Count = 3
+    seeds: Annotated[int, Field(ge=1, lt=FIRST_TUNING_SEED)] = 5
+    epochs: Count = 3
+    steps: Count | None = None
+    batch_size: Count = 32
+    objective: str = "loss"
+    larger_is_better: bool = False
+
+    def score(self, values: Mapping[str, float]) -> float:
+        """Return the objective as a number of which less is better; NaN is infinity."""
+        value = float(values[self.objective])
+        return float(failures_as_infinity([-value if self.larger_is_better else value])[0])
+
+
+def settings(file: Path, methods: Sequence[str], objective: str = "loss", **more) -> Comparison:
+    """Return the settings of a comparison.
+
+    Args:
+        file: Python file of the problem.
+        methods: Names of the methods, as they were given.
+        objective: "loss", a metric whose name says which way is better, or "max:NAME", "min:NAME".
+        **more: The other settings.
+
+    Raises:
+        ConfigError: The file is missing, a method unknown, or it is not plain which way is better.
+    """
+    direction, colon, name = objective.rpartition(":")
+    if not colon:
+        words = [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
+        up = any(word in _UP or word.endswith("accuracy") for word in words)
+        down = any(key in word for word in words for key in _DOWN)
+        if not up and not down:
+            raise ConfigError(
+                f"--objective {objective!r}: say whether more of it is better: max:{name} or "
+                f"min:{name}."
+            )
+        direction = "max" if up else "min"
+    if direction not in ("max", "min") or not name:
+        raise ConfigError(f"--objective {objective!r} is not NAME, max:NAME or min:NAME.")
+    return Comparison(
+        file=str(file),
+        file_sha256=problem.digest(file),
+        methods=contenders.canonical(methods),
+        objective=name,
+        larger_is_better=direction == "max",
+        **more,
+    )
+
+
+def run(config: Comparison, folder: Path, command: str, jobs: int, progress: Progress) -> Failures:
+    """Run what is not finished yet, and write tables and report.
+
+    Args:
+        config: Settings.
+        folder: Result folder; results in it are kept, and only missing ones computed.
+        command: Command line, for the report.
+        jobs: Number of processes.
+        progress: Called with the name of a stage, the runs done and the runs in all.
+
+    Returns:
+        The runs that broke off, each with its exception; the report shows them in their place.
+
+    Raises:
+        ConfigError: The folder holds results of other settings, or something is wrong with the
+            problem, which is found out before anything is trained.
+    """
+    store = Store(folder)
+    new = not folder.exists()
+    store.open(EXPERIMENT, config, command)
+    began = time.monotonic()
+    # What broke off is tried again.
+    shutil.rmtree(folder / "failures", ignore_errors=True)
+    failures: Failures = []
+    executor = LocalExecutor(jobs, log=folder / "worker.log")
+    work = functools.partial(_compute, settings=asdict(config), folder=folder)
+
+    def stage(name: str, cells: list[Cell], before: int = 0, total: int | None = None) -> None:
+        missing = [cell for cell in cells if not finished(store, cell)]
+        total, done = total or len(cells), before + len(cells) - len(missing)
+        progress(name, done, total)
+        for cell, error in executor.map_unordered(work, missing):
+            if error is not None:
+                if isinstance(error, problem.ProblemError | ConfigError):
+                    raise error
+                failures.append((cell, error))
+                _note_failure(folder, cell, error)
+            done += 1
+            progress(name, done, total)
+
+    complete, looked_at = False, False
+    try:
+        stage("Looking at the problem", [check_cell(config)])
+        if failures:
+            raise problem.ProblemError(f"{config.file}: {failures[0][1]}")
+        looked_at = True
+        total = len(config.methods) * config.trials * config.tuning_seeds
+        while missing := next_trials(config, store):
+            before = sum(len(cells) for cells in tried_cells(config, store).values())
+            stage("Trying learning rates", missing, before, total)
+        stage("Training at the chosen rates", final_cells(config, store))
+        complete = not failures
+    finally:
+        executor.close()
+        if looked_at:
+            store.finish(time.monotonic() - began, complete)
+        elif new:
+            # A folder with nothing but a mistake in it would stand in the way of the next try.
+            shutil.rmtree(folder, ignore_errors=True)
+    from tfadaopt.experiments.compare_report import write_compare_report
+
+    write_compare_report(folder)
+    return failures
+
+
+def check_cell(config: Comparison) -> Cell:
+    """Return the cell that looks at the problem before anything is trained."""
+    return {"kind": "check", "method": "problem", **_task(config)}
+
+
+def tuning_cells(config: Comparison, method: str, rate: float) -> list[Cell]:
+    """Return the runs of one trial: a rate, several seeds."""
+    return [
+        {"kind": "tune", "method": method, "learning_rate": rate, "seed": seed, **_task(config)}
+        for seed in range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + config.tuning_seeds)
+    ]
+
+
+def final_cells(config: Comparison, store: Store) -> list[Cell]:
+    """Return the runs that are reported: each method at its chosen rate, all seeds."""
+    cells = []
+    for method, scores in trials(config, store).items():
+        rate = best_rate(scores)
+        if rate is None:
+            continue
+        cells += [
+            {
+                "kind": "final",
+                "method": method,
+                "learning_rate": rate,
+                "seed": seed,
+                **_task(config),
+            }
+            for seed in range(config.seeds)
+        ]
+    return cells
+
+
+def trials(config: Comparison, store: Store) -> dict[str, dict[float, float]]:
+    """Return the score of each rate that was tried, by method: the median over seeds.
+
+    What diverged or broke off counts as infinity. The rates are proposed anew from the results
+    there are, so that an interrupted comparison goes on exactly where it was.
+    """
+    found = {}
+    for method in config.methods:
+        scores: dict[float, float] = {}
+        for rate in iter(lambda m=method, s=scores: propose(config, store, m, s), None):
+            cells = tuning_cells(config, method, rate)
+            if not all(finished(store, cell) for cell in cells):
+                break
+            scores[rate] = _median([score(config, store, cell) for cell in cells])
+        found[method] = scores
+    return found
+
+
+def tried_cells(config: Comparison, store: Store) -> dict[str, list[Cell]]:
+    """Return the finished runs of the trials, by method."""
+    return {
+        method: [c for rate in scores for c in tuning_cells(config, method, rate)]
+        for method, scores in trials(config, store).items()
+    }
+
+
+def next_trials(config: Comparison, store: Store) -> list[Cell]:
+    """Return the runs of the next trial of each method, none when all budgets are used up."""
+    cells = []
+    for method, scores in trials(config, store).items():
+        ahead = dict(scores)
+        # The first three rates are known at once; after them, each depends on those before.
+        while len(ahead) < config.trials and (len(ahead) == len(scores) or len(ahead) < 3):
+            rate = propose(config, store, method, ahead)
+            if rate is None:
+                break
+            cells += tuning_cells(config, method, rate)
+            ahead[rate] = math.inf
+    return cells
+
+
+def propose(
+    config: Comparison, store: Store, method: str, scores: Mapping[float, float]
+) -> float | None:
+    """Return the next rate to try of a method, or None if its budget is used up."""
+    if len(scores) >= config.trials:
+        return None
+    default = store.get(check_cell(config))["default_rates"][method]
+    return next_rate(scores, default, decades_first=min(config.trials, 3))
+
+
+def next_rate(scores: Mapping[float, float], default: float, decades_first: int = 3) -> float:
+    """Return the rate to try next: out from the best by decades, then between its neighbours.
+
+    The first three are the default of the method and a decade to either side. While the best lies
+    at an end, the grid goes on there by another decade; once it lies inside, the wider gap beside
+    it is halved, on the logarithmic axis.
+
+    Args:
+        scores: Score of each rate tried so far; less is better, infinity for what failed.
+        default: Rate to begin with.
+        decades_first: How many are tried before scores count, 1 to 3.
+
+    Example:
+        >>> next_rate({}, 0.01), next_rate({0.01: 2.0, 0.1: 1.0, 0.001: 3.0}, 0.01)
+        (0.01, 1.0)
+        >>> next_rate({0.01: 1.0, 0.1: 2.0, 0.001: 3.0}, 0.01)
+        0.0316
+    """
+    first = [_rounded(default * factor) for factor in (1, 10, 0.1)][:decades_first]
+    for rate in first:
+        if rate not in scores:
+            return rate
+    rates = sorted(scores)
+    best = best_rate(scores)
+    if best is None:  # all failed: smaller steps
+        return _rounded(rates[0] / 10)
+    i = rates.index(best)
+    if i in (0, len(rates) - 1) and len(rates) > 1:
+        return _rounded(best / 10 if i == 0 else best * 10)
+    if len(rates) == 1:
+        return _rounded(best * 10)
+    below, above = best / rates[i - 1], rates[i + 1] / best
+    # Equal but for rounding: the side of the better neighbour.
+    if math.isclose(below, above, rel_tol=0.05):
+        below, above = (scores[rates[i + 1]], scores[rates[i - 1]])
+    return _rounded(math.sqrt(best * (rates[i - 1] if below > above else rates[i + 1])))
+
+
+def best_rate(scores: Mapping[float, float]) -> float | None:
+    """Return the rate of the lowest score, None if all failed; of equals, the smaller."""
+    good = {rate: s for rate, s in scores.items() if math.isfinite(s)}
+    return min(good, key=lambda rate: (good[rate], rate)) if good else None
+
+
+def score(config: Comparison, store: Store, cell: Cell, part: str = "validation") -> float:
+    """Return the score of a finished run on a part of the data; infinity if it failed."""
+    if not store.has(cell):
+        return math.inf
+    result = store.get(cell)
+    if result["diverged"] or result[part] is None:
+        return math.inf
+    return config.score(result[part])
+
+
+def finished(store: Store, cell: Cell) -> bool:
+    """Whether a run has a result, or broke off since the command was last given."""
+    return store.has(cell) or failure_path(store.folder, cell).exists()
+
+
+def failure_path(folder: Path, cell: Cell) -> Path:
+    """Return where the reason lies for which a run broke off."""
+    rate = f"{cell.get('learning_rate', 0):.3g}"
+    return folder / "failures" / f"{cell['kind']}-{cell['method']}-{rate}-{cell.get('seed')}.json"
+
+
+def _note_failure(folder: Path, cell: Cell, error: Exception) -> None:
+    path = failure_path(folder, cell)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"cell": cell, "error": str(error)}), encoding="utf-8")
+
+
+def _compute(cell: Cell, settings: dict, folder: Path) -> None:
+    from tfadaopt.experiments import compare_trial  # imports TensorFlow: only in the worker
+
+    compare_trial.compute(cell, settings, folder)
+
+
+def _task(config: Comparison) -> Cell:
+    names = ("file_sha256", "epochs", "steps", "batch_size")
+    return {name: getattr(config, name) for name in names}
+
+
+def _rounded(rate: float) -> float:
+    return float(f"{rate:.3g}")
+
+
+def _median(scores: Sequence[float]) -> float:
+    # As np.median, but infinities of both signs make no NaN.
+    ranked = sorted(scores)
+    middle = len(ranked) // 2
+    if len(ranked) % 2 or ranked[middle] == ranked[middle - 1]:
+        return ranked[middle]
+    return (ranked[middle - 1] + ranked[middle]) / 2

@@ -1,0 +1,175 @@
+"""A user's own problem: a Python file with ``model()`` and ``data()``."""
+
+import hashlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfadaopt.experiments.configs import ConfigError
+
+SHAPE = (
+    "It needs two functions: model() returns a compiled keras.Model, data() returns "
+    "(train, validation) or (train, validation, test)."
+)
+
+
+class ProblemError(ConfigError):
+    """The file of a problem is missing, fails, or does not give what is needed."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The two functions of a problem's file."""
+
+    model: Callable[[], object]
+    data: Callable[[], object]
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a problem's file, so that results of another version are not mixed in.
+
+    Raises:
+        ProblemError: There is no such file.
+    """
+    if not path.is_file():
+        raise ProblemError(f"{path} is no file. Give a Python file. {SHAPE}")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def load(path: Path) -> Problem:
+    """Import the file of a problem and return its two functions.
+
+    Modules beside the file can be imported from it, as when Python runs it.
+
+    Raises:
+        ProblemError: The file is missing, fails, or lacks a function.
+    """
+    digest(path)
+    name = f"tfadaopt_problem_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ProblemError(f"{path} is no Python file (.py). {SHAPE}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise ProblemError(f"{path} cannot be imported: {told(error, path)}") from error
+    for function in ("model", "data"):
+        found = getattr(module, function, None)
+        if not callable(found):
+            raise ProblemError(f"{path} has no function {function}(). {SHAPE}")
+        needed = [
+            parameter.name
+            for parameter in inspect.signature(found).parameters.values()
+            if parameter.default is parameter.empty
+            and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        ]
+        if needed:
+            raise ProblemError(
+                f"{path}: {function}() is called without arguments, but asks for "
+                f"{', '.join(needed)}; give {'them defaults' if needed[1:] else 'it a default'}."
+            )
+    return Problem(module.model, module.data)
+
+
+def told(error: BaseException, path: Path) -> str:
+    """Return an error in a line, with the last line of the user's file that led to it."""
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+    lineno, text = lines[-1] if lines else None, str(error)
+    if isinstance(error, SyntaxError):
+        lineno, text = error.lineno, error.msg
+    place = f" (line {lineno})" if lineno else ""
+    return f"{type(error).__name__}: {text}{place}"
+
+
+def made_model(problem: Problem, path: Path):
+    """Return a new model of the problem.
+
+    Raises:
+        ProblemError: ``model()`` fails, or returns no compiled model.
+    """
+    import keras
+
+    try:
+        model = problem.model()
+    except Exception as error:
+        raise ProblemError(f"{path}: model() failed: {told(error, path)}") from error
+    if not isinstance(model, keras.Model):
+        kind = type(model)
+        raise ProblemError(
+            f"{path}: model() returned a {kind.__module__}.{kind.__qualname__}, not a keras.Model; "
+            "end it with: return model."
+        )
+    if not model.compiled:
+        raise ProblemError(
+            f"{path}: model() returned a model that is not compiled. Call model.compile(optimizer, "
+            "loss, metrics) in it: its loss and metrics are used, its optimizer is replaced."
+        )
+    return model
+
+
+def made_data(problem: Problem, path: Path) -> dict[str, object]:
+    """Return the data of the problem: "train", "validation", and "test" where there is one.
+
+    Raises:
+        ProblemError: ``data()`` fails, or returns something else.
+    """
+    try:
+        parts = problem.data()
+    except Exception as error:
+        raise ProblemError(f"{path}: data() failed: {told(error, path)}") from error
+    if not isinstance(parts, tuple | list) or len(parts) not in (2, 3):
+        got = f"{len(parts)} parts" if isinstance(parts, tuple | list) else type(parts).__name__
+        raise ProblemError(
+            f"{path}: data() returned {got}; return (train, validation) or (train, validation, "
+            "test), each of them (x, y) or a tf.data.Dataset."
+        )
+    named = dict(zip(("train", "validation", "test"), parts, strict=False))
+    for name, part in named.items():
+        _check_part(path, name, part)
+    return named
+
+
+def is_arrays(part: object) -> bool:
+    """Whether a part of the data is a tuple of arrays, not a data set that yields batches."""
+    return isinstance(part, tuple | list)
+
+
+def _check_part(path: Path, name: str, part: object) -> None:
+    import keras
+    import tensorflow as tf
+
+    if isinstance(part, keras.utils.PyDataset):
+        return
+    if isinstance(part, tf.data.Dataset):
+        size = int(part.cardinality())
+        if size == 0:
+            raise ProblemError(f"{path}: data(): the {name} data set is empty.")
+        if size == tf.data.INFINITE_CARDINALITY and name != "train":
+            raise ProblemError(
+                f"{path}: data(): the {name} data set never ends; limit it with .take(batches)."
+            )
+        return
+    if not is_arrays(part) or len(part) not in (1, 2, 3) or any(x is None for x in part):
+        raise ProblemError(
+            f"{path}: data(): the {name} part is {_kind(part)}; return (x, y), (x, y, "
+            "sample_weight), a tf.data.Dataset of batches, or a keras.utils.PyDataset."
+        )
+    lengths = {getattr(array, "shape", (None,))[0] for array in keras.tree.flatten(part)}
+    if len(lengths) != 1 or not all(isinstance(n, int) and n > 0 for n in lengths):
+        raise ProblemError(
+            f"{path}: data(): the arrays of the {name} part have the lengths "
+            f"{sorted(lengths, key=str)}; all need the same, at least 1 (NumPy arrays or tensors)."
+        )
+
+
+def _kind(part: object) -> str:
+    if isinstance(part, Mapping):
+        return "a dictionary"
+    return f"{len(part)} things" if is_arrays(part) else f"a {type(part).__name__}"
