@@ -53,7 +53,7 @@ CLAIM = claim.Claim(
     hypothesis="Adagrad's final loss is within 10 % of its lowest at every η, on both problems.",
     measure=f"Logistic loss, {EXAMPLES} examples, d = {DIMENSIONS}, {STEPS} batches of {BATCH}, "
     "one grid of rates and seeds for all, the rest by default. Width: median loss ≤ 1.1 × lowest.",
-    acceptance="Confirmed if all η are good, depends if as wide as SGD and moved better, or refuted.",
+    acceptance="Confirmed if all η are good, depends if as wide as SGD and moved better.",
     theory="η sets the first step, and must fit ‖w*‖/√T; being free of scale, it need not fit L.",
     source="P. Kasimbeg et al. (2025), arXiv 2505.24005, find the same on networks.",
     **{"run": run, "deterministic": False},
