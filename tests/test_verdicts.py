@@ -36,7 +36,8 @@ def swap(monkeypatch, name, methods, **always):
         known = OF_WALK | set(inspect.signature(getattr(tfadaopt, method)).parameters)
         return walk(method, rates, *args, **{k: v for k, v in more.items() if k in known})
 
-    monkeypatch.setattr(module_of(name), "walk", other)
+    walks_in = {"generalization": "private_features"}.get(name, name)
+    monkeypatch.setattr(module_of(walks_in), "walk", other)
 
 
 def slow(*values):
