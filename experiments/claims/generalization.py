@@ -1,36 +1,16 @@
 """2.20 "Adaptive methods generalize worse than SGD." """
 
 import numpy as np
-import tensorflow as tf
 
 from tfadaopt.experiments.claims.claim import Bars, Claim, Finding, within
-from tfadaopt.experiments.claims.walks import walk
+from tfadaopt.experiments.claims.private_features import EXAMPLES, POSITIVE, STEPS, fitted
 from tfadaopt.experiments.statistics import interval, intervals
 
-EXAMPLES, POSITIVE, STEPS = 200, 0.75, 4000
 CASES = {  # method, η, unit of feature 1, test error by theory
     "SGD": ("SGD", 0.3, 1.0, 0.0),
     **{method: (method, 0.1, 1.0, 0.25) for method in ("Adagrad", "RMSprop", "Adam")},
     "SGD, feature 1 · 0.1": ("SGD", 0.3, 0.1, 0.25),
 }
-
-
-def fitted(method, rate, unit, y) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Test error, weight 2 over weight 1, and loss, of each seed; feature 1 is unit · y."""
-    private = np.ones((*y.shape, 5))
-    private[y > 0, 1:] = 0
-
-    def loss(w):
-        own = tf.reduce_sum(tf.reshape(w[:, 3:], private.shape) * private, axis=2)
-        return tf.reduce_mean((unit * y * w[:, :1] + w[:, 1:2] + w[:, 2:3] + own - y) ** 2, axis=1)
-
-    more = {"loss": loss, "record": ["point", "loss"], "every": STEPS}
-    more |= {} if method == "SGD" else {"epsilon": 0.0}
-    more |= {"schedule": tf.math.rsqrt} if method in ("RMSprop", "Adam") else {}
-    seen = walk(method, rate, np.zeros((len(y), 3 + 5 * EXAMPLES)), STEPS, **more)
-    own, rest = unit * seen["point"][-1, :, 0], seen["point"][-1, :, 1:3].sum(axis=1)
-    error = POSITIVE * (own + rest <= 0) + (1 - POSITIVE) * (rest >= own)
-    return error, rest / 2 / own, seen["loss"][-1]
 
 
 def run(settings) -> Finding:

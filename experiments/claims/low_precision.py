@@ -5,24 +5,11 @@ import numpy as np
 import tensorflow as tf
 
 import tfadaopt
+from tfadaopt.experiments.claims.bfloat16 import bfloat16_walk
 from tfadaopt.experiments.claims.claim import Claim, Finding, Lines, Series, within
 from tfadaopt.experiments.claims.walks import walk
 
-RATE, STEPS, COPIES = 0.01, 400, 256
-
-
-def bfloat16_walk(optimizer, start) -> tuple[np.ndarray, float]:
-    """Way [1 + steps, copies] of bfloat16 weights under slopes of 1, and r at its end."""
-    w = keras.Variable(np.full(COPIES, start), dtype="bfloat16")
-    optimizer.build([w])
-
-    @tf.function(autograph=False)  # XLA would keep some numbers unrounded
-    def step():
-        optimizer.apply([tf.ones_like(w)], [w])
-        return tf.cast(w, "float32")
-
-    path = np.array([tf.cast(w, "float32"), *(step() for _ in range(STEPS))])
-    return path[0] - path, float(tf.cast(optimizer.variables[-1], "float32")[0])
+RATE, STEPS = 0.01, 400
 
 
 def run(settings) -> Finding:
@@ -30,13 +17,13 @@ def run(settings) -> Finding:
     last_move = lambda path: np.flatnonzero(np.diff(path))[-1] + 1  # noqa: E731
     for start, spacing in ((1.5, 2.0**-7), (0.9, 2.0**-8)):
         rounding = keras.optimizers.Adagrad(RATE, initial_accumulator_value=0.0)
-        way, r = bfloat16_walk(rounding, start)
+        way, r = bfloat16_walk(rounding, start, STEPS)
         stop, theory = last_move(way[:, 0]), np.floor((2 * RATE / spacing) ** 2)
         text = f"Keras, w ≈ {start}: last step that moves w"
         numbers.append(within(text, stop, theory, absolute=1, unit="steps"))
         series.append(Series(f"Keras, from {start}", t, way[:, 0]))
     numbers.append(within("Keras: r after 400 slopes of 1", r, 256))
-    way, r = bfloat16_walk(tfadaopt.Adagrad(RATE), 1.5)
+    way, r = bfloat16_walk(tfadaopt.Adagrad(RATE), 1.5, STEPS)
     way, theory = way.mean(axis=1), 2 * RATE * np.sqrt(t) - 1.46 * RATE * (t > 0)
     more = {"relative": 0.05, "key": True}
     numbers.append(within("tfadaopt: mean way in 400 steps", way[-1], theory[-1], **more))

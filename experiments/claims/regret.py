@@ -40,7 +40,7 @@ MEANING = "The guarantee is for convex losses and bounded weights; a CNN's loss 
 CLAIM = claim.Claim(
     *("claim-regret", __doc__, "Adagrad's guarantee"),
     hypothesis="Adagrad's regret is at most √2 D Σᵢ‖g₁:T,ᵢ‖₂ on every stream of convex losses.",
-    measure=f"d = {DIMENSIONS}, box [−1, 1], η = √2, T ∈ {HORIZONS}: hinge losses, sparse features, "
+    measure=f"d = {DIMENSIONS}, box, η = √2, T ∈ {HORIZONS}: hinge losses, sparse features, "
     "and random slopes ±1; twice the seeds. Of linearized losses, whose regret is larger.",
     acceptance="Confirmed if no ratio of regret to bound exceeds 1. Else refuted.",
     theory="D = 2. For random ±1, regret is d√(2T/π) and the bound d√(8T): a ratio of 0.282.",

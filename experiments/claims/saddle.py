@@ -12,8 +12,7 @@ OFF, STEPS = 1e-6, 5000
 def predicted(trace, determinant, first) -> float:
     """Steps to ½ of yₜ₊₁ = trace yₜ − determinant yₜ₋₁, y₁ = first · y₀."""
     z, other = np.roots([1, -trace, determinant])
-    share = (first - other) / (z - other)
-    return float(np.ceil(np.log(0.5 / OFF / share) / np.log(z)))
+    return float(np.ceil(np.log(0.5 / OFF * (z - other) / (first - other)) / np.log(z)))
 
 
 CASES = {  # method, η, arguments, theory
@@ -38,9 +37,9 @@ def run(settings) -> Finding:
         agrees = None if theory is None else bool(abs(steps[-1][0] - theory) <= 3)
         numbers.append(Number(text, steps[-1][0], theory, agrees=agrees, allowed="± 3", **more))
     off, on = np.isinf(steps).sum(axis=0)
-    values, theories = [s[0] for s in steps], [case[3] or np.nan for case in CASES.values()]
-    words = "Leaving a saddle", "steps to |y| ≥ ½", tuple(CASES), values
-    figure = Bars(*words, theory=theories, y_log=True, caption=CAPTION)
+    words = "Leaving a saddle", "steps to |y| ≥ ½", tuple(CASES), [s[0] for s in steps]
+    theory = [case[3] or np.nan for case in CASES.values()]
+    figure = Bars(*words, theory=theory, y_log=True, caption=CAPTION)
     condition = f"From 10⁻⁶ beside the ridge {7 - off} of 7 get through; from on it, {on} never do."
     word = "refuted" if off else "depends" if on else "confirmed"
     failures = (Failure("never left, from 10⁻⁶", off, 7), Failure("never left, from 0", on, 7))
