@@ -22,6 +22,23 @@ class Interval:
     low: float
     high: float
 
+    @property
+    def ends(self) -> dict[str, float]:
+        """Both ends, as ``Number`` takes them."""
+        return {"low": self.low, "high": self.high}
+
+
+def intervals(samples) -> np.ndarray:
+    """Return median, low and high end [3, n] of each column of samples [seeds, n].
+
+    Example:
+        >>> from tfadaopt.experiments.statistics import intervals
+        >>> intervals([[1.0, 4.0], [2.0, 4.0], [3.0, 4.0]]).tolist()
+        [[2.0, 4.0], [1.0, 4.0], [3.0, 4.0]]
+    """
+    columns = [interval(column) for column in np.asarray(samples).T]
+    return np.array([(c.value, c.low, c.high) for c in columns]).T
+
 
 def interval(sample: Sequence[float], statistic: Callable = np.median) -> Interval:
     """Return a statistic of a sample and its 95 % interval, by the bootstrap of SciPy.

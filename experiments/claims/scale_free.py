@@ -3,11 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims.claim import Claim, Failure, Finding, Lines, Number, Series, within
+from tfadaopt.experiments.claims import claim
 from tfadaopt.experiments.claims.walks import walk
 
-FACTORS = np.logspace(-6, 6, 13)
-STEPS, START = 500, (-0.5, 1.5)
+FACTORS, STEPS, START = np.logspace(-6, 6, 13), 500, (-0.5, 1.5)
 KINDS = {
     "Adagrad, ε = 0": ("Adagrad", 0.5, {"epsilon": 0.0}),
     "Adagrad, ε = 1e-7": ("Adagrad", 0.5, {"epsilon": 1e-7}),
@@ -22,44 +21,35 @@ def slope(w, t):
     return FACTORS[:, np.newaxis] * g
 
 
-def run(settings) -> Finding:
+def run(settings) -> claim.Finding:
     apart, series, failures = {}, [], []
     for kind, (method, rate, arguments) in KINDS.items():
-        start = np.tile(START, (len(FACTORS), 1))
         more = {"gradient": slope, "record": ["point"], **arguments}
-        path = walk(method, rate, start, STEPS, **more)["point"]
+        path = walk(method, rate, np.tile(START, (13, 1)), STEPS, **more)["point"]
         finite = np.isfinite(path).all(axis=(0, 2))
-        distance = np.linalg.norm(path - path[:, [6]], axis=2).max(axis=0)
+        distance = np.hypot(*np.moveaxis(path - path[:, [6]], 2, 0)).max(axis=0)
         apart[kind] = np.where(finite, distance, np.inf)
-        failures.append(Failure(f"{kind}: factors with which it diverged", sum(~finite), 13))
-        series.append(Series(kind, FACTORS, np.clip(apart[kind], 1e-16, 1e3)))
-    free = within("Adagrad, ε = 0: any c", apart["Adagrad, ε = 0"].max(), 0, absolute=1e-9)
-    with_epsilon = apart["Adagrad, ε = 1e-7"]
-    large = within("Adagrad, ε = 1e-7: c = 10⁶", with_epsilon[-1], 0, absolute=1e-6)
-    small = Number("Adagrad, ε = 1e-7: c = 10⁻⁶", with_epsilon[0], key=True)
-    figure = Lines(
-        *("Paths on Rosenbrock's function times c", "c", "largest distance to the path of c = 1"),
-        tuple(series),
-        **{"x_log": True, "y_log": True, "caption": "At rounding for ε = 0, of order 1 for SGD."},
-    )
-    condition = (
-        "Exactly so with ε = 0. With ε = 1e-7 it is so where slopes are far above √ε = 3·10⁻⁴: "
-        f"paths stay within {large.measured:.1g} for c = 10⁶, but part by {small.measured:.2g} "
-        "for c = 10⁻⁶."
-    )
-    meaning = "Scaling the loss, or a layer's units, changes SGD's best rate, but not Adagrad's."
-    verdict = "refuted" if not free.agrees else "confirmed" if small.measured < 1e-9 else "depends"
-    return Finding(verdict, condition, (free, large, small), (figure,), meaning, tuple(failures))
+        failures.append(claim.Failure(f"{kind}: factors with which it diverged", sum(~finite), 13))
+        series.append(claim.Series(kind, FACTORS, np.clip(apart[kind], 1e-16, 1e3)))
+    free = claim.within("ε = 0: distance, any c", apart["Adagrad, ε = 0"].max(), 0, absolute=1e-9)
+    *_, last = small, *_ = apart["Adagrad, ε = 1e-7"]
+    large = claim.within("ε = 1e-7: distance at c = 10⁶", last, 0, absolute=1e-6)
+    numbers = (claim.Number("ε = 1e-7: distance at c = 10⁻⁶", small, key=True), free, large)
+    words = "Paths on Rosenbrock's function times c", "c", "largest distance to the path of c = 1"
+    figure = claim.Lines(*words, tuple(series), x_log=True, y_log=True, caption=CAPTION)
+    word = "refuted" if not free.agrees else "confirmed" if small < 1e-9 else "depends"
+    return claim.Finding(word, CONDITION, numbers, (figure,), MEANING, tuple(failures))
 
 
-CLAIM = Claim(
-    name="claim-scale-free",
-    heading=__doc__,
-    title="Free of scale",
+CAPTION = "At rounding for ε = 0, of order 1 for SGD, which diverges for large c."
+CONDITION = "So with ε = 0; with ε = 1e-7 only where slopes are far above √ε = 3·10⁻⁴."
+MEANING = "Scaling the loss, or a layer's units, changes SGD's best rate, but not Adagrad's."
+CLAIM = claim.Claim(
+    *("claim-scale-free", __doc__, "Free of scale"),
     hypothesis="Replacing f by c·f changes no step of Adagrad.",
     measure=f"Largest distance of paths, {STEPS} steps on Rosenbrock, c from 10⁻⁶ to 10⁶, float64.",
     acceptance="Confirmed if < 1e-9 also with ε = 1e-7, depends if only with ε = 0, else refuted.",
     theory="g/√r does not change if all slopes are multiplied by c; with an ε it does.",
-    source='Z. Zhuang et al., "Understanding AdamW through … scale-freeness", TMLR 2022.',
+    source="Z. Zhuang et al. (2022), arXiv 2202.00089, on scale-freeness.",
     run=run,
 )

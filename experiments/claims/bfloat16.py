@@ -1,0 +1,27 @@
+"""Walks of weights in bfloat16, rounded as each optimizer rounds them."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+COPIES = 256
+
+
+def bfloat16_walk(optimizer, start: float, steps: int) -> tuple[np.ndarray, float]:
+    """Return the way [1 + steps, copies] of bfloat16 weights under slopes of 1, and r at its end.
+
+    Args:
+        optimizer: An Adagrad, of this package or of Keras.
+        start: Where all copies of the weight begin.
+        steps: Number of steps.
+    """
+    w = keras.Variable(np.full(COPIES, start), dtype="bfloat16")
+    optimizer.build([w])
+
+    @tf.function(autograph=False)  # XLA would keep some numbers unrounded
+    def step():
+        optimizer.apply([tf.ones_like(w)], [w])
+        return tf.cast(w, "float32")
+
+    path = np.array([tf.cast(w, "float32"), *(step() for _ in range(steps))])
+    return path[0] - path, float(tf.cast(optimizer.variables[-1], "float32")[0])
