@@ -72,7 +72,7 @@ class Thresholds:
     patience: int = 200
     factor: float = 30.0
     progress: float = 0.1
-    annealed: float = 0.01
+    annealed: float = 0.05
     solved: float = 1e-4
     behind: float = 1e-3
     standing: float = 1e-6

@@ -20,7 +20,7 @@ RATE = "effective_learning_rate"
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARK = 16
 # Below these widths, the columns that say least go.
-_WITH_SPARK, _WITH_RATIO = 84, 64
+_WITH_SPARK, _WITH_RATIO = 78, 64
 
 
 def inspect(console: Console, log_dir: Path, runs: list[str], include: str) -> None:
