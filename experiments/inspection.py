@@ -97,8 +97,10 @@ def _show(console: Console, run: str, history: History, layers: list[str]) -> No
         since = f"{KINDS[mark['kind']]} since step {mark['since']}"
         names = named(short(paths), 8)
         console.print(f"[bold red]{since}:[/] {escape(names)}", highlight=False)
-        console.print(f"  cause: {mark['cause']}", markup=False, highlight=False)
-        console.print(f"  try:   {mark['advice']}", markup=False, highlight=False)
+        why = Grid(box=None, show_header=False, padding=(0, 0, 0, 2), pad_edge=True)
+        why.add_row("cause:", escape(mark["cause"]))
+        why.add_row("try:", escape(mark["advice"]))
+        console.print(why)
     console.print()
 
 
