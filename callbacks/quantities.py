@@ -55,14 +55,20 @@ class View:
 Quantity = Callable[[View], list[Series]]
 
 
+def paths_of(variables: Sequence) -> list[str]:
+    """Path of each variable, with a number where two have the same."""
+    seen: Counter[str] = Counter()
+    names = []
+    for path in map(compat.path_of, variables):
+        seen[path] += 1
+        names.append(path if seen[path] == 1 else f"{path}#{seen[path]}")
+    return names
+
+
 def layers_of(optimizer, variables: Sequence) -> list[Layer]:
     """The layers of variables that an optimizer, or one inside it, was built for."""
-    seen: Counter[str] = Counter()
     found = []
-    for variable in variables:
-        path = compat.path_of(variable)
-        seen[path] += 1
-        name = path if seen[path] == 1 else f"{path}#{seen[path]}"
+    for name, variable in zip(paths_of(variables), variables, strict=True):
         for leaf in effective.leaves(optimizer):
             if leaf.built and compat.index_of(leaf, variable) is not None:
                 found.append(Layer(name, variable, leaf))
@@ -83,11 +89,16 @@ class EffectiveRates:
     required: bool = True
 
     def __call__(self, view: View) -> list[Series]:
-        found, missing = [], {}
+        found, missing, known = [], {}, {}
         for layer in view.layers:
-            if not self.required and (why := _no_rate(layer)):
-                missing.setdefault(why, []).append(layer.path)
-                continue
+            if not self.required:
+                alike = None if effective.varies(layer.optimizer) else id(layer.optimizer)
+                why = known[alike] if alike in known else _no_rate(layer)
+                if alike is not None:
+                    known[alike] = why
+                if why:
+                    missing.setdefault(why, []).append(layer.path)
+                    continue
             pick = _small_sample if self.sampled else None
             found.append(
                 Series(
@@ -224,6 +235,15 @@ class Updates:
             kept = {key: weights}
             found.append(Series(self.quantity, layer.path, read, VALUE, kept, self.sampled))
         return found
+
+
+def weights_before(variables: Sequence) -> dict[tuple, tf.Tensor]:
+    """What ``Updates`` needs from before a step that will build the optimizer."""
+    kept = {}
+    for path, variable in zip(paths_of(variables), variables, strict=True):
+        theta = tf.identity(tf.convert_to_tensor(variable))
+        kept["weights", path], kept["sampled weights", path] = theta, _small_sample(theta)
+    return kept
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tfadaopt import compat, effective
 from tfadaopt.callbacks.folder import free_for, held
 from tfadaopt.callbacks.measure import Before, Series, Snapshot
-from tfadaopt.callbacks.quantities import Layer, Quantity, View, layers_of
+from tfadaopt.callbacks.quantities import Layer, Quantity, View, layers_of, paths_of, weights_before
 from tfadaopt.callbacks.shown import Shown
 from tfadaopt.callbacks.when import When
 from tfadaopt.callbacks.where import EventWriter, Tables
@@ -152,6 +152,7 @@ class Recorder:
         if request.what.reads:
             for leaf in effective.leaves(model.optimizer):
                 effective.readable(leaf, request.what.reads)
+        _check(type(callback).__name__, request.what, model.trainable_variables)
         optimizer = effective.unwrapped(model.optimizer)
         if optimizer is not self._optimizer:
             self._optimizer = optimizer
@@ -165,10 +166,9 @@ class Recorder:
         step = self._seen // self._per_update
         if self._records and self._writer is None and self._log_dir is not None:
             self._open(step)
-        self._asked[callback] = request
         if optimizer.built:
             self._find_layers()
-            self._check_layers(callback, request.what)
+        self._asked[callback] = request
         self._due[callback] = request.when.next_after(step)
 
     def begin_epoch(self, callback: object) -> None:
@@ -192,7 +192,9 @@ class Recorder:
         self._before = {}
         steps = getattr(self._model, "steps_per_execution", 1) or 1
         due = self._due_at((self._seen_at(batch + steps - 1)) // self._per_update)
-        if due and self._optimizer.built:
+        if due and not self._optimizer.built:  # Keras builds it in the first step.
+            self._before = weights_before(self._model.trainable_variables)
+        elif due:
             self._find_layers(again=False)
             self._before = self._snapshot(due).capture()
 
@@ -237,9 +239,8 @@ class Recorder:
             self._close()
 
     def _open(self, step: int) -> None:
-        built = self._optimizer.built
-        layers = layers_of(self._optimizer, self._model.trainable_variables) if built else ()
-        self.run_dir = free_for(self._log_dir, step, frozenset(layer.path for layer in layers))
+        paths = frozenset(paths_of(self._model.trainable_variables))
+        self.run_dir = free_for(self._log_dir, step, paths)
         self._prefaced = None if held(self.run_dir).last_step >= 0 else set()
         self._writer = EventWriter(self.run_dir, _method_name(self._optimizer))
 
@@ -300,16 +301,6 @@ class Recorder:
         self._snapshots.clear()
         self._shown.clear()
 
-    def _check_layers(self, callback: object, what: What) -> None:
-        if (what.include or what.exclude) and not any(what.wants(x.path) for x in self._layers):
-            del self._asked[callback]
-            paths = ", ".join(layer.path for layer in self._layers[:20])
-            raise ValueError(
-                f"{type(callback).__name__}: include={list(what.include)} and "
-                f"exclude={list(what.exclude)} leave no variable of the model. The patterns are "
-                f"searched in the paths of what is trained, such as: {paths}."
-            )
-
     def _snapshot(self, askers: Iterable[object]) -> Snapshot:
         whats = frozenset(self._asked[asker].what for asker in askers)
         if whats not in self._snapshots:
@@ -334,6 +325,16 @@ class Recorder:
         steps = getattr(self._model, "steps_per_execution", 1) or 1
         view = View(tuple(x for x in self._layers if what.wants(x.path)), steps)
         return [series for quantity in what.quantities for series in quantity(view)]
+
+
+def _check(owner: str, what: What, variables: list) -> None:
+    paths = paths_of(variables)
+    if paths and not any(what.wants(path) for path in paths):
+        raise ValueError(
+            f"{owner}: include={list(what.include)} and exclude={list(what.exclude)} leave no "
+            "variable of the model. The patterns are searched in the paths of what is trained, "
+            f"such as: {', '.join(paths[:20])}."
+        )
 
 
 def _rates(leaves: list) -> dict[str, Callable[[], tf.Tensor]]:

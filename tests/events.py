@@ -36,7 +36,8 @@ def read(folder) -> list[Logged]:
             assert len({value.tag for value in written}) == len(written), "a tag twice in one event"
             scalars = [value for value in written if value.WhichOneof("value") == "simple_value"]
             values = {value.tag: value.simple_value for value in scalars}
-            events.append(Logged(event.step, values))
+            if values:  # Others tell of the run as a whole, before its first step.
+                events.append(Logged(event.step, values))
     return sorted(events, key=lambda event: event.step)
 
 

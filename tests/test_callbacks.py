@@ -150,13 +150,13 @@ def snapshot_of(optimizer, series):
     return measure.Snapshot(lambda: compat.micro_steps(optimizer).value, {}, series)
 
 
-def summary(*tensors, norm=True):
+def summary(*tensors):
     """Statistics of tensors as a snapshot computes them, by statistic."""
     optimizer = tfadaopt.SGD()
     optimizer.build([keras.Variable([1.0])])
     constants = [tf.constant(x) for x in tensors]
     series = [
-        measure.Series(str(i), None, lambda _, x=x: tf.identity(x), measure.ALL if norm else ())
+        measure.Series(str(i), None, lambda _, x=x: tf.identity(x), measure.ALL)
         for i, x in enumerate(constants)
     ]
     return snapshot_of(optimizer, series).take().values(series)

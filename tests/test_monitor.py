@@ -30,13 +30,13 @@ X, Y = (np.random.default_rng(0).normal(size=(20, n)).astype("float32") for n in
 BATCH = 4
 
 
-def make_model(optimizer, start="glorot_uniform", **compile_arguments):
+def make_model(optimizer, start="glorot_uniform"):
     keras.utils.set_random_seed(3)
     inputs = keras.Input((4,))
     dense = functools.partial(keras.layers.Dense, kernel_initializer=start)
     hidden = dense(5, activation="tanh", name="hidden")(inputs)
     model = keras.Model(inputs, dense(1, name="outputs")(hidden))
-    model.compile(optimizer, "mse", **{"run_eagerly": True, **compile_arguments})
+    model.compile(optimizer, "mse", run_eagerly=True)
     return model
 
 
@@ -90,6 +90,7 @@ def same_norms(folder, beside, names, rtol=2e-5):
 
 
 @pytest.mark.parametrize("start", ["glorot_uniform", "zeros"])
+@pytest.mark.slow
 def test_norms_of_weights_and_updates(start, tmp_path):
     """Also of weights that begin at 0: the ratio is then 1, as all of them is the update."""
     beside = Beside()
@@ -114,6 +115,7 @@ def test_update_ratio_alone_and_its_tags(tmp_path):
             np.testing.assert_allclose(values[f"update_ratio/{path}"], expected, rtol=2e-5)
 
 
+@pytest.mark.slow
 def test_layer_that_stays_has_the_ratio_0(tmp_path):
     beside = Beside()
     fit(make_model(tfadaopt.SGD(0.0), "zeros"), UpdateRatio(tmp_path, 1), beside)
@@ -121,6 +123,7 @@ def test_layer_that_stays_has_the_ratio_0(tmp_path):
         assert set(numbers.values()) == {0.0}
 
 
+@pytest.mark.slow
 def test_nan_is_told_as_nan(tmp_path):
     model = make_model(tfadaopt.SGD(0.1, nonfinite="ignore"))
     x = X.copy()
@@ -189,6 +192,7 @@ def test_gradient_norm_is_that_of_a_backward_pass(make, tmp_path):
     ids=["sgd", "dog", "shampoo", "keras-sgd", "keras-adafactor"],
 )
 @pytest.mark.filterwarnings("ignore:.*have no effective")
+@pytest.mark.slow
 def test_where_the_state_does_not_tell_there_is_no_gradient_norm(make, tmp_path):
     fit(make_model(make()), OptimizerMonitor(tmp_path, 5, "full"))
     curves = logged.curves(tmp_path)
@@ -242,6 +246,7 @@ def same_in_sample(optimizer):
 
 
 @pytest.mark.parametrize("preset", ["light", "standard"])
+@pytest.mark.slow
 def test_monitor_of_keras_adam(preset, tmp_path):
     """The rate of the step just done under a schedule; quantiles by both presets."""
     model = make_model(K.Adam(K.schedules.ExponentialDecay(0.1, 1, 0.5)))
@@ -273,6 +278,7 @@ class Unknown(K.Optimizer):
 
 
 @pytest.mark.parametrize("make", [lambda: Unknown(0.01), tfadaopt.Shampoo, K.Adafactor, K.Muon])
+@pytest.mark.slow
 def test_what_has_no_rate_is_measured_and_told_once(make, tmp_path):
     beside, model = Beside(), make_model(make())
     with pytest.warns(UserWarning, match=r"no effective learning rate.*‖Δθ‖/‖θ‖") as warned:
@@ -290,6 +296,7 @@ def test_what_has_no_rate_is_measured_and_told_once(make, tmp_path):
     assert rates == expected
 
 
+@pytest.mark.slow
 def test_several_optimizers_each_with_its_rate(tmp_path):
     parts = {"hidden/.*": tfadaopt.Adagrad(0.5)}
     default = K.SGD(K.schedules.ExponentialDecay(0.1, 1, 0.5), momentum=0.9)
@@ -330,6 +337,7 @@ def test_several_optimizers_each_with_its_rate(tmp_path):
     ],
     ids=["radam", "dog", "prodigy", "lars"],
 )
+@pytest.mark.slow
 def test_numbers_of_a_method(preset, make, tag, expected, tmp_path):
     model = make_model(make())
     fit(model, OptimizerMonitor(tmp_path, 10, preset), epochs=2)
@@ -352,6 +360,7 @@ def test_numbers_of_a_method(preset, make, tag, expected, tmp_path):
         (["hidden", "bias$"], ["hidden/b"], {"hidden/kernel", "outputs/bias"}),
     ],
 )
+@pytest.mark.slow
 def test_include_and_exclude(include, exclude, expected, tmp_path):
     monitor = OptimizerMonitor(tmp_path, 5, "full", include=include, exclude=exclude)
     fit(make_model(tfadaopt.Adam()), monitor)
@@ -370,6 +379,7 @@ def test_include_and_exclude(include, exclude, expected, tmp_path):
     ],
     ids=["log", "function", "never"],
 )
+@pytest.mark.slow
 def test_schedules(every, expected, tmp_path):
     beside = Beside()
     fit(make_model(tfadaopt.SGD()), UpdateRatio(tmp_path, every), beside, epochs=2)
@@ -404,6 +414,7 @@ def test_schedule_rejects_what_is_none():
 # Requests in one folder
 
 
+@pytest.mark.slow
 def test_a_sample_gives_way_to_the_whole(tmp_path):
     """Who asks for all statistics of all coordinates gets them, although another asks for less."""
     light = OptimizerMonitor(tmp_path, 5, "light")
@@ -417,6 +428,7 @@ def test_a_sample_gives_way_to_the_whole(tmp_path):
     assert merged.sampled
 
 
+@pytest.mark.slow
 def test_statistics_do_not_depend_on_what_else_is_asked(tmp_path):
     folders = [tmp_path / name for name in ("together", "apart")]
     for folder in folders:
@@ -478,6 +490,7 @@ def test_bad_arguments(arguments, error, match, tmp_path):
     assert not (tmp_path / "logs").exists()
 
 
+@pytest.mark.slow
 def test_patterns_that_leave_nothing_are_refused_before_training(tmp_path):
     model = make_model(tfadaopt.SGD())
     before = model.get_weights()
@@ -488,6 +501,7 @@ def test_patterns_that_leave_nothing_are_refused_before_training(tmp_path):
     assert [event for path in events.files(tmp_path) for event in events.read(path.parent)] == []
 
 
+@pytest.mark.slow
 def test_permutations_of_callbacks_change_nothing(tmp_path):
     """Whichever of them is first drives; the weights from before are those from before."""
     for number, order in enumerate(itertools.permutations(range(2))):

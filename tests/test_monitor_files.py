@@ -44,6 +44,7 @@ def fit(model, *callbacks, epochs=1):
 # The format
 
 
+@pytest.mark.slow
 def test_layers_are_told_once_per_file_and_hashed_into_the_tag(tmp_path):
     model, monitor = make_model(), OptimizerMonitor(tmp_path, 1)
     fit(model, monitor)
@@ -70,6 +71,7 @@ def test_layers_are_told_once_per_file_and_hashed_into_the_tag(tmp_path):
     assert contents == [({**about, "layers": paths}, DATA_CLASS_TENSOR)] * 2
 
 
+@pytest.mark.slow
 def test_tensorboard_reads_the_tensors(tmp_path):
     model = make_model()
     fit(model, OptimizerMonitor(tmp_path, 2), epochs=2)
@@ -145,6 +147,7 @@ def values_of(folder, plugin):
     ]
 
 
+@pytest.mark.slow
 def test_row_in_hparams(tmp_path):
     monitor = OptimizerMonitor(tmp_path, 1, hparams={"augmented": True, "note": "first"})
     model = make_model(tfadaopt.Adam(0.25, beta_1=0.5))
@@ -162,6 +165,7 @@ def test_row_in_hparams(tmp_path):
     assert row["note"].string_value == "first"
 
 
+@pytest.mark.slow
 def test_layout_of_custom_scalars_finds_the_scalars_of_each_block(tmp_path):
     fit(make_model(names=("conv2_block1_1_conv", "head")), OptimizerMonitor(tmp_path, 5))
     (value,) = values_of(tmp_path, "custom_scalars")
@@ -234,6 +238,7 @@ def test_of_many_layers_those_that_stand_out_have_scalars():
     assert set(Shown(0).scalars(*snapshot(numbers))) == {median}
 
 
+@pytest.mark.slow
 def test_monitor_of_many_layers(tmp_path):
     keras.utils.set_random_seed(3)
     layers = [keras.layers.Dense(3, name=f"dense{i}") for i in range(20)]
@@ -251,6 +256,7 @@ def test_monitor_of_many_layers(tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["csv", "npz", "parquet"])
+@pytest.mark.slow
 def test_file_for_notebooks_has_what_the_tab_has(ending, tmp_path):
     if ending == "parquet" and importlib.util.find_spec("pyarrow") is None:
         with pytest.raises(ImportError, match="pip install pyarrow"):
@@ -312,6 +318,7 @@ def test_a_run_that_begins_again_does_not_make_the_first_one_vanish(tmp_path):
         assert [point.step for point in reader.Tensors(tag)] == list(range(1, 11))
 
 
+@pytest.mark.slow
 def test_a_resume_before_the_last_step_gets_a_folder(tmp_path):
     model = make_model()
     fit(model, UpdateRatio(tmp_path, 1))
@@ -324,12 +331,12 @@ def test_a_resume_before_the_last_step_gets_a_folder(tmp_path):
     assert list(logged.curves(tmp_path / "run-2")["update_ratio", "value"]) == [6, 7, 8, 9, 10]
 
 
+@pytest.mark.slow
 def test_other_layers_get_a_folder_of_their_own(tmp_path):
     """Although the step goes on; layers that are frozen or not are no others."""
     model = make_model()
     fit(model, UpdateRatio(tmp_path, 1))
     other = make_model(names=("a", "b"))
-    other.optimizer.build(other.trainable_variables)
     other.optimizer.iterations.assign(20)
     with pytest.warns(UserWarning, match="holds a run of other layers"):
         fit(other, UpdateRatio(tmp_path, 1))
@@ -349,6 +356,7 @@ def test_a_second_fit_goes_on_in_the_same_folder(tmp_path):
     assert {path.parent for path in events.files(tmp_path)} == {tmp_path}
 
 
+@pytest.mark.slow
 def test_events_of_others_are_not_taken_for_ours(tmp_path):
     """Keras' TensorBoard callback counts epochs, in files of its own."""
     model = make_model()
@@ -358,6 +366,7 @@ def test_events_of_others_are_not_taken_for_ours(tmp_path):
     assert not (tmp_path / "train" / "run-2").exists()
 
 
+@pytest.mark.slow
 def test_a_damaged_file_does_not_stop_training(tmp_path):
     """Its end is missing, as after a crash: what is whole of it counts."""
     model = make_model()

@@ -64,7 +64,19 @@ def rate(
     Raises:
         UnsupportedOptimizerError: No coordinate has a rate of its own.
     """
+    check(optimizer)
     return _RATES[kind_of(optimizer)](optimizer, state, t, eta, theta)
+
+
+def check(optimizer: keras.optimizers.Optimizer) -> None:
+    """Raise if none of its variables has a rate: an ``UnsupportedOptimizerError``."""
+    if kind_of(optimizer) is _keras.Adafactor:
+        raise UnsupportedOptimizerError(
+            "Adafactor divides its step by the root mean square of the whole step, which only the "
+            "gradient tells, so no effective learning rate can be read from its state. Its "
+            "accumulators can be read, and its update ratio measured: see "
+            "tfadaopt.callbacks.UpdateRatio."
+        )
 
 
 def is_elementwise(optimizer: keras.optimizers.Optimizer) -> bool:
@@ -161,15 +173,6 @@ def _muon(optimizer, state, t, eta, theta):
     return alpha / (tf.sqrt(state["velocity"]) + optimizer.epsilon)
 
 
-def _adafactor(optimizer, state, t, eta, theta):
-    raise UnsupportedOptimizerError(
-        "Adafactor divides its step by the root mean square of the whole step, which only the "
-        "gradient tells, so no effective learning rate can be read from its state. Its "
-        "accumulators can be read, and its update ratio measured: see "
-        "tfadaopt.callbacks.UpdateRatio."
-    )
-
-
 _RATES: dict[type | None, Rate] = {
     _keras.SGD: _eta,
     _keras.Adagrad: _adagrad,
@@ -179,7 +182,6 @@ _RATES: dict[type | None, Rate] = {
     _keras.Adam: _adam,
     _keras.Adamax: _adamax,
     _keras.Nadam: _nadam,
-    _keras.Adafactor: _adafactor,
     _keras.Ftrl: _ftrl,
     _keras.Lion: _eta,
     _keras.Lamb: _lamb,

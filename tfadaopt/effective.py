@@ -20,7 +20,10 @@ import tensorflow as tf
 from tfadaopt import builtins, compat
 from tfadaopt.catalog import METHODS
 from tfadaopt.optimizers.base import Optimizer, UnsupportedOptimizerError, compute_dtype
+from tfadaopt.optimizers.matrices import no_rate
 
+RATE = "effective_learning_rate"
+ACCUMULATORS = "accumulators"
 Pick = Callable[[tf.Tensor], tf.Tensor]
 
 
@@ -47,11 +50,17 @@ def readable(optimizer: keras.optimizers.Optimizer, what: str | None = None) -> 
         what: ``effective_learning_rate`` or ``accumulators``, or None if either will do.
 
     Raises:
-        UnsupportedOptimizerError: It is of no kind that can be read.
+        UnsupportedOptimizerError: It is of no kind that can be read, or has no effective rates.
     """
-    if isinstance(optimizer, Optimizer) or builtins.kind_of(optimizer) is not None:
+    if isinstance(optimizer, Optimizer):
+        if what == RATE and type(optimizer) in (m.cls for m in METHODS if not m.has_rate):
+            raise no_rate(type(optimizer).__name__)
         return
-    wanted = ("effective_learning_rate", "accumulators") if what is None else (what,)
+    if builtins.kind_of(optimizer) is not None:
+        if what == RATE:
+            builtins.check(optimizer)
+        return
+    wanted = (RATE, ACCUMULATORS) if what is None else (what,)
     if any(_protocol(optimizer, name) for name in wanted):
         return
     ours = ", ".join(f"tfadaopt.{method.name}" for method in METHODS)
@@ -103,9 +112,9 @@ def broadcastable_rate(leaf, variable, pick: Pick | None = None) -> tf.Tensor:
     Raises:
         UnsupportedOptimizerError: The variable has no such rate.
     """
-    if _protocol(leaf, "effective_learning_rate"):
+    if _protocol(leaf, RATE):
         return _picked(tf.convert_to_tensor(leaf.effective_learning_rate(variable)), variable, pick)
-    readable(leaf, "effective_learning_rate")
+    readable(leaf, RATE)
     ours = isinstance(leaf, Optimizer)
     dtype = compute_dtype(variable) if ours else keras.backend.standardize_dtype(variable.dtype)
     state = {
@@ -130,19 +139,24 @@ def _picked(x: tf.Tensor, variable, pick: Pick | None) -> tf.Tensor:
 
 def slots(leaf, variable) -> list[tuple[str, object]]:
     """State of a variable by name, as it stands: variables, not copies of them."""
-    if _protocol(leaf, "accumulators"):
+    if _protocol(leaf, ACCUMULATORS):
         return list(leaf.accumulators(variable).items())
     if isinstance(leaf, Optimizer):
         return list(leaf.slots_of(variable).items())
     kind = builtins.kind_of(leaf)
     if kind is None:
-        readable(leaf, "accumulators")
+        readable(leaf, ACCUMULATORS)
     return list(compat.builtin_slots(leaf, kind, compat.index_of(leaf, variable)).items())
 
 
 def shared_names(leaf) -> frozenset[str]:
     """Names of the numbers that all variables share, such as Prodigy's ``distance``."""
     return frozenset(leaf.shared() if isinstance(leaf, Optimizer) else ())
+
+
+def varies(leaf) -> bool:
+    """Whether some variables may have an effective rate, and others none."""
+    return _protocol(leaf, RATE) or isinstance(leaf, keras.optimizers.Muon)
 
 
 def _protocol(optimizer, name: str) -> bool:
