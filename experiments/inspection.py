@@ -45,9 +45,9 @@ def inspect(console: Console, log_dir: Path, runs: list[str], include: str) -> N
     except re.error as error:
         raise ConfigError(f"--include {include!r} is no regular expression ({error}).") from None
     shown = {run: histories[run] for run in runs or histories}
-    layers = {run: _layers(history, pattern) for run, history in shown.items()}
+    layers = {run: _paths(history, pattern) for run, history in shown.items()}
     if not any(layers.values()):
-        some = ", ".join(next(iter(_layers(h, re.compile(""))), "none") for h in shown.values())
+        some = ", ".join(next(iter(_paths(h, re.compile(""))), "none") for h in shown.values())
         raise ConfigError(f"--include {include!r} leaves no layer; there are such as: {some}.")
     for run, history in shown.items():
         if layers[run]:
@@ -74,7 +74,7 @@ def _histories(log_dir: Path) -> dict[str, History]:
     return histories
 
 
-def _layers(history: History, pattern: re.Pattern) -> list[str]:
+def _paths(history: History, pattern: re.Pattern) -> list[str]:
     paths = dict.fromkeys(path for t in history.quantities.values() for path in t.layers)
     return [path for path in paths if pattern.search(path)]
 
