@@ -82,7 +82,8 @@ class StallWarning(StateCallback):
     Example:
         >>> import keras, numpy
         >>> from tfadaopt.callbacks import StallWarning
-        >>> model = keras.Sequential([keras.Input([3]), keras.layers.Dense(1, name="out")])
+        >>> layers = [keras.Input([3]), keras.layers.Dense(1, name="out")]
+        >>> model = keras.Sequential(layers, name="net")
         >>> model.compile(optimizer="sgd", loss="mse")
         >>> x, y = numpy.full([40, 3], numpy.nan), numpy.ones([40])
         >>> warning = StallWarning(stop_training=True)
@@ -90,7 +91,7 @@ class StallWarning(StateCallback):
         ... # doctest: +ELLIPSIS
         <BLANKLINE>
         StallWarning, step 10: 2 layers are not finite.
-          not finite since step 10: sequential/out/kernel, sequential/out/bias
+          not finite since step 10: net/out/kernel, net/out/bias
           cause: NaN in ...
         >>> [mark.kind for mark in warning.marks]
         ['nan', 'nan']

@@ -72,7 +72,7 @@ class Thresholds:
     patience: int = 200
     factor: float = 30.0
     progress: float = 0.1
-    annealed: float = 0.01
+    annealed: float = 0.05
     solved: float = 1e-4
     behind: float = 1e-3
     standing: float = 1e-6
@@ -268,6 +268,8 @@ class StallDetector:
         if any((self._layers[i], other) in self._told for other in STOPPED):
             return []
         fall = self._largest_update[i] / update if update > 0 else math.inf
+        if name == "behind" and fall > self.thresholds.factor:
+            name = "stalled"  # It did learn once: no vanishing gradient.
         rate_fall = self._scale_at_largest[i] / scale if scale > 0 else math.nan
         quantity, *why = advice.stopped(name, self._optimizer, self._dtype[i], fall, rate_fall)
         return self._mark(i, kind, quantity, since, why)

@@ -20,7 +20,7 @@ RATE = "effective_learning_rate"
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARK = 16
 # Below these widths, the columns that say least go.
-_WITH_SPARK, _WITH_RATIO = 84, 64
+_WITH_SPARK, _WITH_RATIO = 78, 64
 
 
 def inspect(console: Console, log_dir: Path, runs: list[str], include: str) -> None:
@@ -45,9 +45,9 @@ def inspect(console: Console, log_dir: Path, runs: list[str], include: str) -> N
     except re.error as error:
         raise ConfigError(f"--include {include!r} is no regular expression ({error}).") from None
     shown = {run: histories[run] for run in runs or histories}
-    layers = {run: _layers(history, pattern) for run, history in shown.items()}
+    layers = {run: _paths(history, pattern) for run, history in shown.items()}
     if not any(layers.values()):
-        some = ", ".join(next(iter(_layers(h, re.compile(""))), "none") for h in shown.values())
+        some = ", ".join(next(iter(_paths(h, re.compile(""))), "none") for h in shown.values())
         raise ConfigError(f"--include {include!r} leaves no layer; there are such as: {some}.")
     for run, history in shown.items():
         if layers[run]:
@@ -74,7 +74,7 @@ def _histories(log_dir: Path) -> dict[str, History]:
     return histories
 
 
-def _layers(history: History, pattern: re.Pattern) -> list[str]:
+def _paths(history: History, pattern: re.Pattern) -> list[str]:
     paths = dict.fromkeys(path for t in history.quantities.values() for path in t.layers)
     return [path for path in paths if pattern.search(path)]
 
@@ -97,8 +97,10 @@ def _show(console: Console, run: str, history: History, layers: list[str]) -> No
         since = f"{KINDS[mark['kind']]} since step {mark['since']}"
         names = named(short(paths), 8)
         console.print(f"[bold red]{since}:[/] {escape(names)}", highlight=False)
-        console.print(f"  cause: {mark['cause']}", markup=False, highlight=False)
-        console.print(f"  try:   {mark['advice']}", markup=False, highlight=False)
+        why = Grid(box=None, show_header=False, padding=(0, 0, 0, 2), pad_edge=True)
+        why.add_row("cause:", escape(mark["cause"]))
+        why.add_row("try:", escape(mark["advice"]))
+        console.print(why)
     console.print()
 
 
