@@ -18,6 +18,7 @@ from tfadaopt.experiments import contenders, problem
 from tfadaopt.experiments.cells import Cell
 from tfadaopt.experiments.configs import ConfigError, Count
 from tfadaopt.experiments.executor import LocalExecutor
+from tfadaopt.experiments.rate_search import best_rate, next_rate
 from tfadaopt.experiments.statistics import failures_as_infinity
 from tfadaopt.experiments.store import Store
 
@@ -251,50 +252,6 @@ def propose(
     return next_rate(scores, default, decades_first=min(config.trials, 3))
 
 
-def next_rate(scores: Mapping[float, float], default: float, decades_first: int = 3) -> float:
-    """Return the rate to try next: out from the best by decades, then between its neighbours.
-
-    The first three are the default of the method and a decade to either side. While the best lies
-    at an end, the grid goes on there by another decade; once it lies inside, the wider gap beside
-    it is halved, on the logarithmic axis.
-
-    Args:
-        scores: Score of each rate tried so far; less is better, infinity for what failed.
-        default: Rate to begin with.
-        decades_first: How many are tried before scores count, 1 to 3.
-
-    Example:
-        >>> next_rate({}, 0.01), next_rate({0.01: 2.0, 0.1: 1.0, 0.001: 3.0}, 0.01)
-        (0.01, 1.0)
-        >>> next_rate({0.01: 1.0, 0.1: 2.0, 0.001: 3.0}, 0.01)
-        0.0316
-    """
-    first = [_rounded(default * factor) for factor in (1, 10, 0.1)][:decades_first]
-    for rate in first:
-        if rate not in scores:
-            return rate
-    rates = sorted(scores)
-    best = best_rate(scores)
-    if best is None:  # all failed: smaller steps
-        return _rounded(rates[0] / 10)
-    i = rates.index(best)
-    if i in (0, len(rates) - 1) and len(rates) > 1:
-        return _rounded(best / 10 if i == 0 else best * 10)
-    if len(rates) == 1:
-        return _rounded(best * 10)
-    below, above = best / rates[i - 1], rates[i + 1] / best
-    # Equal but for rounding: the side of the better neighbour.
-    if math.isclose(below, above, rel_tol=0.05):
-        below, above = (scores[rates[i + 1]], scores[rates[i - 1]])
-    return _rounded(math.sqrt(best * (rates[i - 1] if below > above else rates[i + 1])))
-
-
-def best_rate(scores: Mapping[float, float]) -> float | None:
-    """Return the rate of the lowest score, None if all failed; of equals, the smaller."""
-    good = {rate: s for rate, s in scores.items() if math.isfinite(s)}
-    return min(good, key=lambda rate: (good[rate], rate)) if good else None
-
-
 def score(config: Comparison, store: Store, cell: Cell, part: str = "validation") -> float:
     """Return the score of a finished run on a part of the data; infinity if it failed."""
     if not store.has(cell):
@@ -331,10 +288,6 @@ def _compute(cell: Cell, settings: dict, folder: Path) -> None:
 def _task(config: Comparison) -> Cell:
     names = ("file_sha256", "epochs", "steps", "batch_size")
     return {name: getattr(config, name) for name in names}
-
-
-def _rounded(rate: float) -> float:
-    return float(f"{rate:.3g}")
 
 
 def _median(scores: Sequence[float]) -> float:

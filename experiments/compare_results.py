@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfadaopt.experiments import compare
+from tfadaopt.experiments import compare, rate_search
 from tfadaopt.experiments.statistics import Interval, interval, sensitivity
 from tfadaopt.experiments.store import Store
 
@@ -89,7 +89,7 @@ def contenders(config: compare.Comparison, store: Store) -> list[Contender]:
         rates = tuple(sorted(scores))
         cells = [compare.tuning_cells(config, method, rate) for rate in rates]
         by_seed = [[compare.score(config, store, c) for c in of_rate] for of_rate in cells]
-        chosen = compare.best_rate(scores)
+        chosen = rate_search.best_rate(scores)
         mine = [c for c in finals if c["method"] == method and compare.finished(store, c)]
         final = tuple(compare.score(config, store, cell, part) for cell in mine)
         losses = [np.median([_loss(store, c) for c in of_rate]) for of_rate in cells]

@@ -14,11 +14,14 @@ import tensorflow as tf
 from tfadaopt.experiments import (
     cli,
     compare,
+    compare_check,
     compare_report,
     compare_results,
     compare_trial,
     contenders,
+    parts_of_data,
     problem,
+    rate_search,
 )
 from tfadaopt.experiments.configs import ConfigError
 from tfadaopt.experiments.store import Store
@@ -93,7 +96,7 @@ def test_a_problem_that_cannot_be_trained(more, said, tmp_path):
     path = write(tmp_path, more)
     config = compare.settings(path, ["SGD"])
     with pytest.raises(problem.ProblemError, match=said):
-        compare_trial.check(path, {**vars(config)})
+        compare_check.check(path, {**vars(config)})
 
 
 @pytest.mark.parametrize(
@@ -140,7 +143,7 @@ def test_which_way_is_better(name, up, tmp_path):
 def search(f, default: float, trials: int) -> dict[float, float]:
     scores: dict[float, float] = {}
     while len(scores) < trials:
-        rate = compare.next_rate(scores, default)
+        rate = rate_search.next_rate(scores, default)
         assert rate not in scores
         scores[rate] = f(rate)
     return scores
@@ -149,15 +152,15 @@ def search(f, default: float, trials: int) -> dict[float, float]:
 @pytest.mark.parametrize("optimum", [1e-5, 3e-4, 0.004, 0.01, 0.9, 200.0])
 def test_the_grid_goes_on_until_the_best_is_inside_and_is_fine_there(optimum):
     scores = search(lambda rate: abs(math.log10(rate / optimum)), 0.01, 12)
-    best = compare.best_rate(scores)
+    best = rate_search.best_rate(scores)
     assert min(scores) < best < max(scores)
     assert abs(math.log10(best / optimum)) < 0.26
 
 
 def test_what_fails_at_large_rates_sends_the_search_to_smaller_ones():
     scores = search(lambda rate: math.inf if rate > 1e-6 else 1.0, 0.1, 9)
-    assert compare.best_rate(scores) <= 1e-6
-    assert compare.best_rate({0.1: math.inf}) is None
+    assert rate_search.best_rate(scores) <= 1e-6
+    assert rate_search.best_rate({0.1: math.inf}) is None
 
 
 # From results to advice
@@ -431,7 +434,7 @@ def data():
     path = write(tmp_path, more)
     config = compare.settings(path, ["SGD"])
     with pytest.raises(problem.ProblemError, match="--steps"):
-        compare_trial.check(path, {**vars(config)})
+        compare_check.check(path, {**vars(config)})
     endless = tf.data.Dataset.range(3).repeat()
     with pytest.raises(problem.ProblemError, match=r"validation data set never ends.*\.take"):
-        problem._check_part(path, "validation", endless)
+        parts_of_data.check_part(path, "validation", endless)
