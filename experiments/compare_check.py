@@ -56,7 +56,7 @@ def check(path: Path, settings: dict) -> dict:
     return {
         "model": model.name,
         "parameters": int(sum(math.prod(v.shape) for v in model.trainable_variables)),
-        "loss": _name(model.loss),
+        "loss": _loss_name(model.loss),
         "metrics": [name for name in first if name != "loss"],
         "optimizer": type(model.optimizer).__name__,
         "steps_per_epoch": steps,
@@ -74,8 +74,8 @@ def loaded(path: Path, _sha256: str) -> tuple[problem.Problem, dict[str, object]
     found = problem.load(path)
     # What data() draws from the global generators is the same in each worker.
     keras.utils.set_random_seed(0)
-    return found, problem.made_data(found, path)
+    return found, parts_of_data.made_data(found, path)
 
 
-def _name(loss: object) -> str:
+def _loss_name(loss: object) -> str:
     return loss if isinstance(loss, str) else getattr(loss, "name", None) or type(loss).__name__

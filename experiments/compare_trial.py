@@ -83,7 +83,7 @@ class Runner:
         parts = self._parts
         if not all(map(parts_of_data.is_arrays, parts.values())):
             # A data set draws the seed of its shuffling when it is made.
-            parts = problem.made_data(self._problem, Path(self._settings["file"]))
+            parts = parts_of_data.made_data(self._problem, Path(self._settings["file"]))
         ends, clock = _Ends(self._settings["steps"]), _Clock()
         callbacks: list[keras.callbacks.Callback] = [ends, clock, *self._averaging()]
         logs = log_dir is not None and self._has_rates()

@@ -6,7 +6,29 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from tfadaopt.experiments.problem import ProblemError
+from tfadaopt.experiments.problem import Problem, ProblemError, told
+
+
+def made_data(problem: Problem, path: Path) -> dict[str, object]:
+    """Return the data of the problem: "train", "validation", and "test" where there is one.
+
+    Raises:
+        ProblemError: ``data()`` fails, or returns something else.
+    """
+    try:
+        parts = problem.data()
+    except Exception as error:
+        raise ProblemError(f"{path}: data() failed: {told(error, path)}") from error
+    if not isinstance(parts, tuple | list) or len(parts) not in (2, 3):
+        got = f"{len(parts)} parts" if isinstance(parts, tuple | list) else type(parts).__name__
+        raise ProblemError(
+            f"{path}: data() returned {got}; return (train, validation) or (train, validation, "
+            "test), each of them (x, y) or a tf.data.Dataset."
+        )
+    named = dict(zip(("train", "validation", "test"), parts, strict=False))
+    for name, part in named.items():
+        check_part(path, name, part)
+    return named
 
 
 def is_arrays(part: object) -> bool:

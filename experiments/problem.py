@@ -112,27 +112,3 @@ def made_model(problem: Problem, path: Path):
             "loss, metrics) in it: its loss and metrics are used, its optimizer is replaced."
         )
     return model
-
-
-def made_data(problem: Problem, path: Path) -> dict[str, object]:
-    """Return the data of the problem: "train", "validation", and "test" where there is one.
-
-    Raises:
-        ProblemError: ``data()`` fails, or returns something else.
-    """
-    try:
-        parts = problem.data()
-    except Exception as error:
-        raise ProblemError(f"{path}: data() failed: {told(error, path)}") from error
-    if not isinstance(parts, tuple | list) or len(parts) not in (2, 3):
-        got = f"{len(parts)} parts" if isinstance(parts, tuple | list) else type(parts).__name__
-        raise ProblemError(
-            f"{path}: data() returned {got}; return (train, validation) or (train, validation, "
-            "test), each of them (x, y) or a tf.data.Dataset."
-        )
-    from tfadaopt.experiments.parts_of_data import check_part  # imports TensorFlow
-
-    named = dict(zip(("train", "validation", "test"), parts, strict=False))
-    for name, part in named.items():
-        check_part(path, name, part)
-    return named
