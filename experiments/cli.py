@@ -122,7 +122,9 @@ def compare_methods(
     ] = "SGD,Momentum,Adagrad,RMSprop,Adam",
     trials: Annotated[int, typer.Option(min=1, help="Learning rates per method.")] = 5,
     tuning_seeds: Annotated[int, typer.Option(min=1, help="Runs at each of them.")] = 3,
-    seeds: Annotated[int, typer.Option(min=1, help="Reported runs at the chosen rate.")] = 5,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=999, help="Reported runs at the chosen rate.")
+    ] = 5,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of each run.")] = 3,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of each run instead.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Examples per step, for arrays.")] = 32,
@@ -138,7 +140,7 @@ def compare_methods(
     ] = None,
 ) -> None:
     """Compare methods on your own model and data, each with the same budget, and report."""
-    from tfadaopt.experiments import compare
+    from tfadaopt.experiments import compare, compare_run
 
     config = compare.settings(
         *(file, methods.split(","), objective),
@@ -156,7 +158,7 @@ def compare_methods(
         highlight=False,
     )
     failures = _watched(
-        lambda show: compare.run(config, folder, _command(), jobs or default_jobs(), show)
+        lambda show: compare_run.run(config, folder, _command(), jobs or default_jobs(), show)
     )
     _end(folder, failures)
 

@@ -1,13 +1,9 @@
-"""``tfadaopt compare``: the same budget for each method, on a user's own model and data."""
+"""What a comparison consists of: its settings, its runs, and what each trial of a rate came to."""
 
-import functools
 import json
 import math
 import re
-import shutil
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +13,7 @@ from pydantic import Field
 from tfadaopt.experiments import contenders, problem
 from tfadaopt.experiments.cells import Cell
 from tfadaopt.experiments.configs import ConfigError, Count
-from tfadaopt.experiments.executor import LocalExecutor
+from tfadaopt.experiments.rate_search import best_rate, next_rate
 from tfadaopt.experiments.statistics import failures_as_infinity
 from tfadaopt.experiments.store import Store
 
@@ -26,9 +22,6 @@ EXPERIMENT = "compare"
 FIRST_TUNING_SEED = 1_000
 _UP = ("accuracy", "acc", "auc", "precision", "recall", "f1", "r2", "iou", "similarity")
 _DOWN = ("loss", "error", "mse", "mae", "crossentropy", "divergence", "perplexity")
-
-Progress = Callable[[str, int, int], None]
-Failures = list[tuple[Cell, Exception]]
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config={"extra": "forbid"})
@@ -100,71 +93,6 @@ def settings(file: Path, methods: Sequence[str], objective: str = "loss", **more
         larger_is_better=direction == "max",
         **more,
     )
-
-
-def run(config: Comparison, folder: Path, command: str, jobs: int, progress: Progress) -> Failures:
-    """Run what is not finished yet, and write tables and report.
-
-    Args:
-        config: Settings.
-        folder: Result folder; results in it are kept, and only missing ones computed.
-        command: Command line, for the report.
-        jobs: Number of processes.
-        progress: Called with the name of a stage, the runs done and the runs in all.
-
-    Returns:
-        The runs that broke off, each with its exception; the report shows them in their place.
-
-    Raises:
-        ConfigError: The folder holds results of other settings, or something is wrong with the
-            problem, which is found out before anything is trained.
-    """
-    store = Store(folder)
-    new = not folder.exists()
-    store.open(EXPERIMENT, config, command)
-    began = time.monotonic()
-    # What broke off is tried again.
-    shutil.rmtree(folder / "failures", ignore_errors=True)
-    failures: Failures = []
-    executor = LocalExecutor(jobs, log=folder / "worker.log")
-    work = functools.partial(_compute, settings=asdict(config), folder=folder)
-
-    def stage(name: str, cells: list[Cell], before: int = 0, total: int | None = None) -> None:
-        missing = [cell for cell in cells if not finished(store, cell)]
-        total, done = total or len(cells), before + len(cells) - len(missing)
-        progress(name, done, total)
-        for cell, error in executor.map_unordered(work, missing):
-            if error is not None:
-                if isinstance(error, problem.ProblemError | ConfigError):
-                    raise error
-                failures.append((cell, error))
-                _note_failure(folder, cell, error)
-            done += 1
-            progress(name, done, total)
-
-    complete, looked_at = False, False
-    try:
-        stage("Looking at the problem", [check_cell(config)])
-        if failures:
-            raise problem.ProblemError(f"{config.file}: {failures[0][1]}")
-        looked_at = True
-        total = len(config.methods) * config.trials * config.tuning_seeds
-        while missing := next_trials(config, store):
-            before = sum(len(cells) for cells in tried_cells(config, store).values())
-            stage("Trying learning rates", missing, before, total)
-        stage("Training at the chosen rates", final_cells(config, store))
-        complete = not failures
-    finally:
-        executor.close()
-        if looked_at:
-            store.finish(time.monotonic() - began, complete)
-        elif new:
-            # A folder with nothing but a mistake in it would stand in the way of the next try.
-            shutil.rmtree(folder, ignore_errors=True)
-    from tfadaopt.experiments.compare_report import write_compare_report
-
-    write_compare_report(folder)
-    return failures
 
 
 def check_cell(config: Comparison) -> Cell:
@@ -251,50 +179,6 @@ def propose(
     return next_rate(scores, default, decades_first=min(config.trials, 3))
 
 
-def next_rate(scores: Mapping[float, float], default: float, decades_first: int = 3) -> float:
-    """Return the rate to try next: out from the best by decades, then between its neighbours.
-
-    The first three are the default of the method and a decade to either side. While the best lies
-    at an end, the grid goes on there by another decade; once it lies inside, the wider gap beside
-    it is halved, on the logarithmic axis.
-
-    Args:
-        scores: Score of each rate tried so far; less is better, infinity for what failed.
-        default: Rate to begin with.
-        decades_first: How many are tried before scores count, 1 to 3.
-
-    Example:
-        >>> next_rate({}, 0.01), next_rate({0.01: 2.0, 0.1: 1.0, 0.001: 3.0}, 0.01)
-        (0.01, 1.0)
-        >>> next_rate({0.01: 1.0, 0.1: 2.0, 0.001: 3.0}, 0.01)
-        0.0316
-    """
-    first = [_rounded(default * factor) for factor in (1, 10, 0.1)][:decades_first]
-    for rate in first:
-        if rate not in scores:
-            return rate
-    rates = sorted(scores)
-    best = best_rate(scores)
-    if best is None:  # all failed: smaller steps
-        return _rounded(rates[0] / 10)
-    i = rates.index(best)
-    if i in (0, len(rates) - 1) and len(rates) > 1:
-        return _rounded(best / 10 if i == 0 else best * 10)
-    if len(rates) == 1:
-        return _rounded(best * 10)
-    below, above = best / rates[i - 1], rates[i + 1] / best
-    # Equal but for rounding: the side of the better neighbour.
-    if math.isclose(below, above, rel_tol=0.05):
-        below, above = (scores[rates[i + 1]], scores[rates[i - 1]])
-    return _rounded(math.sqrt(best * (rates[i - 1] if below > above else rates[i + 1])))
-
-
-def best_rate(scores: Mapping[float, float]) -> float | None:
-    """Return the rate of the lowest score, None if all failed; of equals, the smaller."""
-    good = {rate: s for rate, s in scores.items() if math.isfinite(s)}
-    return min(good, key=lambda rate: (good[rate], rate)) if good else None
-
-
 def score(config: Comparison, store: Store, cell: Cell, part: str = "validation") -> float:
     """Return the score of a finished run on a part of the data; infinity if it failed."""
     if not store.has(cell):
@@ -316,25 +200,15 @@ def failure_path(folder: Path, cell: Cell) -> Path:
     return folder / "failures" / f"{cell['kind']}-{cell['method']}-{rate}-{cell.get('seed')}.json"
 
 
-def _note_failure(folder: Path, cell: Cell, error: Exception) -> None:
+def note_failure(folder: Path, cell: Cell, error: Exception) -> None:
     path = failure_path(folder, cell)
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({"cell": cell, "error": str(error)}), encoding="utf-8")
 
 
-def _compute(cell: Cell, settings: dict, folder: Path) -> None:
-    from tfadaopt.experiments import compare_trial  # imports TensorFlow: only in the worker
-
-    compare_trial.compute(cell, settings, folder)
-
-
 def _task(config: Comparison) -> Cell:
     names = ("file_sha256", "epochs", "steps", "batch_size")
     return {name: getattr(config, name) for name in names}
-
-
-def _rounded(rate: float) -> float:
-    return float(f"{rate:.3g}")
 
 
 def _median(scores: Sequence[float]) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfadaopt.experiments import compare
+from tfadaopt.experiments import compare, rate_search
 from tfadaopt.experiments.statistics import Interval, interval, sensitivity
 from tfadaopt.experiments.store import Store
 
@@ -89,7 +89,7 @@ def contenders(config: compare.Comparison, store: Store) -> list[Contender]:
         rates = tuple(sorted(scores))
         cells = [compare.tuning_cells(config, method, rate) for rate in rates]
         by_seed = [[compare.score(config, store, c) for c in of_rate] for of_rate in cells]
-        chosen = compare.best_rate(scores)
+        chosen = rate_search.best_rate(scores)
         mine = [c for c in finals if c["method"] == method and compare.finished(store, c)]
         final = tuple(compare.score(config, store, cell, part) for cell in mine)
         losses = [np.median([_loss(store, c) for c in of_rate]) for of_rate in cells]
@@ -98,14 +98,14 @@ def contenders(config: compare.Comparison, store: Store) -> list[Contender]:
             Contender(
                 method=method,
                 rates=rates,
-                values=tuple(_value(sign, scores[rate]) for rate in rates),
-                lows=tuple(min(_value(sign, s) for s in seeds) for seeds in by_seed),
-                highs=tuple(max(_value(sign, s) for s in seeds) for seeds in by_seed),
+                values=tuple(_objective(sign, scores[rate]) for rate in rates),
+                lows=tuple(min(_objective(sign, s) for s in seeds) for seeds in by_seed),
+                highs=tuple(max(_objective(sign, s) for s in seeds) for seeds in by_seed),
                 chosen=chosen,
                 at_edge=len(rates) > 1 and chosen in (rates[0], rates[-1]),
                 width=_width(rates, losses),
                 default=default,
-                at_default=_value(sign, scores.get(default, math.nan)),
+                at_default=_objective(sign, scores.get(default, math.nan)),
                 failed_trials=sum(math.isinf(s) for seeds in by_seed for s in seeds),
                 tuning_runs=sum(map(len, by_seed)),
                 scores=final,
@@ -224,7 +224,7 @@ def _width(rates: Sequence[float], losses: Sequence[float]) -> float | None:
     return sensitivity(rates, losses, GOOD_ENOUGH).width
 
 
-def _value(sign: float, score: float) -> float:
+def _objective(sign: float, score: float) -> float:
     """Return the objective as it is called, from its score; a failure stays infinity."""
     return math.inf if math.isinf(score) else sign * score
 
@@ -233,10 +233,10 @@ def _middle(sign: float, scores: Sequence[float]) -> Interval | None:
     if not scores:
         return None
     if len(scores) < 3:
-        return Interval(_value(sign, float(np.median(_finite(scores)))), math.nan, math.nan)
+        return Interval(_objective(sign, float(np.median(_finite(scores)))), math.nan, math.nan)
     found = _interval(scores)
-    ends = sorted((_value(sign, found.low), _value(sign, found.high)))
-    return Interval(_value(sign, found.value), *ends)
+    ends = sorted((_objective(sign, found.low), _objective(sign, found.high)))
+    return Interval(_objective(sign, found.value), *ends)
 
 
 def _interval(sample: Sequence[float]) -> Interval:

@@ -15,8 +15,9 @@ import tensorflow as tf
 from tfadaopt.averages import averaged_weights, averaging_optimizer
 from tfadaopt.callbacks import AveragedWeights, EffectiveLearningRate
 from tfadaopt.effective import broadcastable_rate, readable
-from tfadaopt.experiments import contenders, problem
+from tfadaopt.experiments import contenders, parts_of_data, problem
 from tfadaopt.experiments.cells import Cell
+from tfadaopt.experiments.compare_check import check, loaded
 from tfadaopt.experiments.restart import Restart
 from tfadaopt.experiments.store import Store
 from tfadaopt.experiments.training import logged_series
@@ -48,70 +49,14 @@ def compute(cell: Cell, settings: dict, folder: Path) -> None:
     Store(folder).put(cell, result)
 
 
-def check(path: Path, settings: dict) -> dict:
-    """Look at a problem before anything is trained, and say what it is.
-
-    Raises:
-        ProblemError: Something is wrong with it.
-        ConfigError: A method of Keras or the objective does not exist.
-    """
-    found = problem.load(path)
-    keras.utils.set_random_seed(0)
-    model = problem.made_model(found, path)
-    default_rates = {
-        name: contenders.maker(name, model.optimizer)[1] for name in settings["methods"]
-    }
-    _, parts = _loaded(path, settings["file_sha256"])
-    train, batch_size = parts["train"], settings["batch_size"]
-    steps = _steps_per_epoch(train, batch_size)
-    if steps is None and settings["steps"] is None:
-        raise problem.ProblemError(
-            f"{path}: data(): the train data set never ends, so an epoch has no length: give the "
-            "budget in steps, such as --steps 500."
-        )
-    try:
-        first = model.evaluate(
-            *_arguments(_first_batch(train, batch_size)), steps=1, verbose=0, return_dict=True
-        )
-    except Exception as error:
-        raise problem.ProblemError(
-            f"{path}: the model cannot be evaluated on the first training batch: "
-            f"{problem.told(error, path)}"
-        ) from error
-    if not math.isfinite(first["loss"]):
-        raise problem.ProblemError(
-            f"{path}: the loss on the first training batch is {first['loss']} before any training, "
-            "so no optimizer can help. Look for NaN or infinity in the inputs, targets out of "
-            "range, and a logarithm or division in the loss."
-        )
-    if settings["objective"] not in first:
-        raise problem.ProblemError(
-            f"{path}: the objective {settings['objective']!r} is no metric of the model; it has "
-            f"{', '.join(first)}. Name one of these with --objective, or compile the metric."
-        )
-    return {
-        "model": model.name,
-        "parameters": int(sum(math.prod(v.shape) for v in model.trainable_variables)),
-        "loss": _name(model.loss),
-        "metrics": [name for name in first if name != "loss"],
-        "optimizer": type(model.optimizer).__name__,
-        "steps_per_epoch": steps,
-        "has_test": "test" in parts,
-        # Of the first model in a process: those after it are numbered on, as conv2d_7.
-        "variables": [variable.path for variable in model.trainable_variables],
-        "first": first,
-        "default_rates": default_rates,
-    }
-
-
 class Runner:
     """Trains the user's model with one method, again and again; it is traced once."""
 
     def __init__(self, method: str, settings: dict):
         path = Path(settings["file"])
         self._settings = settings
-        self._problem, self._parts = _loaded(path, settings["file_sha256"])
-        self._batch = _first_batch(self._parts["train"], settings["batch_size"])
+        self._problem, self._parts = loaded(path, settings["file_sha256"])
+        self._batch = parts_of_data.first_batch(self._parts["train"], settings["batch_size"])
         keras.utils.set_random_seed(0)
         self._model = self._fresh()
         make, default = contenders.maker(method, self._model.optimizer)
@@ -136,9 +81,9 @@ class Runner:
         """
         self._restart(learning_rate, seed)
         parts = self._parts
-        if not all(map(problem.is_arrays, parts.values())):
+        if not all(map(parts_of_data.is_arrays, parts.values())):
             # A data set draws the seed of its shuffling when it is made.
-            parts = problem.made_data(self._problem, Path(self._settings["file"]))
+            parts = parts_of_data.made_data(self._problem, Path(self._settings["file"]))
         ends, clock = _Ends(self._settings["steps"]), _Clock()
         callbacks: list[keras.callbacks.Callback] = [ends, clock, *self._averaging()]
         logs = log_dir is not None and self._has_rates()
@@ -147,10 +92,10 @@ class Runner:
                 shutil.rmtree(log_dir)  # Left by a run that was interrupted.
             callbacks.append(EffectiveLearningRate(log_dir, every=self._every(parts["train"])))
         history = self._model.fit(
-            *_arguments(parts["train"]),
+            *parts_of_data.arguments(parts["train"]),
             batch_size=self._batch_size(parts["train"]),
             epochs=self._settings["epochs"] if self._settings["steps"] is None else _NO_END,
-            steps_per_epoch=self._steps_per_epoch(parts["train"]),
+            steps_per_epoch=self._steps_of_endless(parts["train"]),
             validation_data=parts["validation"] if log_dir is not None else None,
             validation_batch_size=self._batch_size(parts["validation"]),
             callbacks=callbacks,
@@ -177,7 +122,8 @@ class Runner:
     def _fresh(self) -> keras.Model:
         model = problem.made_model(self._problem, Path(self._settings["file"]))
         if not model.built:
-            x = self._batch[0] if problem.is_arrays(self._batch) else next(iter(self._batch))[0]
+            arrays = parts_of_data.is_arrays(self._batch)
+            x, *_ = self._batch if arrays else next(iter(self._batch))
             model(x)
         return model
 
@@ -211,20 +157,20 @@ class Runner:
         size = self._batch_size(part)
         with averaged_weights(self._model) if self._averaging() else contextlib.nullcontext():
             values = self._model.evaluate(
-                *_arguments(part), batch_size=size, verbose=0, return_dict=True
+                *parts_of_data.arguments(part), batch_size=size, verbose=0, return_dict=True
             )
         return {name: float(value) for name, value in values.items()}
 
     def _batch_size(self, part: object) -> int | None:
-        return self._settings["batch_size"] if problem.is_arrays(part) else None
+        return self._settings["batch_size"] if parts_of_data.is_arrays(part) else None
 
-    def _steps_per_epoch(self, train: object) -> int | None:
+    def _steps_of_endless(self, train: object) -> int | None:
         steps = self._settings["steps"]
-        endless = _steps_per_epoch(train, self._settings["batch_size"]) is None
+        endless = parts_of_data.steps_per_epoch(train, self._settings["batch_size"]) is None
         return steps if endless else None
 
     def _every(self, train: object) -> int:
-        per_epoch = _steps_per_epoch(train, self._settings["batch_size"]) or 0
+        per_epoch = parts_of_data.steps_per_epoch(train, self._settings["batch_size"]) or 0
         total = self._settings["steps"] or per_epoch * self._settings["epochs"]
         return max(1, total // SNAPSHOTS)
 
@@ -233,13 +179,6 @@ class Runner:
 def runner(method: str, settings: str) -> Runner:
     """Return the runner of a method; settings are JSON. A worker keeps some, to trace them once."""
     return Runner(method, json.loads(settings))
-
-
-@functools.lru_cache(maxsize=1)
-def _loaded(path: Path, _sha256: str) -> tuple[problem.Problem, dict[str, object]]:
-    """Return a problem and its data, which all runners of a worker share."""
-    found = problem.load(path)
-    return found, problem.made_data(found, path)
 
 
 class _Ends(keras.callbacks.Callback):
@@ -279,28 +218,3 @@ class _Clock(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.seconds.append(self._last - self._began)
         self.steps.append(self._done)
-
-
-def _arguments(part: object) -> tuple:
-    """Return a part of the data as the arguments of ``fit`` and ``evaluate``."""
-    return tuple(part) if problem.is_arrays(part) else (part,)
-
-
-def _first_batch(train: object, batch_size: int) -> object:
-    if problem.is_arrays(train):
-        return keras.tree.map_structure(lambda array: array[:batch_size], tuple(train))
-    return train.take(1) if isinstance(train, tf.data.Dataset) else [train[0][0], *train[0][1:]]
-
-
-def _steps_per_epoch(train: object, batch_size: int) -> int | None:
-    """Return the batches of an epoch, 0 where that is unknown, None where there is no end."""
-    if problem.is_arrays(train):
-        return -(-len(keras.tree.flatten(train)[0]) // batch_size)
-    batches = int(train.cardinality()) if isinstance(train, tf.data.Dataset) else train.num_batches
-    if batches is None or batches == tf.data.INFINITE_CARDINALITY:
-        return None
-    return max(0, int(batches))
-
-
-def _name(loss: object) -> str:
-    return loss if isinstance(loss, str) else getattr(loss, "name", None) or type(loss).__name__

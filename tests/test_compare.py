@@ -14,11 +14,14 @@ import tensorflow as tf
 from tfadaopt.experiments import (
     cli,
     compare,
+    compare_check,
     compare_report,
     compare_results,
     compare_trial,
     contenders,
+    parts_of_data,
     problem,
+    rate_search,
 )
 from tfadaopt.experiments.configs import ConfigError
 from tfadaopt.experiments.store import Store
@@ -93,7 +96,7 @@ def test_a_problem_that_cannot_be_trained(more, said, tmp_path):
     path = write(tmp_path, more)
     config = compare.settings(path, ["SGD"])
     with pytest.raises(problem.ProblemError, match=said):
-        compare_trial.check(path, {**vars(config)})
+        compare_check.check(path, {**vars(config)})
 
 
 @pytest.mark.parametrize(
@@ -140,7 +143,7 @@ def test_which_way_is_better(name, up, tmp_path):
 def search(f, default: float, trials: int) -> dict[float, float]:
     scores: dict[float, float] = {}
     while len(scores) < trials:
-        rate = compare.next_rate(scores, default)
+        rate = rate_search.next_rate(scores, default)
         assert rate not in scores
         scores[rate] = f(rate)
     return scores
@@ -149,15 +152,15 @@ def search(f, default: float, trials: int) -> dict[float, float]:
 @pytest.mark.parametrize("optimum", [1e-5, 3e-4, 0.004, 0.01, 0.9, 200.0])
 def test_the_grid_goes_on_until_the_best_is_inside_and_is_fine_there(optimum):
     scores = search(lambda rate: abs(math.log10(rate / optimum)), 0.01, 12)
-    best = compare.best_rate(scores)
+    best = rate_search.best_rate(scores)
     assert min(scores) < best < max(scores)
     assert abs(math.log10(best / optimum)) < 0.26
 
 
 def test_what_fails_at_large_rates_sends_the_search_to_smaller_ones():
     scores = search(lambda rate: math.inf if rate > 1e-6 else 1.0, 0.1, 9)
-    assert compare.best_rate(scores) <= 1e-6
-    assert compare.best_rate({0.1: math.inf}) is None
+    assert rate_search.best_rate(scores) <= 1e-6
+    assert rate_search.best_rate({0.1: math.inf}) is None
 
 
 # From results to advice
@@ -181,14 +184,16 @@ def comparison(folder: Path, loss, methods="SGD,Adagrad", **more) -> tuple:
     def put(cell):
         value = loss(cell["method"], cell["learning_rate"], cell["seed"])
         if value is None:
-            compare._note_failure(store.folder, cell, RuntimeError("<boom>"))
+            compare.note_failure(store.folder, cell, RuntimeError("<boom>"))
             return
         diverged = None if math.isfinite(value) else "training loss nan in step 3"
         epochs = [
             {"epoch": i, "step": 2 * i, "seconds": 0.1, "loss": value / i, "val_loss": value / i}
             for i in (1, 2, 3)
         ]
-        parts = {"validation": {"loss": value}, "test": {"loss": value}}
+        # What diverged does not count, however good its last numbers look.
+        last = {"loss": 0.0 if diverged else value}
+        parts = {"validation": last, "test": last}
         rates = {"0": {"steps": [2, 4], "values": [1.0, 0.5]}}
         store.put(cell, {"epochs": epochs, "diverged": diverged, "rates": rates, **parts})
 
@@ -329,7 +334,9 @@ def test_averaging_methods_are_judged_by_their_average(tmp_path):
     runner = compare_trial.Runner("ScheduleFreeSGD", {**vars(config)})
     result = runner.run(0.05, 0, tmp_path / "logs")
     assert result["validation"]["loss"] == pytest.approx(result["epochs"][-1]["val_loss"], rel=1e-6)
-    trained = runner._model.evaluate(*problem.made_data(runner._problem, EXAMPLE)["validation"])[0]
+    trained = runner._model.evaluate(
+        *parts_of_data.made_data(runner._problem, EXAMPLE)["validation"]
+    )[0]
     assert trained != pytest.approx(result["validation"]["loss"], rel=1e-3)
 
 
@@ -431,7 +438,7 @@ def data():
     path = write(tmp_path, more)
     config = compare.settings(path, ["SGD"])
     with pytest.raises(problem.ProblemError, match="--steps"):
-        compare_trial.check(path, {**vars(config)})
+        compare_check.check(path, {**vars(config)})
     endless = tf.data.Dataset.range(3).repeat()
     with pytest.raises(problem.ProblemError, match=r"validation data set never ends.*\.take"):
-        problem._check_part(path, "validation", endless)
+        parts_of_data.check_part(path, "validation", endless)

@@ -1,0 +1,89 @@
+"""``tfadaopt compare``: the same budget for each method, on a user's own model and data."""
+
+import functools
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from tfadaopt.experiments import compare, problem
+from tfadaopt.experiments.cells import Cell
+from tfadaopt.experiments.compare_report import write_compare_report
+from tfadaopt.experiments.configs import ConfigError
+from tfadaopt.experiments.executor import LocalExecutor
+from tfadaopt.experiments.store import Store
+
+Progress = Callable[[str, int, int], None]
+Failures = list[tuple[Cell, Exception]]
+
+
+def run(
+    config: compare.Comparison, folder: Path, command: str, jobs: int, progress: Progress
+) -> Failures:
+    """Run what is not finished yet, and write tables and report.
+
+    Args:
+        config: Settings.
+        folder: Result folder; results in it are kept, and only missing ones computed.
+        command: Command line, for the report.
+        jobs: Number of processes.
+        progress: Called with the name of a stage, the runs done and the runs in all.
+
+    Returns:
+        The runs that broke off, each with its exception; the report shows them in their place.
+
+    Raises:
+        ConfigError: The folder holds results of other settings, or something is wrong with the
+            problem, which is found out before anything is trained.
+    """
+    store = Store(folder)
+    new = not folder.exists()
+    store.open(compare.EXPERIMENT, config, command)
+    began = time.monotonic()
+    # What broke off is tried again.
+    shutil.rmtree(folder / "failures", ignore_errors=True)
+    failures: Failures = []
+    executor = LocalExecutor(jobs, log=folder / "worker.log")
+    work = functools.partial(_compute, settings=asdict(config), folder=folder)
+
+    def stage(name: str, cells: list[Cell], before: int = 0, total: int | None = None) -> None:
+        missing = [cell for cell in cells if not compare.finished(store, cell)]
+        total, done = total or len(cells), before + len(cells) - len(missing)
+        progress(name, done, total)
+        for cell, error in executor.map_unordered(work, missing):
+            if error is not None:
+                if isinstance(error, ConfigError):
+                    raise error
+                failures.append((cell, error))
+                compare.note_failure(folder, cell, error)
+            done += 1
+            progress(name, done, total)
+
+    complete, looked_at = False, False
+    try:
+        stage("Looking at the problem", [compare.check_cell(config)])
+        if failures:
+            raise problem.ProblemError(f"{config.file}: {failures[0][1]}")
+        looked_at = True
+        total = len(config.methods) * config.trials * config.tuning_seeds
+        while missing := compare.next_trials(config, store):
+            before = sum(len(cells) for cells in compare.tried_cells(config, store).values())
+            stage("Trying learning rates", missing, before, total)
+        stage("Training at the chosen rates", compare.final_cells(config, store))
+        complete = not failures
+    finally:
+        executor.close()
+        if looked_at:
+            store.finish(time.monotonic() - began, complete)
+        elif new:
+            # A folder with nothing but a mistake in it would stand in the way of the next try.
+            shutil.rmtree(folder, ignore_errors=True)
+    write_compare_report(folder)
+    return failures
+
+
+def _compute(cell: Cell, settings: dict, folder: Path) -> None:
+    from tfadaopt.experiments import compare_trial  # imports TensorFlow: only in the worker
+
+    compare_trial.compute(cell, settings, folder)
