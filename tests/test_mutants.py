@@ -599,7 +599,7 @@ EDITS = [
     Edit("shampoo-refresh", "always fresh", "% self.refresh_every", "% 1"),
     Edit("shampoo-diagonal", "no limit", "n <= self.max_dimension", "True"),
     Edit("soap", "moves at first", "tf.where(first, tf.zeros_like(x), x)", "x"),
-    Edit("soap", "bases stay", "tf.where(due[i], basis, old)", "old"),
+    Edit("soap", "bases stay", "tf.where(due[i], basis, old)", "old", "eigenbases"),
     Edit("soap", "corrected with k + 1", "tf.maximum(k, 1)", "k + 1"),
     Edit("soap-diagonal", "no limit", "self.max_dimension)", "100)"),
 ]

@@ -3,7 +3,6 @@
 import keras
 import tensorflow as tf
 
-from tfadaopt.optimizers import kernels
 from tfadaopt.optimizers.arguments import share, small
 from tfadaopt.optimizers.base import Optimizer, Rate
 from tfadaopt.optimizers.moments import first_and_second, reciprocal, weight_so_far
@@ -59,7 +58,6 @@ class Adam(Optimizer):
     """
 
     unit = "coordinate"
-    kernel = kernels.adam
 
     def __init__(
         self,

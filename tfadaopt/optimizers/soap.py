@@ -6,6 +6,7 @@ import tensorflow as tf
 from tfadaopt.optimizers import matrices
 from tfadaopt.optimizers.arguments import count, share, small
 from tfadaopt.optimizers.base import Optimizer, Rate, Slot
+from tfadaopt.optimizers.eigenbases import refreshed
 from tfadaopt.optimizers.first import UPDATES, is_first
 from tfadaopt.optimizers.moments import reciprocal, running_mean, weight_so_far
 
@@ -111,7 +112,7 @@ class SOAP(Optimizer):
     def update_all(self, thetas, states, gradients, t, eta):
         done = [self.step_in_basis(*x, eta) for x in zip(thetas, states, gradients, strict=True)]
         news, deltas = zip(*done, strict=True)
-        return list(zip(self.refreshed(states, news), deltas, strict=True))
+        return list(zip(refreshed(states, news, self.refresh_every), deltas, strict=True))
 
     def step_in_basis(self, theta, state, g, eta):
         """State after g, but for the bases, and what is subtracted from θ."""
@@ -142,38 +143,3 @@ class SOAP(Optimizer):
 
         new = {"momentum": not_yet(m), "velocity": not_yet(v), "updates": k + 1, **statistics}
         return new, not_yet(eta * tf.reshape(step, theta.shape))
-
-    def refreshed(self, states, news):
-        """The states after a step, with the bases that are due, and v in the order of those."""
-        sides = [(i, n) for i, new in enumerate(news) for n in (0, 1) if f"statistics_{n}" in new]
-        if not sides:
-            return news
-        statistics = [news[i][f"statistics_{side}"] for i, side in sides]
-        bases = [states[i][f"basis_{side}"] for i, side in sides]
-        first = [is_first(states[i]) for i, _ in sides]
-        due = [
-            ~is_first(state) & tf.equal(state["updates"] % self.refresh_every, 0)
-            for state in states
-        ]
-
-        def begun():
-            vectors = matrices.in_stacks(matrices.eigenvectors, statistics)
-            return [tf.where(*x) for x in zip(first, vectors, bases, strict=True)]
-
-        def followed():
-            turned = matrices.in_stacks(matrices.power_iteration, statistics, bases)
-            new, v = [], [state["velocity"] for state in news]
-            for (i, side), (basis, order), old in zip(sides, turned, bases, strict=True):
-                new.append(tf.where(due[i], basis, old))
-                order = tf.where(due[i], order, tf.range(tf.size(order)))
-                v[i] = tf.gather(v[i], order, axis=side)
-            return new, v
-
-        bases = tf.cond(tf.reduce_any(first), begun, lambda: bases)
-        bases, v = tf.cond(
-            tf.reduce_any(due), followed, lambda: (bases, [state["velocity"] for state in news])
-        )
-        after = [{**state, "velocity": x} for state, x in zip(news, v, strict=True)]
-        for (i, side), basis in zip(sides, bases, strict=True):
-            after[i][f"basis_{side}"] = basis
-        return after
