@@ -3,9 +3,9 @@
 ``benchmarks/kernels.py`` measures which do. A method names its kernel in a class attribute; a
 contract in ``tests/test_fast.py`` holds it to the readable form. Each takes the handles of a
 variable and of its state, the gradient, the number of the step and η, and changes them in place.
-There is none for Adagrad, whose kernel has its ε beside the root, for Adam, AMSGrad and Adamax, whose
-kernels take 1 − β₂ in float32, which is off by 1e-5 for β₂ = 0.999, nor for RMSprop, whose kernel
-keeps a momentum that is not used.
+There is none for Adagrad, whose kernel has its ε beside the root, for Adam, AMSGrad and Adamax,
+whose kernels take 1 − β₂ in float32, which is off by 1e-5 for β₂ = 0.999, nor for RMSprop, whose
+kernel keeps a momentum that is not used.
 """
 
 from collections.abc import Mapping
