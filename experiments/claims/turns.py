@@ -14,6 +14,7 @@ def walk_in_turn(
     start: Sequence[float],
     steps: int,
     gradient: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
+    data: Sequence[tf.Tensor],
     **arguments,
 ) -> np.ndarray:
     """Return where walkers with these rates end [walkers, d], as ``walk`` does, in float64.
@@ -26,37 +27,38 @@ def walk_in_turn(
         rates: Learning rate of each walker.
         start: Where all begin [d].
         steps: Number of steps.
-        gradient: g(w, t, i) [d] of walker i = 0, 1, … in step t = 1, 2, …
+        gradient: g(w, t, x) [d] in step t = 1, 2, … of a walker with data x.
+        data: What each walker learns from: tensors of one shape.
         **arguments: Further arguments of the method.
 
     Example:
         >>> from tfadaopt.experiments.claims.turns import walk_in_turn
-        >>> slope = lambda w, t, i: tf.constant([3.0, 4.0], "float64")
+        >>> slope = lambda w, t, x: x * tf.constant([3.0, 4.0], "float64")
         >>> more = {"initial_accumulator_value": 0.0}
-        >>> walk_in_turn("AdaGradNorm", [0.5, 5.0], [0.0, 0.0], 1, slope, **more).tolist()
+        >>> data = [tf.constant(1.0, "float64")] * 2
+        >>> walk_in_turn("AdaGradNorm", [0.5, 5.0], [0.0, 0.0], 1, slope, data, **more).tolist()
         [[-0.3, -0.4], [-3.0, -4.0]]
     """
     cls = next(record.cls for record in METHODS if record.name == method)
-    eta, walker = tf.Variable(np.float64(0)), tf.Variable(0)
+    eta = tf.Variable(np.float64(0))
     points = tf.Variable(np.asarray(start, "float64"))
     optimizer = cls(learning_rate=lambda: eta, nonfinite="ignore", **arguments)
     optimizer.build([points])
     fresh = [(v, v.numpy()) for v in [points, *optimizer.variables]]
 
     @tf.function(jit_compile=True, autograph=False)
-    def go():
+    def go(x):
         def step(t):
-            optimizer.apply([gradient(tf.convert_to_tensor(points), t, walker)], [points])
+            optimizer.apply([gradient(tf.convert_to_tensor(points), t, x)], [points])
             return (t + 1,)
 
         tf.while_loop(lambda t: t <= steps, step, (1,))
         return optimizer.averaged(points) if hasattr(optimizer, "averaged") else points + 0
 
     ends = []
-    for i, rate in enumerate(rates):
+    for rate, x in zip(rates, data, strict=True):
         for variable, value in fresh:
             variable.assign(value)
         eta.assign(rate)
-        walker.assign(i)
-        ends.append(go().numpy())
+        ends.append(go(x).numpy())
     return np.stack(ends)

@@ -78,6 +78,8 @@ def is_on(optimizer, variables: Sequence) -> bool:
     size = sum(math.prod(v.shape) for v in variables)
     if wanted == "auto" and (tf.executing_eagerly() or size < WORTHWHILE):
         return False
+    if tf.convert_to_tensor(optimizer.learning_rate).shape.rank:  # one for each of several walkers
+        return False
     largest = max(variables, key=lambda v: math.prod(v.shape))
     return optimizer.functions.get(optimizer, _lowers, optimizer.kind_of(largest, whole=True))
 
