@@ -76,7 +76,7 @@ class StallWarning(StateCallback):
     Raises:
         TypeError: An argument is of the wrong type.
         ValueError: An argument is out of range, or (when training begins) the model is not
-            compiled.
+            compiled, or several workers train it and ``stop_training`` is on.
         OSError: ``log_dir`` cannot be written to (when training begins).
 
     Example:
@@ -124,6 +124,14 @@ class StallWarning(StateCallback):
         return Request(What(_WATCHED), self.every, scalars=0, listeners=(self._look,))
 
     def on_train_begin(self, logs=None):
+        if self.stop_training and isinstance(
+            self.model.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy
+        ):
+            raise ValueError(
+                "StallWarning: stop_training=True is not allowed under a "
+                "MultiWorkerMirroredStrategy: one worker alone looks, and would stop while the "
+                "others wait for it. Leave it out, and stop all workers by hand."
+            )
         super().on_train_begin(logs)
         optimizer = effective.unwrapped(self.model.optimizer)
         if optimizer is not self._watched_optimizer:

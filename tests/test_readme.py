@@ -44,7 +44,7 @@ def test_commands_exist():
         if words[0] == "make":
             assert re.search(rf"^{words[1]}:", made, flags=re.MULTILINE), line
         elif words[0] == "tfadaopt":
-            assert words[1] in ("list", "run", "report"), line
+            assert words[1] in ("list", "run", "report", "compare", "inspect"), line
         else:
             assert words[:2] == ["pip", "install"], line
 

@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfadaopt
 from tests import events
@@ -343,6 +344,17 @@ def test_it_stops_at_the_first_nan_if_it_shall(capsys):
     assert "not finite" in capsys.readouterr().out
     going_on = fit(model(optimizer=keras.optimizers.SGD(1e30)), [StallWarning(every=1)], epochs=5)
     assert len(going_on.history["loss"]) == 5
+
+
+def test_it_does_not_stop_one_of_several_workers(monkeypatch):
+    warning, made = StallWarning(stop_training=True), model()
+    warning.set_model(made)
+    several = tf.distribute.MultiWorkerMirroredStrategy.__new__(
+        tf.distribute.MultiWorkerMirroredStrategy
+    )
+    monkeypatch.setattr(made, "_distribute_strategy", several)
+    with pytest.raises(ValueError, match="stop_training=True is not allowed under a Multi"):
+        warning.on_train_begin()
 
 
 @pytest.mark.slow
