@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tfadaopt.averages import averaged_weights, averaging_optimizer
 from tfadaopt.callbacks import AveragedWeights, EffectiveLearningRate
-from tfadaopt.effective import broadcastable_rate, readable
+from tfadaopt.effective import effective_learning_rate
 from tfadaopt.experiments import contenders, parts_of_data, problem
 from tfadaopt.experiments.cells import Cell
 from tfadaopt.experiments.compare_check import check, loaded
@@ -136,8 +136,7 @@ class Runner:
 
     def _has_rates(self) -> bool:
         try:
-            optimizer = readable(self._model.optimizer)
-            broadcastable_rate(optimizer, self._model.trainable_variables[0])
+            effective_learning_rate(self._model.optimizer, self._model.trainable_variables[0])
         except UnsupportedOptimizerError:
             return False
         return True

@@ -218,7 +218,8 @@ def test_custom_loop_without_build(case):
     for first in range(0, 24, 4):
         step(tf.constant(X[first : first + 4]), tf.constant(Y[first : first + 4]))
     actual = [v.numpy() for v in model.trainable_variables]
-    same(actual, by_twin(case), 1e-4)
+    # Eigenvectors in float32 are less exact than sums.
+    same(actual, by_twin(case), 1e-4 if case.has_rate else 1e-3)
 
 
 @each_method
