@@ -294,15 +294,25 @@ def main() -> None:
     parser.add_argument("--no-fresh", action="store_true", help="no first step, no peak memory")
     parser.add_argument("--write", action="store_true", help="write benchmarks/step-MODEL.md, .svg")
     parser.add_argument("--alone", nargs=2, metavar=("METHOD", "FORM"), help=argparse.SUPPRESS)
+    parser.add_argument("--only", metavar="METHOD", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.only:
+        print(
+            json.dumps(measure(options.model, options.only, options.rounds, not options.no_fresh))
+        )
+        return
     if options.alone:
         print(json.dumps(alone(options.model, *options.alone)))
         return
     rows = []
     names = {"all": [m.name for m in tfadaopt.methods()], "keras": KERAS_ALONE}
     for method in names.get(options.methods, options.methods.split(",")):
-        rows += measure(options.model, method, options.rounds, not options.no_fresh)
-        print(as_markdown(rows[-len(forms_of(method)) :]), flush=True)
+        # In a process of its own: a graph keeps its variables as long as the process lives.
+        command = [sys.executable, __file__, "--model", options.model, "--only", method]
+        command += ["--rounds", str(options.rounds), *(["--no-fresh"] * options.no_fresh)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        rows += (new := json.loads(done.stdout.splitlines()[-1]))
+        print(as_markdown(new), flush=True)
     if options.write:
         (HERE / f"step-{options.model}.md").write_text(as_markdown(rows), encoding="utf-8")
         plot(rows, HERE / "figures" / f"step-{options.model}.svg")
