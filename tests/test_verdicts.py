@@ -177,7 +177,8 @@ def test_the_rule_of_long_memory(monkeypatch, ends, verdict):
 @pytest.mark.slow
 def test_adam_ends_on_the_wrong_side_with_a_short_memory():
     module = module_of("long_memory")
-    slopes = np.where(np.random.default_rng(0).random((100_000, 5)) < 0.01, 1010.0, -10.0)
+    chance = np.random.default_rng(0).random((module.ROUNDS, 5))
+    slopes = np.where(chance < 0.01, 1010.0, -10.0)
     adam = module.play("Adam", slopes, beta_2=0.99)
     assert np.all(adam > 0.9)
     assert np.all(np.median(module.play("AMSGrad", slopes, beta_2=0.99), axis=1) < 0.5)

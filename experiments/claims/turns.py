@@ -36,8 +36,8 @@ def walk_in_turn(
         >>> slope = lambda w, t, x: x * tf.constant([3.0, 4.0], "float64")
         >>> more = {"initial_accumulator_value": 0.0}
         >>> data = [tf.constant(1.0, "float64")] * 2
-        >>> walk_in_turn("AdaGradNorm", [0.5, 5.0], [0.0, 0.0], 1, slope, data, **more).tolist()
-        [[-0.3, -0.4], [-3.0, -4.0]]
+        >>> walk_in_turn("AdaGradNorm", [5.0, 10.0], [0.0, 0.0], 1, slope, data, **more).tolist()
+        [[-3.0, -4.0], [-6.0, -8.0]]
     """
     cls = next(record.cls for record in METHODS if record.name == method)
     eta = tf.Variable(np.float64(0))
