@@ -27,7 +27,8 @@ def worst(figures):
     """Keep the largest figure of a (section, line): ``worst(section, line, number)``."""
 
     def keep(section: str, line: str, number: float) -> None:
-        figures[section, line] = max(number, figures.get((section, line), 0.0))
+        # Workers send it on, which they cannot with a number of NumPy.
+        figures[section, line] = max(float(number), figures.get((section, line), 0.0))
 
     return keep
 

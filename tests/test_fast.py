@@ -111,7 +111,7 @@ def test_a_step_is_two_roundings_from_the_readable_form(case, small, monkeypatch
                     for (d, a), m, c in zip(distances, moved, changes, strict=True)
                 ]
             farthest = max(farthest, *(np.max(d / a, initial=0.0) for d, a in distances))
-    worst("compiled against readable step, share of the tolerance", case.name, float(farthest))
+    worst("compiled against readable step, share of the tolerance", case.name, farthest)
     assert farthest <= 1
     expected = {"_step"} if not small or case.make().unit == "variable" else {"_flat_step"}
     if expected == {"_step"} and kernels.applies(both[1], both[1].kind_of(weights[1][1]), False):
