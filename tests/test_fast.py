@@ -311,6 +311,16 @@ def test_auto_compiles_what_is_large_and_in_a_graph():
     assert not compiles(fast.WORTHWHILE, tf.function(jit_compile=True))
 
 
+def test_rates_of_several_walkers_step_without_it():
+    rates = tf.constant([[0.5], [2.0]])
+    optimizer = tfadaopt.SGD(learning_rate=lambda: rates, jit_compile=True)
+    points = keras.Variable([[0.0, 0.0], [0.0, 0.0]])
+    optimizer.build([points])
+    tf.function(lambda: optimizer.apply([tf.ones((2, 2))], [points]))()
+    assert points.numpy().tolist() == [[-0.5, -0.5], [-2.0, -2.0]]
+    assert not used(optimizer)
+
+
 def test_a_changed_setting_counts_when_the_step_is_traced_anew():
     optimizer, variable = tfadaopt.Momentum(1.0, momentum=0.5, jit_compile=True), None
     variable = keras.Variable([0.0, 0.0])

@@ -151,8 +151,7 @@ def update(optimizer, variables: Sequence, gradients: Sequence, learning_rate) -
 
 def _by_kernel(optimizer, variable, slots, g, finite, eta) -> None:
     def step():
-        t = tf.cast(optimizer.iterations + 1, g.dtype)
-        optimizer.kernel(variable.handle, slots, g, t, eta)
+        optimizer.kernel(variable.handle, slots, g, eta)
         return True
 
     if finite is True:

@@ -2,7 +2,7 @@
 
 ``benchmarks/kernels.py`` measures which do. A method names its kernel in a class attribute; a
 contract in ``tests/test_fast.py`` holds it to the readable form. Each takes the handles of a
-variable and of its state, the gradient, the number of the step and η, and changes them in place.
+variable and of its state, the gradient and η, and changes them in place.
 There is none for Adagrad, whose kernel has its ε beside the root, for Adam, AMSGrad and Adamax,
 whose kernels take 1 − β₂ in float32, which is off by 1e-5 for β₂ = 0.999, nor for RMSprop, whose
 kernel keeps a momentum that is not used.
@@ -31,17 +31,17 @@ def applies(optimizer, kind, on_gpu: bool) -> bool:
     return all(getattr(cls, name) is getattr(owner, name) for name in _RULE)
 
 
-def sgd(optimizer, variable: tf.Tensor, slots: Handles, g, t, eta) -> None:
+def sgd(optimizer, variable: tf.Tensor, slots: Handles, g, eta) -> None:
     """θ ← θ − η g."""
     tf.raw_ops.ResourceApplyGradientDescent(var=variable, alpha=eta, delta=g)
 
 
-def momentum(optimizer, variable: tf.Tensor, slots: Handles, g, t, eta) -> None:
+def momentum(optimizer, variable: tf.Tensor, slots: Handles, g, eta) -> None:
     """b ← μ b + g; θ ← θ − η b."""
     _momentum(optimizer, variable, slots, g, eta, nesterov=False)
 
 
-def nesterov(optimizer, variable: tf.Tensor, slots: Handles, g, t, eta) -> None:
+def nesterov(optimizer, variable: tf.Tensor, slots: Handles, g, eta) -> None:
     """b ← μ b + g; θ ← θ − η (g + μ b)."""
     _momentum(optimizer, variable, slots, g, eta, nesterov=True)
 
