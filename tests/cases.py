@@ -202,8 +202,22 @@ def rows(cases):
 # Where a contract does not depend on the settings, other methods are tried with their fullest row.
 SOME = tuple(case for case in CASES if case in FULLEST or case.name in QUICK)
 
+# One method for each shape of hooks: no state, a kernel, one slot, two, numbers per variable, state
+# of another shape, a start, numbers that all share (with an average, with sums of signs), matrices.
+# What the base class, the engine or Keras decides is tried with these.
+SHAPES = tuple(
+    case
+    for case in FULLEST
+    if case.name
+    in (
+        *("SGD", "Momentum", "Adagrad", "Adam", "LARS", "SM3"),
+        *("ScheduleFreeSGD", "DoG", "Prodigy", "SOAP"),
+    )
+)
+
 every_case = pytest.mark.parametrize("case", rows(CASES))
 each_method = pytest.mark.parametrize("case", rows(FULLEST))
+each_shape = pytest.mark.parametrize("case", rows(SHAPES))
 # Of those that have an effective learning rate; tests/test_effective.py holds what the others say.
 every_case_with_a_rate = pytest.mark.parametrize("case", rows([c for c in CASES if c.has_rate]))
 each_method_with_a_rate = pytest.mark.parametrize("case", rows([c for c in FULLEST if c.has_rate]))
