@@ -57,6 +57,31 @@ def micro_steps(optimizer: keras.optimizers.Optimizer) -> keras.Variable:
     return optimizer._iterations
 
 
+def base_state(optimizer: keras.optimizers.Optimizer) -> dict[tuple[str, int | None], object]:
+    """What Keras' base class keeps, by name and position of the variable; None: of all."""
+    state = {("iteration", None): optimizer._iterations}
+    if isinstance(optimizer._learning_rate, keras.Variable):
+        state["learning_rate", None] = optimizer._learning_rate
+    lists = {
+        "average": getattr(optimizer, "_model_variables_moving_average", ()),
+        "gradient_accumulator": getattr(optimizer, "_accumulated_gradients", ()),
+    }
+    for name, variables in lists.items():
+        state |= {(name, i): v for i, v in enumerate(variables) if v is not None}
+    return state
+
+
+def put(variable: keras.Variable, value) -> None:
+    """Give a variable of the optimizer a value, also inside a replica of a strategy."""
+    native = variable.value
+    value = tf.cast(tf.broadcast_to(tf.convert_to_tensor(value), native.shape), native.dtype)
+    if tf.distribute.in_cross_replica_context() or not hasattr(native, "values"):
+        native.assign(value)
+        return
+    for component in native.values:
+        component.assign(value)
+
+
 def writes_summaries(model: keras.Model) -> bool:
     """Whether this process is the one that writes, of several workers that train a model."""
     strategy = getattr(model, "distribute_strategy", None) or tf.distribute.get_strategy()

@@ -1,10 +1,16 @@
 """Checks of constructor arguments: bad values fail before training starts."""
 
+import inspect
 import math
 import numbers
 import re
+from functools import cache
 
 import numpy as np
+
+# A group that is repeated and holds a repetition or an alternative, as in (a+)+ or (a|aa)*.
+_EXPLOSIVE = re.compile(r"\((?:[^()\\]|\\.)*[*+}|](?:[^()\\]|\\.)*\)(?:[*+]|\{\d*,)")
+_MOST_REPETITIONS = 6
 
 
 def number(
@@ -108,6 +114,7 @@ def patterns(owner: str, name: str, value) -> tuple[str, ...]:
     Raises:
         TypeError: One is no string.
         re.error: One is no regular expression.
+        ValueError: A search for one could take for ever.
     """
     found = (value,) if isinstance(value, str) else tuple(value or ())
     for pattern in found:
@@ -117,4 +124,39 @@ def patterns(owner: str, name: str, value) -> tuple[str, ...]:
                 "strings such as 'bias'."
             )
         re.compile(pattern)
+        if _EXPLOSIVE.search(pattern) or len(re.findall(r"[*+]|,\}", pattern)) > _MOST_REPETITIONS:
+            raise ValueError(
+                f"{owner}: {name}={pattern!r} is not allowed: it repeats what repeats or branches "
+                f"itself, or more than {_MOST_REPETITIONS} times, and the search could take for "
+                "ever. Write the parts of the path that matter, such as 'bias' or 'norm.*/gamma'."
+            )
     return found
+
+
+@cache
+def argument_names(cls: type) -> tuple[str, ...]:
+    """Names of a method's own arguments: those too that a subclass passes on as ``**kwargs``."""
+    names: dict[str, None] = {}
+    for owner in cls.__mro__:
+        if inspect.isabstract(owner):
+            break  # What all methods have in common is no argument of this one.
+        if "__init__" not in vars(owner):
+            continue
+        own = list(inspect.signature(owner.__init__).parameters.values())[1:]
+        names |= dict.fromkeys(
+            p.name for p in own if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+        )
+        if not any(p.kind is p.VAR_KEYWORD for p in own):
+            break
+    return tuple(names)
+
+
+def plain(value):
+    """A configuration with NumPy's numbers as Python's, so that ``json.dumps`` takes it."""
+    if isinstance(value, dict):
+        return {key: plain(x) for key, x in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(x) for x in value] if isinstance(value, list) else tuple(map(plain, value))
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        return value.item()
+    return value

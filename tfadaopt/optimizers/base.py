@@ -1,7 +1,6 @@
 """What all methods share: θ ← θ − rate ⊙ direction, with rate = η(t) · scale(state, t)."""
 
 import abc
-import inspect
 import numbers
 import re
 import warnings
@@ -12,8 +11,8 @@ import keras
 import tensorflow as tf
 
 from tfadaopt import compat
-from tfadaopt.optimizers import fast, sums, together
-from tfadaopt.optimizers.arguments import number, patterns
+from tfadaopt.optimizers import fast, stored, sums, together
+from tfadaopt.optimizers.arguments import argument_names, number, patterns, plain
 
 State = Mapping[str, tf.Tensor]
 
@@ -160,8 +159,9 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         self.functions = fast.Functions()
         self._slots: list[dict] = []
         self._shared: dict[str, keras.Variable] = {}
-        self._waiting: dict = {}
+        self._waiting: stored.Stored | None = None
         self._lazy = patterns(owner, "lazy_rows", lazy_rows)
+        self._lazy_ones: frozenset[int] = frozenset()
         self._no_decay: tuple[str, ...] = ()
         if exclude_from_weight_decay:
             self.exclude_from_weight_decay(var_names=exclude_from_weight_decay)
@@ -260,11 +260,19 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         """Create the state for ``variables``, once; Keras calls this before the first update."""
         if self.built:
             return
-        variables = list(variables)
+        # Also where a step is traced, or what waits would be assigned in each step, or never.
+        with tf.init_scope():
+            self._build(list(variables))
+
+    def _build(self, variables: list[keras.Variable]) -> None:
+        paths = [compat.path_of(v) for v in variables]
         super().exclude_from_weight_decay(
-            var_list=[v for v in variables if not self._decays(compat.path_of(v))]
+            var_list=[v for v, path in zip(variables, paths, strict=True) if not self._decays(path)]
         )
         super().build(variables)
+        self._lazy_ones = frozenset(
+            i for i, path in enumerate(paths) if any(re.search(p, path) for p in self._lazy)
+        )
         self._slots = [
             {} if compat.is_overwritten_by_gradient(self, v) else self._make_slots(v)
             for v in variables
@@ -274,12 +282,15 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
             name: compat.add_shared(self, name, initial_value, dtype)
             for name, initial_value in self.shared().items()
         }
-        if self._waiting:
-            waiting, self._waiting = self._waiting, {}
-            try:
-                self.load_own_variables(waiting)
-            except ValueError as error:
-                warnings.warn(f"{error} Training starts with fresh state.", stacklevel=2)
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            fit = stored.fit(self, self._methods(), waiting)
+            fit.values.pop(stored.RATE, None)  # taken when it was loaded; one given since stays
+            if fit.reasons:
+                compat.put(compat.micro_steps(self), 0)
+            self._take(fit.values)
+            if text := stored.said(self, fit, 0):
+                warnings.warn(text, stacklevel=3)
 
     def slots_of(self, variable) -> dict[str, keras.Variable]:
         """State variables of one variable of the model, by name; those it shares come last.
@@ -502,9 +513,9 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         self._no_decay = (*self._no_decay, *paths, *named)
 
     def get_config(self) -> dict:
-        """Arguments that make an equal optimizer (without its state)."""
+        """Arguments that make an equal optimizer (without its state), as plain Python values."""
         config = super().get_config()
-        for name in inspect.signature(type(self)).parameters:
+        for name in argument_names(type(self)):
             if name not in config and hasattr(self, name):
                 config[name] = getattr(self, name)
         config["nonfinite"] = self.nonfinite
@@ -514,27 +525,111 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
             config["jit_compile"] = self.jit_compile
         if self._no_decay:
             config["exclude_from_weight_decay"] = list(self._no_decay)
-        return config
+        return plain(config)
+
+    def save_own_variables(self, store) -> None:
+        """Write the state into a file, with what each array is of."""
+        if self._waiting is not None:  # loaded, and never trained since
+            for key, array in self._waiting.arrays.items():
+                store[key] = array
+            if self._waiting.about is not None:
+                store[stored.KEY] = self._waiting.about
+            return
+        super().save_own_variables(store)
+        store[stored.KEY] = stored.description(self, self._methods())
 
     def load_own_variables(self, store) -> None:
-        """Take the state from a file; before ``build``, keep it until then.
+        """Take the state from a file; before ``build``, what needs its variables waits until then.
+
+        A file of an optimizer that has taken no step makes this one fresh. State that does not fit
+        is not taken, and a warning says why: that of another method, of other variables, or with
+        other slots.
 
         Raises:
-            ValueError: The state is not that of the variables the optimizer was built for.
+            ValueError: The file is damaged.
         """
-        if not self.built:
-            self._waiting = {key: store[key][...] for key in store.keys()}  # noqa: SIM118, not a dict
+        found = stored.read(store)
+        if found is None:
+            self._say_that_state_stays()
             return
-        mine = [tuple(v.shape) for v in self.variables]
-        stored = [tuple(store[str(i)].shape) for i in range(len(store.keys()))]
-        if mine != stored:
+        self._waiting = None
+        same = not found.methods or bool(set(found.methods) & set(self._methods()))
+        if stored.is_fresh(found):
+            self._reset()
+            self._take({stored.RATE: found.of_rate()} if same else {})
+        elif self.built:
+            self._fit(found)
+        else:
+            self._waiting = found
+            if same:
+                self._take({stored.RATE: found.of_rate(), stored.ITERATION: found.of_count(self)})
+
+    def set_weights(self, weights) -> None:
+        """Set the values of ``variables``, in their order.
+
+        Raises:
+            ValueError: It is not built, or the number or a shape of the arrays is another.
+        """
+        weights = list(weights)
+        if self.built and len(weights) != len(self.variables):
             raise ValueError(
-                f"{self.name}: the stored optimizer state has {len(stored)} arrays, but this "
-                f"optimizer has {len(mine)}, or of other shapes. The model that was saved had "
-                "other trainable variables or another optimizer: freeze the same layers before "
-                "loading, or load it with compile=False and compile it anew."
+                f"{self.name}: set_weights received {len(weights)} arrays, but this optimizer has "
+                f"{len(self.variables)}; give the values of optimizer.variables, in their order."
             )
-        super().load_own_variables(store)
+        super().set_weights(weights)
+
+    def own_slots(self) -> list[dict[str, keras.Variable]]:
+        """State of each variable that the optimizer was built for, by name."""
+        return self._slots
+
+    def _methods(self) -> tuple[str, ...]:
+        """Names of the method and of those that it extends."""
+        ours = [c for c in type(self).__mro__ if issubclass(c, Optimizer) and c is not Optimizer]
+        public = [c.__name__ for c in ours if c.__module__.startswith("tfadaopt.optimizers.")]
+        return tuple(public or [c.__qualname__ for c in ours])
+
+    def _fit(self, found: stored.Stored) -> None:
+        fit = stored.fit(self, self._methods(), found)
+        self._take(fit.values)
+        if text := stored.said(self, fit, self._step_now()):
+            warnings.warn(text, stacklevel=2)
+
+    def _take(self, values: Mapping[stored.Role, object]) -> None:
+        mine = dict(zip(stored.roles(self), self.variables, strict=True))
+        for role, value in values.items():
+            if role in mine and value is not None:
+                compat.put(mine[role], value)
+
+    def _reset(self) -> None:
+        """Back to the state before the first step; the rate stays."""
+        if not self._step_now():
+            return
+        values = {stored.ITERATION: 0}
+        for name, index in stored.roles(self):
+            if index is not None or name in self._shared or name == "skipped_updates":
+                variable = self._slots[index].get(name) if index is not None else None
+                initial = 0.0
+                if variable is not None:
+                    shape = tuple(compat.variables_of(self)[index].shape)
+                    slot = self.slots(shape)[name]
+                    initial = slot.initial_value if isinstance(slot, Slot) else slot
+                elif name in self._shared:
+                    initial = self.shared()[name]
+                values[name, index] = initial
+        self._take(values)
+
+    def _step_now(self) -> int:
+        """Calls of ``apply`` so far, on the host."""
+        return int(compat.micro_steps(self).numpy())
+
+    def _say_that_state_stays(self) -> None:
+        if self.built and self._step_now():
+            warnings.warn(
+                f"{self.name}: the file has no optimizer state: the weights are those of the file, "
+                f"and training goes on with the state that the optimizer has (step "
+                f"{self._step_now()}). Compile the model with a new optimizer to start afresh.",
+                stacklevel=3,
+            )
 
     def _make_slots(self, variable) -> dict[str, keras.Variable]:
         made = {}
@@ -557,8 +652,7 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         return index
 
     def _is_lazy(self, variable) -> bool:
-        path = compat.path_of(compat.variables_of(self)[self._known_index(variable)])
-        return any(re.search(pattern, path) for pattern in self._lazy)
+        return self._known_index(variable) in self._lazy_ones
 
     def _decays(self, path: str) -> bool:
         return not any(re.search(pattern, path) for pattern in self._no_decay)

@@ -6,7 +6,6 @@ embedding, only the rows that have a gradient are read and written, where the me
 """
 
 import functools
-import inspect
 import math
 import warnings
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ import tensorflow as tf
 
 from tfadaopt import compat
 from tfadaopt.optimizers import kernels
+from tfadaopt.optimizers.arguments import argument_names
 
 # Variables up to this size step together: for them a launch takes longer than the arithmetic.
 SMALL = 1 << 14
@@ -57,7 +57,7 @@ class Functions:
 
     def get(self, optimizer, make, kind):
         """The function that ``make`` makes for a kind of variable, with the settings of now."""
-        names = [*inspect.signature(type(optimizer)).parameters, "nonfinite"]
+        names = [*argument_names(type(optimizer)), "nonfinite"]
         settings = [
             repr(getattr(optimizer, name, None)) for name in names if name != "learning_rate"
         ]
