@@ -71,6 +71,13 @@ class Case:
         return {"float32": 1e-5 if self.has_rate else 1e-2, "float64": 1e-10}
 
 
+def slots_of(optimizer, variable) -> dict:
+    """The accumulators that a twin has: all but the count of skipped updates."""
+    found = tfadaopt.accumulators(optimizer, variable)
+    found.pop("skipped_updates")
+    return found
+
+
 # The last row of a method is the one with the most state: it stands for the method where running
 # every row would cost more than it shows.
 CASES = (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .cases import FULLEST, each_method
+from .cases import FULLEST, each_method, slots_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("distribution")]
 
@@ -77,7 +77,7 @@ def main() -> dict:
     def readings(case, optimizer, variables):
         read = tfadaopt.effective_learning_rate if case.has_rate else lambda optimizer, v: v.value
         rates = [read(optimizer, v).numpy() for v in variables]
-        slots = [tfadaopt.accumulators(optimizer, v) for v in variables]
+        slots = [slots_of(optimizer, v) for v in variables]
         return rates, [slot.numpy() for by_name in slots for slot in by_name.values()]
 
     def alone(case):

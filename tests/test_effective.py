@@ -7,7 +7,14 @@ import tensorflow as tf
 
 import tfadaopt
 
-from .cases import RATE, each_method, each_method_with_a_rate, every_case, every_case_with_a_rate
+from .cases import (
+    RATE,
+    each_method,
+    each_method_with_a_rate,
+    every_case,
+    every_case_with_a_rate,
+    slots_of,
+)
 
 PIECES = [1.0, 0.5, 0.25]
 
@@ -35,7 +42,7 @@ def test_before_the_first_step(case):
     assert rate.shape == (2,)
     assert np.isfinite(rate).all()
     assert (rate >= 0).all()
-    for name, slot in tfadaopt.accumulators(optimizer, w).items():
+    for name, slot in slots_of(optimizer, w).items():
         np.testing.assert_allclose(slot, np.zeros(slot.shape) + case.twin().accumulators[name])
 
 
@@ -45,7 +52,7 @@ def test_keys_are_the_twin_s(case):
     w = trained(optimizer)
     twin = case.twin()
     twin.step(np.zeros(2), np.array([1.0, 0.5]))
-    slots = tfadaopt.accumulators(optimizer, w)
+    slots = slots_of(optimizer, w)
     assert slots.keys() == twin.accumulators.keys()
     for name, slot in slots.items():
         assert isinstance(slot, tf.Tensor)
@@ -209,7 +216,7 @@ def test_a_method_without_rates_says_so(case):
     else:
         with pytest.raises(tfadaopt.UnsupportedOptimizerError, match=r"matrix.*accumulators"):
             tfadaopt.effective_learning_rate(optimizer, w)
-    assert tfadaopt.accumulators(optimizer, w) or case.name == "SGD"
+    assert slots_of(optimizer, w) or case.name == "SGD"
 
 
 @READ

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import tfadaopt
 
-from .cases import QUICK, RATE, SOME, each_method, quick
+from .cases import QUICK, RATE, SOME, each_method, quick, slots_of
 
 X = np.random.default_rng(0).normal(size=(24, 4)).astype("float32")
 Y = np.random.default_rng(1).normal(size=(24, 1)).astype("float32")
@@ -121,7 +121,7 @@ def test_state_of_half_precision_weights_is_float32(case, dtype):
         rate = tfadaopt.effective_learning_rate(optimizer, variable)
         assert rate.dtype == tf.float32
         np.testing.assert_allclose(rate, twin.effective_learning_rate, rtol=1e-5)
-    for name, slot in tfadaopt.accumulators(optimizer, variable).items():
+    for name, slot in slots_of(optimizer, variable).items():
         assert slot.dtype == tf.float32
         # The squares of these gradients are too far apart for a matrix in float32.
         size = np.abs(twin.accumulators[name]).max()

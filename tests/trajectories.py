@@ -9,6 +9,8 @@ import tensorflow as tf
 
 import tfadaopt
 
+from .cases import slots_of
+
 SHAPES = ((), (7,), (2, 3, 2, 2), (0, 3))  # a scalar, a bias, a small convolution, nothing
 MATRICES = ((), (7,), (2, 1, 3, 5), (4, 1), (0, 3))  # of full rank, so that eigenvectors are unique
 ONE = ((5, 6),)  # where shapes do not matter: thirty coordinates at the price of one variable
@@ -78,10 +80,7 @@ def train(optimizer, starts, gradients, *, mode="function", dtype="float32", res
     optimizer.build(variables)
 
     def read():
-        return [
-            (tf.identity(v.value), rate_of(v), tfadaopt.accumulators(optimizer, v))
-            for v in variables
-        ]
+        return [(tf.identity(v.value), rate_of(v), slots_of(optimizer, v)) for v in variables]
 
     def rate_of(variable):
         try:

@@ -71,6 +71,13 @@ def base_state(optimizer: keras.optimizers.Optimizer) -> dict[tuple[str, int | N
     return state
 
 
+def add_counts(optimizer, name: str, size: int) -> keras.Variable:
+    """Whole numbers, one for each variable of the model, which replicas agree on."""
+    return optimizer.add_variable(
+        shape=(size,), dtype="int64", aggregation="only_first_replica", name=name
+    )
+
+
 def put(variable: keras.Variable, value) -> None:
     """Give a variable of the optimizer a value, also inside a replica of a strategy."""
     native = variable.value
@@ -199,24 +206,44 @@ class KerasOptimizer(keras.optimizers.Optimizer):
     def update_groups(self, variables, gradients) -> list[list[int]] | None:
         """Positions of variables that step together, or None: each steps by ``update_step``."""
 
-    def update_together(self, variables, gradients, learning_rate) -> None:
-        """Do one step for the variables of a group."""
+    def update_together(self, variables, gradients, learning_rate):
+        """Do one step for the variables of a group; whether the gradient of each was taken."""
+
+    # Updates that left a variable out, for each; None where that is not asked for.
+    skipped_updates: keras.Variable | None = None
 
     def _distributed_tf_update_step(self, distribution, grads_and_vars, learning_rate):
         pairs = list(grads_and_vars)
         gradients, variables = [g for g, _ in pairs], [v for _, v in pairs]
         groups = self.update_groups(variables, gradients)
-        if groups is None:
-            super()._distributed_tf_update_step(distribution, pairs, learning_rate)
-            return
+        together = groups is not None
 
         def update(first, rest, gradients, learning_rate):
-            self.update_together([first, *rest], gradients, learning_rate)
+            if together:
+                return self.update_together([first, *rest], gradients, learning_rate)
+            return self.update_step(gradients[0], first, learning_rate)
 
-        for group in groups:
+        taken, order = [], []
+        for group in groups or [[i] for i in range(len(pairs))]:
             members = [variables[i] for i in group]
             args = (members[1:], [gradients[i] for i in group], learning_rate)
-            distribution.extended.update(members[0], update, args=args, group=False)
+            done = distribution.extended.update(members[0], update, args=args, group=False)
+            # One result for each replica; they agree.
+            done = done[0] if isinstance(done, tuple | list) else done
+            if isinstance(done, tf.Tensor):
+                taken.append(tf.reshape(done, [-1]))
+                order += [index_of(self, variable) for variable in members]
+        if self.skipped_updates is not None and taken:
+            self._count_skipped(distribution, tf.concat(taken, 0), order)
+
+    def _count_skipped(self, distribution, taken, order: list[int]):
+        counts = self.skipped_updates.value
+        skipped = tf.cast(~taken, counts.dtype)
+        if order != list(range(counts.shape[0])):
+            skipped = tf.scatter_nd([[i] for i in order], skipped, counts.shape)
+        distribution.extended.update(
+            counts, lambda own, skipped: own.assign_add(skipped), args=(skipped,), group=False
+        )
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
         return grads_and_vars

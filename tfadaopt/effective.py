@@ -19,7 +19,12 @@ import tensorflow as tf
 
 from tfadaopt import builtins, compat
 from tfadaopt.catalog import METHODS
-from tfadaopt.optimizers.base import Optimizer, UnsupportedOptimizerError, compute_dtype
+from tfadaopt.optimizers.base import (
+    SKIPPED,
+    Optimizer,
+    UnsupportedOptimizerError,
+    compute_dtype,
+)
 from tfadaopt.optimizers.matrices import no_rate
 
 RATE = "effective_learning_rate"
@@ -149,6 +154,11 @@ def slots(leaf, variable) -> list[tuple[str, object]]:
     return list(compat.builtin_slots(leaf, kind, compat.index_of(leaf, variable)).items())
 
 
+def skipped_updates(leaf, variable) -> tf.Tensor | None:
+    """Updates that left the variable out, as its gradient did not fit; None where nobody counts."""
+    return leaf.skipped_of(variable) if isinstance(leaf, Optimizer) else None
+
+
 def shared_names(leaf) -> frozenset[str]:
     """Names of the numbers that all variables share, such as Prodigy's ``distance``."""
     return frozenset(leaf.shared() if isinstance(leaf, Optimizer) else ())
@@ -201,10 +211,12 @@ def effective_learning_rate(optimizer: keras.optimizers.Optimizer, variable) -> 
 def accumulators(optimizer: keras.optimizers.Optimizer, variable) -> dict[str, tf.Tensor]:
     """State that the optimizer keeps for a variable, by the name of the slot.
 
-    ``SGD`` keeps none, ``Momentum`` and ``Nesterov`` have ``momentum``, ``Adagrad`` has
-    ``accumulator``, ``RMSprop`` has ``velocity`` and, where they are used, ``average_gradient``
-    and ``momentum``, Adam's family ``momentum`` and ``velocity``; the docstring of each class names
-    its own. Numbers that all variables share, such as Prodigy's ``distance``, are among them.
+    All count in ``skipped_updates`` how often the gradient of the variable was left out (see
+    ``nonfinite``). ``SGD`` keeps nothing else; ``Momentum`` and ``Nesterov`` have ``momentum``,
+    ``Adagrad`` has ``accumulator``, ``RMSprop`` has ``velocity`` and, where they are used,
+    ``average_gradient`` and ``momentum``, Adam's family ``momentum`` and ``velocity``; the
+    docstring of each class names its own. Numbers that all variables share, such as Prodigy's
+    ``distance``, are among them.
     Moving averages of the weights by ``use_ema`` and accumulated gradients are not.
 
     Args:
@@ -229,7 +241,11 @@ def accumulators(optimizer: keras.optimizers.Optimizer, variable) -> dict[str, t
         [1.0, 2.0]
     """
     dtype = compute_dtype(variable)
-    found = slots(leaf_of(optimizer, variable), variable)
+    leaf = leaf_of(optimizer, variable)
+    found = slots(leaf, variable)
+    skipped = skipped_updates(leaf, variable)
+    if skipped is not None:
+        found.append((SKIPPED, skipped))
     half = ("float16", "bfloat16")
     return {
         name: tf.cast(x, dtype) if x.dtype.name in half else tf.identity(x)

@@ -13,8 +13,11 @@ import tensorflow as tf
 from tfadaopt import compat
 from tfadaopt.optimizers import fast, stored, sums, together
 from tfadaopt.optimizers.arguments import argument_names, number, patterns, plain
+from tfadaopt.optimizers.fitting import fits
 
 State = Mapping[str, tf.Tensor]
+# Name of the number of updates that a gradient kept out, as an accumulator and in files.
+SKIPPED = "skipped_updates"
 
 
 class UnsupportedOptimizerError(TypeError):
@@ -77,9 +80,11 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         gradient_accumulation_steps: Batches ≥ 2 whose gradients are averaged into one update, or
             None. A schedule still counts batches, as in Keras. A gradient that is missing in one
             batch counts as zero. Not in a compiled step under a ``tf.distribute`` strategy.
-        nonfinite: What a NaN or infinity in the gradient of a variable does: "skip" leaves that
-            variable and its state as they are in this step; "ignore" computes with it, as Keras
-            does. Default "skip".
+        nonfinite: What a NaN or infinity in the gradient of a variable does, or a gradient so
+            large that sums of its squares do not fit (a norm above 4.5e15 in float32): "skip"
+            leaves that variable and its state as they are in this step, and counts it in
+            ``tfadaopt.accumulators(optimizer, variable)["skipped_updates"]``; "ignore" computes
+            with it, as Keras does. Default "skip".
         lazy_rows: Regular expressions; in variables whose path matches one, such as embeddings, a
             row whose gradient is zero stays as it is in that step, its state and decay included.
             Default none: such a row goes on by its momentum, as the papers' rules say.
@@ -162,6 +167,7 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         self._waiting: stored.Stored | None = None
         self._lazy = patterns(owner, "lazy_rows", lazy_rows)
         self._lazy_ones: frozenset[int] = frozenset()
+        self.skipped_updates: keras.Variable | None = None
         self._no_decay: tuple[str, ...] = ()
         if exclude_from_weight_decay:
             self.exclude_from_weight_decay(var_names=exclude_from_weight_decay)
@@ -282,6 +288,8 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
             name: compat.add_shared(self, name, initial_value, dtype)
             for name, initial_value in self.shared().items()
         }
+        if self.nonfinite == "skip":
+            self.skipped_updates = compat.add_counts(self, SKIPPED, len(variables))
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
             fit = stored.fit(self, self._methods(), waiting)
@@ -304,6 +312,12 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
                 "optimizer.build(model.trainable_variables)."
             )
         return {**self._slots[self._known_index(variable)], **self._shared}
+
+    def skipped_of(self, variable) -> tf.Tensor | None:
+        """Updates that left the variable out; None with ``nonfinite="ignore"``."""
+        if self.skipped_updates is None:
+            return None
+        return tf.convert_to_tensor(self.skipped_updates)[self._known_index(variable)]
 
     def state_of(self, variable) -> State:
         """Values of ``slots_of``, in the precision of the variable's update."""
@@ -345,7 +359,7 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
             eta: Learning rate η.
             decay: Weight decay λ, 0 for none.
             lazy: Names of the state that has rows, if rows without gradient stay; or None.
-            finite: Whether the gradient is finite, if that is known already.
+            finite: Whether the gradient fits (see ``fitting``), if that is known already.
         """
 
         def moved(g):
@@ -358,7 +372,7 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         if self.nonfinite == "ignore":
             return moved(g)
         if finite is None:
-            finite = tf.reduce_all(tf.math.is_finite(g))
+            finite = fits(g)
         # A branch spares passes through memory; on a GPU, it would wait for the host instead.
         branches = tf.executing_eagerly() or (compat.under_xla() and not compat.has_gpu())
         if branches and finite.shape.rank == 0:
@@ -395,22 +409,32 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
             return round_at_random(theta, seed)
         return tf.cast(theta, dtype)
 
-    def update_step(self, gradient, variable, learning_rate) -> None:
-        """Do one step for one variable, operation by operation: what ``fast`` does in one."""
+    def update_step(self, gradient, variable, learning_rate) -> tf.Tensor | bool:
+        """Do one step for one variable, operation by operation: what ``fast`` does in one.
+
+        Returns:
+            Whether the gradient was taken.
+        """
         dtype, kind = compute_dtype(variable), self.kind_of(variable)
+        g, finite = gradient if isinstance(gradient, tuple) else (gradient, None)
+        g = tf.cast(g, dtype)
+        if finite is None:
+            finite = True if self.nonfinite == "ignore" else fits(g)
         new, value = self.step(
             self.value_of(variable),
             self.state_of(variable),
-            tf.cast(gradient, dtype),
+            g,
             tf.cast(self.iterations + 1, dtype),
             tf.cast(learning_rate, dtype),
             kind.decay,
             kind.lazy,
+            finite,
         )
         index = self._known_index(variable)
         for name, slot in self._slots[index].items():
             self.assign(slot, new[name])
         self.assign(variable, self.rounded(value, kind.dtype, self.iterations, index))
+        return finite
 
     def update_groups(self, variables, gradients) -> list[list[int]] | None:
         """Positions of the variables that step together, or None: one by one, uncompiled."""
@@ -420,10 +444,14 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
             return None
         return fast.groups(self, variables, gradients)
 
-    def update_together(self, variables, gradients, learning_rate) -> None:
-        """One step of the variables of a group; Keras calls this from ``apply``."""
+    def update_together(self, variables, gradients, learning_rate) -> tf.Tensor | bool:
+        """One step of the variables of a group; Keras calls this from ``apply``.
+
+        Returns:
+            Whether the gradient of each was taken.
+        """
         step = together.update if together.is_on(self) else fast.update
-        step(self, variables, gradients, learning_rate)
+        return step(self, variables, gradients, learning_rate)
 
     def kind_of(self, variable, whole: bool = False) -> fast.Kind:
         """What decides which compiled function a variable takes; ``whole``: with its shape."""
@@ -606,7 +634,7 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
             return
         values = {stored.ITERATION: 0}
         for name, index in stored.roles(self):
-            if index is not None or name in self._shared or name == "skipped_updates":
+            if index is not None or name in self._shared or name == SKIPPED:
                 variable = self._slots[index].get(name) if index is not None else None
                 initial = 0.0
                 if variable is not None:

@@ -5,7 +5,6 @@ as arguments and changes them in place; small variables step together, as one fl
 embedding, only the rows that have a gradient are read and written, where the method allows it.
 """
 
-import functools
 import math
 import warnings
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ import tensorflow as tf
 from tfadaopt import compat
 from tfadaopt.optimizers import kernels
 from tfadaopt.optimizers.arguments import argument_names
+from tfadaopt.optimizers.fitting import fit_each, fits
 
 # Variables up to this size step together: for them a launch takes longer than the arithmetic.
 SMALL = 1 << 14
@@ -116,37 +116,36 @@ def groups(optimizer, variables: Sequence, gradients: Sequence) -> list[list[int
     return [*together.values(), *alone]
 
 
-def update(optimizer, variables: Sequence, gradients: Sequence, learning_rate) -> None:
-    """One step of the variables of a group."""
-    variable, g = variables[0], gradients[0]  # or a pair: the gradient, whether it is finite
+def update(optimizer, variables: Sequence, gradients: Sequence, learning_rate):
+    """One step of the variables of a group; whether the gradient of each was taken."""
+    variable, g = variables[0], gradients[0]  # or a pair: the gradient, whether it fits
     if len(variables) > 1:
-        _update_together(optimizer, variables, gradients, learning_rate)
-        return
+        return _update_together(optimizer, variables, gradients, learning_rate)
     kind = optimizer.kind_of(variable)
     common = _common(optimizer, kind, learning_rate)
     eta = common[-1]
     handles = [optimizer.slots_of(variable)[name].value.handle for name in kind.slots]
     if isinstance(g, tf.IndexedSlices):
         rows = optimizer.functions.get(optimizer, _rows_step, optimizer.kind_of(variable, True))
-        rows(
+        return rows(
             variable.handle,
             handles,
             *common,
             *_padded(g, variable, optimizer.compute_dtype(kind.dtype)),
         )
-        return
     dtype = optimizer.compute_dtype(kind.dtype)
     g, finite = g if isinstance(g, tuple) else (g, None)
     g = tf.cast(g, dtype)
     if finite is None:
         # Not inside the compiled step: XLA takes twice as long for it, and a second to compile.
-        finite = True if optimizer.nonfinite == "ignore" else _is_finite(dtype)(g)
+        finite = True if optimizer.nonfinite == "ignore" else fits(g)
     if kernels.applies(optimizer, kind, compat.has_gpu()):
         _by_kernel(optimizer, variable, dict(zip(kind.slots, handles, strict=True)), g, finite, eta)
-        return
+        return finite
     index = compat.index_of(optimizer, variable)
     step = optimizer.functions.get(optimizer, _step, kind)
     step(variable.handle, handles, *common, g, finite, index)
+    return finite
 
 
 def _by_kernel(optimizer, variable, slots, g, finite, eta) -> None:
@@ -161,7 +160,7 @@ def _by_kernel(optimizer, variable, slots, g, finite, eta) -> None:
 
 
 def flattened(optimizer, variables: Sequence, gradients: Sequence, kind: Kind) -> tuple:
-    """θ, the state, the gradient and whether that is finite of small variables, as flat vectors."""
+    """θ, the state and the gradient of small variables as flat vectors, and whether each fits."""
     dtype = optimizer.compute_dtype(kind.dtype)
     sizes = [math.prod(v.shape) for v in variables]
     owner = np.repeat(np.arange(len(sizes), dtype="int32"), sizes)
@@ -171,23 +170,23 @@ def flattened(optimizer, variables: Sequence, gradients: Sequence, kind: Kind) -
         return tf.concat([tf.reshape(x, [-1]) for x in tensors], axis=0)
 
     g = tf.cast(flat(gradients), dtype)
-    finite = tf.cast(tf.math.is_finite(g), "int32")
-    finite = tf.gather(tf.math.segment_min(finite, owner) > 0, owner)
+    finite = fit_each(g, owner, len(sizes))
     state = []
     for name in kind.slots:
         values = [read(s[name].value.handle, dtype) for s in slots]
         whole = optimizer.is_whole(name, variables[0].shape)
         state.append(flat(values) if whole else tf.gather(tf.stack(values), owner))
-    return flat([read(v.handle, dtype) for v in variables]), state, g, finite
+    theta = flat([read(v.handle, dtype) for v in variables])
+    return theta, state, g, finite, tf.gather(finite, owner)
 
 
-def _update_together(optimizer, variables, gradients, learning_rate) -> None:
+def _update_together(optimizer, variables, gradients, learning_rate) -> tf.Tensor:
     kind = optimizer.kind_of(variables[0])
     sizes = [math.prod(v.shape) for v in variables]
     first = np.cumsum([0, *sizes[:-1]], dtype="int32")
     slots = [optimizer.slots_of(v) for v in variables]
     whole = {name: optimizer.is_whole(name, variables[0].shape) for name in kind.slots}
-    theta, state, g, finite = flattened(optimizer, variables, gradients, kind)
+    theta, state, g, taken, finite = flattened(optimizer, variables, gradients, kind)
     step = optimizer.functions.get(optimizer, _flat_step, kind)
     new, moved = step(theta, state, *_common(optimizer, kind, learning_rate), g, finite)
     for variable, value in zip(variables, tf.split(moved, sizes), strict=True):
@@ -197,6 +196,7 @@ def _update_together(optimizer, variables, gradients, learning_rate) -> None:
         for of_variable, variable, value in zip(slots, variables, parts, strict=True):
             shape = variable.shape if whole[name] else ()
             _assign(of_variable[name].value.handle, tf.reshape(value, shape))
+    return taken
 
 
 def _common(optimizer, kind: Kind, learning_rate) -> tuple:
@@ -297,7 +297,7 @@ def _rows_step(optimizer, kind: Kind):
         state |= dict(zip(optimizer.numbers(), numbers, strict=True))
         t = tf.cast(iterations + 1, dtype)
         at_rows = tf.cast(tf.gather(theta, rows), dtype)
-        finite = tf.reduce_all(tf.math.is_finite(values))
+        finite = fits(g)
         new, moved = optimizer.step(at_rows, state, g, t, eta, kind.decay, kind.lazy, finite)
         at = tf.expand_dims(rows, 1)
         for name, slot, table, full in zip(kind.slots, slots, tables, whole, strict=True):
@@ -305,6 +305,7 @@ def _rows_step(optimizer, kind: Kind):
             _assign(slot, put)
         moved = optimizer.rounded(moved, kind.dtype, iterations, 0)
         _assign(variable, tf.tensor_scatter_nd_update(theta, at, moved))
+        return finite
 
     return step
 
@@ -331,23 +332,6 @@ def _padded(slices: tf.IndexedSlices, variable, dtype: str) -> tuple[tf.Tensor, 
     paddings = [[0, missing], *([[0, 0]] * (len(variable.shape) - 1))]
     ids = tf.pad(tf.cast(tf.reshape(slices.indices, [-1]), "int64"), [[0, missing]])
     return tf.pad(values, paddings), ids
-
-
-@functools.cache
-def _is_finite(dtype: str):
-    """A function that says whether all of a tensor is finite, in one pass where it can."""
-
-    @tf.function(autograph=False, input_signature=(tf.TensorSpec(None, dtype),))
-    def is_finite(g):
-        def exactly():
-            return tf.reduce_all(tf.math.is_finite(g))
-
-        if compat.has_gpu():
-            return exactly()
-        # The sum of squares is infinite for large finite numbers, too.
-        return tf.cond(tf.math.is_finite(tf.nn.l2_loss(g)), lambda: tf.constant(True), exactly)
-
-    return is_finite
 
 
 def _lowers(optimizer, kind: Kind) -> bool:

@@ -3,12 +3,15 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from tfadaopt.optimizers.base import UnsupportedOptimizerError
 
 # Numbers at most in one stack of matrices, which is a copy of them: 128 MB in float64.
 STACK = 1 << 24
+# What float32 leaves in a coordinate that should be 0, against the largest: some roundings.
+ROUNDING = 1e-6
 
 
 def sides(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -88,7 +91,7 @@ def in_stacks(function: Callable, tensors: Sequence[tf.Tensor], *others: Sequenc
 
 def eigenvectors(matrices: tf.Tensor) -> tf.Tensor:
     """Orthonormal eigenvectors as columns, of the largest eigenvalue first; [n, d, d]."""
-    _, vectors = tf.linalg.eigh(tf.cast(matrices, "float64"))
+    _, vectors = tf.linalg.eigh(tf.cast(of_size_one(matrices), "float64"))
     return tf.cast(tf.reverse(vectors, axis=[2]), matrices.dtype)
 
 
@@ -96,6 +99,8 @@ def inverse_power(matrices: tf.Tensor, orders: tf.Tensor, epsilon: float) -> tf.
     """(ε I + S)^(−1/order) of each symmetric S ≥ 0, or of its diagonal; where that is 0, 0.
 
     In float64: float32 loses the eigenvalues below 1e-7 of the largest, which matter the most.
+    The sums of S themselves are rounded: ε plus an eigenvalue counts as no less than that rounding,
+    as a direction in which no gradient ever came would be stepped along the farthest.
 
     Args:
         matrices: S, [n, d, d], or diagonals of S, [n, d].
@@ -106,16 +111,33 @@ def inverse_power(matrices: tf.Tensor, orders: tf.Tensor, epsilon: float) -> tf.
     if matrices.shape.rank == 2:
         return _power(matrices, epsilon, tf.cast(exponents, matrices.dtype))
     values, vectors = tf.linalg.eigh(tf.cast(matrices, "float64"))
-    powers = _power(values, epsilon, exponents)
+    rounding = 0.5 * np.finfo(matrices.dtype.as_numpy_dtype).eps
+    floor = rounding * tf.reduce_max(values, axis=1, keepdims=True)
+    powers = _power(values, epsilon, exponents, floor)
     scaled = vectors * tf.expand_dims(powers, 1)
     return tf.cast(tf.matmul(scaled, vectors, transpose_b=True), matrices.dtype)
 
 
 def power_iteration(statistics: tf.Tensor, bases: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Bases nearer to the eigenvectors, the largest eigenvalue first, and that order; [n, d, d]."""
-    product = tf.matmul(statistics, bases)
+    product = tf.matmul(of_size_one(statistics), bases)
     order = tf.argsort(tf.reduce_sum(bases * product, axis=1), direction="DESCENDING")
     return tf.linalg.qr(tf.gather(product, order, axis=2, batch_dims=1))[0], order
+
+
+def of_size_one(matrices: tf.Tensor) -> tf.Tensor:
+    """Each matrix by its largest number: squares of what is large would not fit; [n, d, d]."""
+    largest = tf.reduce_max(tf.abs(matrices), axis=[1, 2], keepdims=True)
+    return tf.math.divide_no_nan(matrices, largest)
+
+
+def known_squares(v: tf.Tensor) -> tf.Tensor:
+    """Squares of coordinates that a rotation made; what is its rounding becomes at least that.
+
+    A rotation in float32 leaves 1e-7 of the largest coordinate in one without gradient. Adam's
+    quotient of two such numbers would be a full step.
+    """
+    return v if v.dtype == tf.float64 else tf.maximum(v, ROUNDING**2 * tf.reduce_max(v))
 
 
 def no_rate(name: str) -> UnsupportedOptimizerError:
@@ -126,7 +148,8 @@ def no_rate(name: str) -> UnsupportedOptimizerError:
     )
 
 
-def _power(values: tf.Tensor, epsilon: float, exponents: tf.Tensor) -> tf.Tensor:
+def _power(values: tf.Tensor, epsilon: float, exponents: tf.Tensor, floor=0.0) -> tf.Tensor:
     values = tf.maximum(values, 0) + epsilon
+    values = tf.where(values > 0, tf.maximum(values, floor), 0)
     powers = tf.pow(tf.where(values > 0, values, 1), exponents)
     return tf.where(values > 0, powers, 0)

@@ -129,7 +129,8 @@ class SOAP(Optimizer):
         v = running_mean(
             state["velocity"], tf.square(matrices.rotate(gradient, there)), self.beta_2
         )
-        step = self.adam_step(matrices.rotate(tf.reshape(m, shape), there), v, tf.maximum(k, 1))
+        m_there, v_known = matrices.rotate(tf.reshape(m, shape), there), matrices.known_squares(v)
+        step = self.adam_step(m_there, v_known, tf.maximum(k, 1))
         step = matrices.rotate(step, bases)
         statistics = {
             f"statistics_{side}": running_mean(

@@ -19,8 +19,9 @@ KEY = "tfadaopt"
 VERSION = 1
 ITERATION = ("iteration", None)
 RATE = ("learning_rate", None)
+SKIPPED = ("skipped_updates", None)
 # What a file may lack or have too much of: it changes nothing of what a method has learned.
-_OPTIONAL = {RATE, ("skipped_updates", None)}
+_OPTIONAL = {RATE, SKIPPED}
 # What stands for a whole model, by the name of its role, and how to call it.
 _BESIDE = {
     "average": "moving averages of the weights (use_ema)",
@@ -110,6 +111,7 @@ def roles(optimizer) -> list[Role]:
     for index, slots in enumerate(optimizer.own_slots()):
         known |= {id(variable): (name, index) for name, variable in slots.items()}
     known |= {id(variable): (name, None) for name, variable in optimizer.numbers().items()}
+    known[id(optimizer.skipped_updates)] = SKIPPED
     return [known.get(id(v), (f"own/{v.name}", None)) for v in optimizer.variables]
 
 
@@ -197,7 +199,7 @@ def said(optimizer, found: Fit, step: int) -> str:
 
 def _fit_by_shapes(mine: Mapping[Role, keras.Variable], stored: Stored) -> Fit:
     """The state of a file that does not say what its arrays are."""
-    for expected in (mine, {k: v for k, v in mine.items() if k not in _OPTIONAL - {RATE}}):
+    for expected in (mine, {role: v for role, v in mine.items() if role != SKIPPED}):
         theirs = [stored.arrays.get(str(i)) for i in range(len(expected))]
         shapes = [None if x is None else x.shape for x in theirs]
         if len(stored.arrays) == len(theirs) and shapes == [

@@ -13,15 +13,16 @@ import tensorflow as tf
 
 from tfadaopt import compat
 from tfadaopt.optimizers import fast
+from tfadaopt.optimizers.fitting import fits, most
 from tfadaopt.optimizers.norms import total
 
 
 class Checked(NamedTuple):
-    """A gradient of which it is known whether it is finite.
+    """A gradient of which it is known whether it fits.
 
     Attributes:
         gradient: The gradient.
-        finite: Whether all of it is finite.
+        finite: Whether it fits.
     """
 
     gradient: tf.Tensor
@@ -50,7 +51,7 @@ def _readable(optimizer, variables, gradients, shared, t, eta) -> dict[str, tf.T
     for variable, g in zip(variables, gradients, strict=True):
         g = _cast(g, t.dtype)
         if optimizer.nonfinite == "skip":
-            g = tf.where(tf.reduce_all(tf.math.is_finite(g)), g, tf.zeros_like(g))
+            g = tf.where(fits(g), g, tf.zeros_like(g))
         state = {name: _cast(x, t.dtype) for name, x in optimizer.slots_of(variable).items()}
         parts.append(_sums_of(optimizer, shared, _cast(variable, t.dtype), state, g, t, eta))
     return _added(parts)
@@ -78,16 +79,13 @@ def _compiled(optimizer, variables, gradients, shared, t, eta) -> tuple[dict, li
     if compat.has_gpu():  # the functions have looked already
         return _added(parts), _checked(gradients, alone, squares)
 
-    def exactly():
-        each = [tf.reduce_all(tf.math.is_finite(gradients[i])) for i in alone]
-        return _readable(optimizer, variables, gradients, shared, t, eta), each
-
-    # An infinite sum may be of large finite numbers, too.
-    usual = tf.math.is_finite(tf.add_n(squares))
-    totals, finite = tf.cond(
-        usual, lambda: (_added(parts), [tf.constant(True)] * len(alone)), exactly
+    finite = tf.stack(squares) / 2 <= most(t.dtype)
+    totals = tf.cond(
+        tf.reduce_all(finite),
+        lambda: _added(parts),
+        lambda: _readable(optimizer, variables, gradients, shared, t, eta),
     )
-    return totals, _checked(gradients, alone, finite)
+    return totals, _checked(gradients, alone, tf.unstack(finite, len(alone)))
 
 
 def _sums_of(optimizer, shared, theta, state, g, t, eta) -> dict[str, tf.Tensor]:
@@ -127,7 +125,7 @@ def _sums(optimizer, key):
         part = _sums_of(optimizer, shared, theta, state, g, t, eta)
         if not both:
             return part, total(tf.square(g))
-        finite = tf.reduce_all(tf.math.is_finite(g))
+        finite = fits(g)
         none = _sums_of(optimizer, shared, theta, state, tf.zeros_like(g), t, eta)
         return {name: tf.where(finite, part[name], none[name]) for name in part}, finite
 
@@ -161,7 +159,7 @@ def _flat_sums(optimizer, key):
 
 def _of_small(optimizer, variables, gradients, numbers, t, eta) -> dict[str, tf.Tensor]:
     kind = optimizer.kind_of(variables[0])
-    theta, state, g, finite = fast.flattened(optimizer, variables, gradients, kind)
+    theta, state, g, _, finite = fast.flattened(optimizer, variables, gradients, kind)
     if optimizer.nonfinite == "skip":
         g = tf.where(finite, g, 0)
     compiled = optimizer.functions.get(optimizer, _flat_sums, (kind, t.dtype.name))

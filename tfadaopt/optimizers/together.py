@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfadaopt import compat
 from tfadaopt.optimizers import fast
+from tfadaopt.optimizers.fitting import fits
 
 
 def is_on(optimizer) -> bool:
@@ -35,8 +36,9 @@ def groups(optimizer, variables: Sequence) -> list[list[int]]:
     return list(by_dtype.values())
 
 
-def update(optimizer, variables: Sequence, gradients: Sequence, learning_rate) -> None:
+def update(optimizer, variables: Sequence, gradients: Sequence, learning_rate):
     """One step of the variables of a group; for each, what ``Optimizer.update_step`` does."""
+    taken = True
     dtype = _dtype_of(optimizer, variables[0])
     t, eta = (tf.cast(x, dtype) for x in (optimizer.iterations + 1, learning_rate))
     kinds = [optimizer.kind_of(v) for v in variables]
@@ -67,7 +69,8 @@ def update(optimizer, variables: Sequence, gradients: Sequence, learning_rate) -
     if optimizer.nonfinite == "ignore":
         new, values = moved(gradients)
     else:
-        finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients]
+        finite = [fits(g) for g in gradients]
+        taken = tf.stack(finite)
         new, values = moved([tf.where(f, g, 0) for f, g in zip(finite, gradients, strict=True)])
 
         def chosen():
@@ -89,6 +92,7 @@ def update(optimizer, variables: Sequence, gradients: Sequence, learning_rate) -
         index = compat.index_of(optimizer, variable)
         rounded = optimizer.rounded(value, kind.dtype, optimizer.iterations, index)
         optimizer.assign(variable, rounded)
+    return taken
 
 
 def _defined_by(optimizer, name: str) -> type:
