@@ -47,7 +47,13 @@ def same(actual, expected, rtol=1e-6):
 DECAY = {"Adan", "LARS", "LAMB", "ScheduleFreeSGD", "ScheduleFreeAdamW", "DAdaptAdam", "Prodigy"}
 
 
-@pytest.mark.parametrize("case", rows([c for c in FULLEST if c.name not in {*DECAY, "DoG"}]))
+# The first update of these moves nothing, decay included: tests/test_fitting.py.
+LATER = {"ADOPT", "SOAP"}
+
+
+@pytest.mark.parametrize(
+    "case", rows([c for c in FULLEST if c.name not in {*DECAY, *LATER, "DoG"}])
+)
 def test_weight_decay_shrinks_before_the_step(case):
     def decay(variables):
         for v in variables:

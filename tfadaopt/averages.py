@@ -17,6 +17,7 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
 
     For ``ScheduleFreeSGD``, ``ScheduleFreeAdamW`` and ``DoG``, whose result is a mean of the
     weights: evaluate, predict, save and export inside. To resume training later, save outside.
+    Where a variable has a constraint, its mean is put back inside.
     Moving statistics of batch normalization are of the trained weights, not of their mean: where a
     model has such layers, pass some batches through it with ``training=True`` inside first.
 
@@ -48,7 +49,8 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
     trained = [tf.identity(v.value) for v in variables]
     try:
         for variable, average in zip(variables, averages, strict=True):
-            variable.assign(average)
+            constraint = getattr(variable, "constraint", None)
+            variable.assign(average if constraint is None else constraint(average))
         yield
     finally:
         for variable, value in zip(variables, trained, strict=True):

@@ -25,6 +25,24 @@ def index_of(optimizer: keras.optimizers.Optimizer, variable) -> int | None:
     return optimizer._trainable_variables_indices.get(optimizer._var_key(variable))
 
 
+def key_of(variable):
+    """What tells a variable apart from all others, whichever way it is named."""
+    native = variable.value if isinstance(variable, keras.Variable) else variable
+    if hasattr(native, "_distributed_container"):
+        native = native._distributed_container()
+    return native._unique_id
+
+
+def rate_of(optimizer: keras.optimizers.Optimizer):
+    """The rate as it was given: a variable, a schedule or a callable."""
+    return optimizer._learning_rate
+
+
+def strategy_of(optimizer: keras.optimizers.Optimizer) -> tf.distribute.Strategy:
+    """The ``tf.distribute`` strategy in whose scope an optimizer was made."""
+    return optimizer._distribution_strategy
+
+
 def under_xla() -> bool:
     """Whether what is traced now will be compiled by XLA."""
     graph = tf.compat.v1.get_default_graph()
@@ -182,8 +200,25 @@ class KerasOptimizer(keras.optimizers.Optimizer):
 
     Gradients of several replicas are summed by the caller, before clipping, so not again here;
     weights decay in ``update_step``, in the precision of the update. A moving average of the
-    weights moves with the weights only, and sees them constrained.
+    weights moves with the weights only, and sees them constrained. Sums of half-precision numbers
+    are float32, and averages find their variable by what it is, not by its place in a list.
     """
+
+    def add_variable_from_reference(self, reference_variable, name=None, initializer="zeros"):
+        dtype = keras.backend.standardize_dtype(reference_variable.dtype)
+        if dtype in ("float16", "bfloat16"):
+            return add_slot(self, reference_variable, name, 0.0, "float32")
+        return super().add_variable_from_reference(reference_variable, name, initializer)
+
+    def _overwrite_model_variables_with_average_value(self, trainable_variables):
+        for variable in trainable_variables:
+            index = index_of(self, variable)
+            average = None if index is None else self._model_variables_moving_average[index]
+            if average is not None:
+                native = variable.value if isinstance(variable, keras.Variable) else variable
+                self._distribution_strategy.extended.update(
+                    native, lambda v, a: v.assign(tf.cast(a, v.dtype)), args=(average.value,)
+                )
 
     def decays(self, variable) -> bool:
         """Whether weight decay is on for this variable."""
@@ -254,10 +289,11 @@ class KerasOptimizer(keras.optimizers.Optimizer):
         first = tf.equal(tf.convert_to_tensor(self.iterations), 0)
         averages = self._model_variables_moving_average
         for variable, average in zip(trainable_variables, averages, strict=True):
-            if average is not None:
+            if average is not None and tf.as_dtype(variable.dtype).is_floating:
                 value = tf.convert_to_tensor(variable)
                 constraint = getattr(variable, "constraint", None)
                 value = value if constraint is None else constraint(value)
+                value = tf.cast(value, average.dtype)
                 momentum = tf.where(first, 0.0, self.ema_momentum)
                 momentum = tf.cast(tf.where(moved, momentum, 1.0), value.dtype)
                 average.assign(momentum * average + (1 - momentum) * value)

@@ -9,14 +9,14 @@ class SOAP:
     """The second moment lives in the eigenbasis of Shampoo's statistics, the first outside.
 
     First update: L_0 = (1 - beta_2) G G^T, R_0 = (1 - beta_2) G^T G, Q_L and Q_R their
-    eigenvectors, eigenvalues descending; only the weight decay moves theta.
+    eigenvectors, eigenvalues descending; theta stays, as in the authors' code.
     Then, k = 1, 2, ...: m_k = beta_1 m_{k-1} + (1 - beta_1) G
     v_k = beta_2 v_{k-1} + (1 - beta_2) (Q_L^T G Q_R)^2
     N = Q_L^T m_hat Q_R / (sqrt(v_hat) + epsilon),  theta_k = theta_{k-1} - eta Q_L N Q_R^T
     L_k = beta_2 L_{k-1} + (1 - beta_2) G G^T, likewise R_k; if k % refresh_every = 0, Q's columns
     (with v) are sorted by diag(Q^T L_k Q), descending, and Q becomes the Q of qr(L_k Q).
 
-    Before each step theta shrinks by eta lambda theta. A side longer than max_dimension has
+    Before each other step theta shrinks by eta lambda theta. A side longer than max_dimension has
     Q = I; vectors, and matrices with two such sides, take Adam's steps, from the first on.
 
     N. Vyas et al., arXiv 2409.11321, Algorithm 3, in the order of the authors' code. Shape as in
@@ -65,7 +65,8 @@ class SOAP:
             step = self.first(g, sides, turned)
         else:
             step = self.rotated(g, sides, k)
-        delta = eta * self.decay * theta + eta * step
+        decay = 0.0 if k == 0 and self.bases else self.decay
+        delta = eta * decay * theta + eta * step
         self.direction = delta / eta if eta != 0 else np.zeros(theta.shape)
         return theta - delta
 

@@ -87,6 +87,9 @@ class ADOPT(Optimizer):
         root = tf.maximum(tf.sqrt(state["velocity"]), self.epsilon)
         return tf.where(is_first(state), tf.zeros_like(root), reciprocal(root))
 
+    def decay_now(self, state, decay):
+        return tf.where(is_first(state), tf.zeros_like(state["updates"]), decay)
+
     def update(self, theta, state, g, t, eta):
         k, m, v = state["updates"], state["momentum"], state["velocity"]
         normalized = self.scale(state, t) * g

@@ -6,8 +6,12 @@ import numbers
 import re
 from functools import cache
 
+import keras
 import numpy as np
 
+# What float32 and int32 hold.
+LARGEST = float(np.finfo(np.float32).max)
+MOST = 2**31 - 1
 # A group that is repeated and holds a repetition or an alternative, as in (a+)+ or (a|aa)*.
 _EXPLOSIVE = re.compile(r"\((?:[^()\\]|\\.)*[*+}|](?:[^()\\]|\\.)*\)(?:[*+]|\{\d*,)")
 _MOST_REPETITIONS = 6
@@ -48,11 +52,55 @@ def number(
     value = float(value)
     low, bracket = (at_least, "[") if above is None else (above, "(")
     too_low = value <= above if above is not None else value < at_least
-    if not math.isfinite(value) or too_low or value >= below:
+    too_high = value >= below or value > LARGEST
+    if not math.isfinite(value) or too_low or too_high:
         raise ValueError(
-            f"{owner}: {name}={value} is not allowed; it must be in {bracket}{low:g}, {below:g}): "
+            f"{owner}: {name}={value} is not allowed; it must be in {bracket}{low:g}, "
+            f"{min(below, LARGEST):g}): {hint}."
+        )
+    return value
+
+
+def single(owner: str, name: str, value, *, hint: str, **bounds) -> float:
+    """``number`` for what Keras keeps in float32: it must not be rounded to 0 there.
+
+    Raises:
+        TypeError: Not a real number.
+        ValueError: Out of range, or 0 in float32 though it is not.
+    """
+    value = number(owner, name, value, hint=hint, **bounds)
+    if value and not np.float32(value):
+        raise ValueError(
+            f"{owner}: {name}={value} is not allowed; it is 0 in float32, which it is kept in: "
             f"{hint}."
         )
+    return value
+
+
+def rate(owner: str, value):
+    """Return a learning rate: a number as float, or what is called for one.
+
+    Raises:
+        TypeError: It is neither a number, nor a schedule, nor a callable without arguments.
+        ValueError: A number below 0, or that float32 does not hold.
+    """
+    hint = (
+        "give a number such as 0.01, a keras.optimizers.schedules.LearningRateSchedule or a "
+        "callable without arguments"
+    )
+    if isinstance(value, type) or not callable(value):
+        return single(owner, "learning_rate", value, at_least=0.0, hint=hint)
+    if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
+        return value
+    try:
+        inspect.signature(value).bind()
+    except TypeError as error:
+        raise TypeError(
+            f"{owner}: learning_rate={value!r} wants arguments ({error}), but it is called without "
+            f"any; {hint}. A function of the step is a schedule: make a subclass of it."
+        ) from error
+    except ValueError:
+        pass  # Some builtins do not say what they take.
     return value
 
 
@@ -94,9 +142,10 @@ def count(owner: str, name: str, value, *, at_least: int, hint: str) -> int:
             f"{owner}: {name} must be a whole number, but {value!r} ({type(value).__name__}) was "
             f"received; {hint}."
         )
-    if value < at_least:
+    if value < at_least or value > MOST:
         raise ValueError(
-            f"{owner}: {name}={value} is not allowed; it must be at least {at_least}: {hint}."
+            f"{owner}: {name}={value} is not allowed; it must be at least {at_least}, and at most "
+            f"{MOST}: {hint}."
         )
     return int(value)
 
@@ -131,6 +180,79 @@ def patterns(owner: str, name: str, value) -> tuple[str, ...]:
                 "ever. Write the parts of the path that matter, such as 'bias' or 'norm.*/gamma'."
             )
     return found
+
+
+_CLIPS = {
+    "clipnorm": "give the largest norm a gradient may have, or None for no clipping",
+    "clipvalue": "give the largest magnitude a gradient may have, or None for no clipping",
+    "global_clipnorm": "give the largest norm all gradients together may have, or None",
+}
+_KEYWORDS = (
+    *("clipnorm", "clipvalue", "global_clipnorm", "use_ema", "ema_momentum"),
+    *("ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps", "name"),
+)
+
+
+def keywords(owner: str, given: dict) -> dict:
+    """Return the keywords that Keras' base class takes, as plain numbers.
+
+    Raises:
+        TypeError: One is of the wrong type.
+        ValueError: One is out of range or unknown, or there are two clips.
+    """
+    unknown = sorted(given.keys() - {*_KEYWORDS, "decay"})
+    if unknown:
+        raise ValueError(
+            f"{owner}: {', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not among its "
+            f"arguments. Argument(s) not recognized; all methods take {', '.join(_KEYWORDS)}."
+        )
+    checked = dict(given)
+    clips = {name: given[name] for name in _CLIPS if given.get(name) is not None}
+    if len(clips) > 1:
+        raise ValueError(
+            f"{owner}: Only one of clipnorm, clipvalue and global_clipnorm can be set, but "
+            f"{', '.join(f'{name}={value!r}' for name, value in clips.items())} were received."
+        )
+    for name, value in clips.items():
+        checked[name] = single(owner, name, value, above=0.0, hint=_CLIPS[name])
+    if given.get("loss_scale_factor") is not None:
+        hint = "give the factor by which the loss is multiplied, or None"
+        factor = single(
+            owner, "loss_scale_factor", given["loss_scale_factor"], above=0.0, hint=hint
+        )
+        checked["loss_scale_factor"] = factor
+    if "use_ema" in given:
+        checked["use_ema"] = boolean(owner, "use_ema", given["use_ema"])
+    if "ema_momentum" in given:
+        hint = "give the share of the average that is kept per step, such as 0.99"
+        value = number(owner, "ema_momentum", given["ema_momentum"], at_least=0.0, hint=hint)
+        if value > 1:
+            raise ValueError(
+                f"{owner}: ema_momentum={value} is not allowed; it must be in the range [0, 1]: "
+                f"{hint}."
+            )
+        checked["ema_momentum"] = value
+    counts = {
+        "ema_overwrite_frequency": (1, "give updates between two replacements, or None"),
+        "gradient_accumulation_steps": (2, "give the number of batches per update, or None"),
+    }
+    for name, (least, hint) in counts.items():
+        if given.get(name) is not None:
+            checked[name] = whole(owner, name, given[name], least, hint)
+    name = given.get("name")
+    if name is not None and not (isinstance(name, str) and name):
+        raise TypeError(f"{owner}: name must be a text, but {name!r} was received.")
+    return checked
+
+
+def whole(owner: str, name: str, value, least: int, hint: str) -> int:
+    """``count`` that calls a number of another type out of range, as Keras does."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(
+            f"{owner}: {name}={value!r} is not allowed; it must be a whole number ≥ {least}: "
+            f"{hint}."
+        )
+    return count(owner, name, value, at_least=least, hint=hint)
 
 
 @cache

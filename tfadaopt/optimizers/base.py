@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfadaopt import compat
-from tfadaopt.optimizers import fast, stored, sums, together
-from tfadaopt.optimizers.arguments import argument_names, number, patterns, plain
+from tfadaopt.optimizers import fast, incoming, stored, sums, together
+from tfadaopt.optimizers.arguments import argument_names, keywords, patterns, plain, rate, single
 from tfadaopt.optimizers.fitting import fits
 
 State = Mapping[str, tf.Tensor]
@@ -34,14 +35,6 @@ class Slot(NamedTuple):
 
     shape: tuple[int, ...]
     initial_value: float = 0.0
-
-
-_POSITIVE_OR_NONE = {
-    "clipnorm": "give the largest norm a gradient may have, or None for no clipping",
-    "clipvalue": "give the largest magnitude a gradient may have, or None for no clipping",
-    "global_clipnorm": "give the largest norm all gradients together may have, or None",
-    "loss_scale_factor": "give the factor by which the loss is multiplied, or None",
-}
 
 
 class Optimizer(compat.KerasOptimizer, abc.ABC):
@@ -120,41 +113,18 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         **kwargs,
     ):
         owner = type(self).__name__
-        if not callable(learning_rate):
-            learning_rate = number(
-                owner,
-                "learning_rate",
-                learning_rate,
-                at_least=0.0,
-                hint="give a number such as 0.01, a keras.optimizers.schedules.LearningRateSchedule"
-                " or a callable without arguments",
-            )
+        learning_rate = rate(owner, learning_rate)
         if weight_decay is not None:
-            weight_decay = number(
-                owner,
-                "weight_decay",
-                weight_decay,
-                at_least=0.0,
-                hint="give the decay λ, such as 0.004, or None for no decay",
-            )
-        for name, hint in _POSITIVE_OR_NONE.items():
-            if kwargs.get(name) is not None:
-                kwargs[name] = number(owner, name, kwargs[name], above=0.0, hint=hint)
-        steps = kwargs.get("gradient_accumulation_steps")
-        if steps is not None and (not isinstance(steps, numbers.Integral) or steps < 2):
-            raise ValueError(
-                f"{owner}: gradient_accumulation_steps={steps!r} is not allowed; it must be a whole"
-                " number ≥ 2: give the number of batches per update, or None for one."
-            )
-        if steps is not None:
-            kwargs["gradient_accumulation_steps"] = int(steps)
+            hint = "give the decay λ, such as 0.004, or None for no decay"
+            weight_decay = single(owner, "weight_decay", weight_decay, at_least=0.0, hint=hint)
+        kwargs = keywords(owner, kwargs)
         super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
         if nonfinite not in ("skip", "ignore"):
             raise ValueError(
                 f"{owner}: nonfinite={nonfinite!r} is not allowed; give 'skip' to leave a variable "
                 "as it is when its gradient has a NaN or infinity, or 'ignore' to compute with it."
             )
-        if jit_compile not in ("auto", True, False):
+        if not isinstance(jit_compile, bool | np.bool_) and jit_compile != "auto":
             raise ValueError(
                 f"{owner}: jit_compile={jit_compile!r} is not allowed; give True or False, or "
                 "'auto' to compile the update where that pays."
@@ -169,6 +139,9 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         self._lazy_ones: frozenset[int] = frozenset()
         self.skipped_updates: keras.Variable | None = None
         self._no_decay: tuple[str, ...] = ()
+        # Of variables that were given themselves: several may have one path, which a file keeps.
+        self._no_decay_keys: set = set()
+        self._no_decay_paths: tuple[str, ...] = ()
         if exclude_from_weight_decay:
             self.exclude_from_weight_decay(var_names=exclude_from_weight_decay)
 
@@ -258,17 +231,26 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         """
         if not decay:
             return self.update(theta, state, g, t, eta)
-        shrink = eta * decay * theta
+        shrink = eta * self.decay_now(state, decay) * theta
         state, delta = self.update(theta - shrink, state, g, t, eta)
         return state, delta + shrink
+
+    def decay_now(self, state: State, decay: float) -> tf.Tensor | float:
+        """Weight decay λ of a step, from the state before it.
+
+        A method whose first update moves nothing overrides this: nothing shrinks in it either.
+        """
+        return decay
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
         """Create the state for ``variables``, once; Keras calls this before the first update."""
         if self.built:
             return
+        variables = list(variables)
+        self._check_that_it_can_train(variables)
         # Also where a step is traced, or what waits would be assigned in each step, or never.
         with tf.init_scope():
-            self._build(list(variables))
+            self._build(variables)
 
     def _build(self, variables: list[keras.Variable]) -> None:
         paths = [compat.path_of(v) for v in variables]
@@ -280,7 +262,9 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
             i for i, path in enumerate(paths) if any(re.search(p, path) for p in self._lazy)
         )
         self._slots = [
-            {} if compat.is_overwritten_by_gradient(self, v) else self._make_slots(v)
+            self._make_slots(v)
+            if incoming.is_float(v) and not compat.is_overwritten_by_gradient(self, v)
+            else {}
             for v in variables
         ]
         dtype = "float64" if "float64" in map(compute_dtype, variables) else "float32"
@@ -299,6 +283,33 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
             self._take(fit.values)
             if text := stored.said(self, fit, 0):
                 warnings.warn(text, stacklevel=3)
+
+    def _check_that_it_can_train(self, variables: list) -> None:
+        incoming.trainable(self.name, variables)
+        incoming.once(self.name, variables)
+        if self.use_ema and any(compat.is_overwritten_by_gradient(self, v) for v in variables):
+            raise ValueError(
+                f"{self.name}: use_ema=True does not work with float8, whose scales are no weights "
+                "that could be averaged. Leave use_ema out."
+            )
+        for variable in variables:
+            shape = tuple(variable.shape)
+            if None in shape and (self.use_ema or self.slots(())):
+                raise ValueError(
+                    f"{self.name}: no state can be made for a variable whose shape is known in part"
+                    " only. Give it a full shape, or use SGD, which has no state. Received: "
+                    f"{compat.path_of(variable)!r} of shape {shape}."
+                )
+        mine = compat.strategy_of(self)
+        for variable in variables:
+            native = variable.value if isinstance(variable, keras.Variable) else variable
+            theirs = getattr(native, "distribute_strategy", None)
+            if theirs is not None and theirs is not mine and hasattr(native, "values"):
+                raise ValueError(
+                    f"{self.name} was made outside the scope of the strategy of "
+                    f"{compat.path_of(variable)!r}. Make the optimizer where the model is made, "
+                    "inside `with strategy.scope():`, and compile the model with it there."
+                )
 
     def slots_of(self, variable) -> dict[str, keras.Variable]:
         """State variables of one variable of the model, by name; those it shares come last.
@@ -501,23 +512,82 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
                 "fail there too). Use larger batches without accumulation, or compile the model "
                 "with run_eagerly=True."
             )
+        if self.use_ema and self.ema_overwrite_frequency and compiled:
+            raise ValueError(
+                f"{self.name}: ema_overwrite_frequency={self.ema_overwrite_frequency} does not "
+                "work in a compiled step under a tf.distribute strategy. Leave it out: the average "
+                "replaces the weights at the end of fit; or use run_eagerly=True."
+            )
         grads = list(grads)
-        if trainable_variables is not None:
-            trainable_variables = list(trainable_variables)
-            if self.built:
-                for variable in trainable_variables:
-                    self._known_index(variable)
-        known = trainable_variables or (compat.variables_of(self) if self.built else ())
-        for i, g in enumerate(grads):
-            if isinstance(g, tf.IndexedSlices) and not (
-                self.built and i < len(known) and fast.takes_rows(self, known[i])
-            ):
+        if not grads:
+            return
+        if trainable_variables is None:
+            if not self.built:
+                raise ValueError(
+                    f"{self.name}: apply received no variables and has none yet. Call "
+                    "optimizer.build(variables) first, or apply(grads, variables)."
+                )
+            trainable_variables = compat.variables_of(self)
+        trainable_variables = list(trainable_variables)
+        incoming.paired(self.name, grads, trainable_variables)
+        if self.built:
+            for variable in trainable_variables:
+                self._known_index(variable)
+        else:
+            self.build(trainable_variables)
+        for i, (g, variable) in enumerate(zip(grads, trainable_variables, strict=True)):
+            if isinstance(g, tf.IndexedSlices) and not fast.takes_rows(self, variable):
                 grads[i] = tf.convert_to_tensor(g)
-        accumulates = self.gradient_accumulation_steps and trainable_variables is not None
-        if accumulates and any(g is not None for g in grads):
+        if self.gradient_accumulation_steps and any(g is not None for g in grads):
             pairs = zip(grads, trainable_variables, strict=True)
-            grads = [tf.zeros(v.shape, v.dtype) if g is None else g for g, v in pairs]
+            grads = [
+                tf.zeros(v.shape, v.dtype) if g is None and incoming.is_float(v) else g
+                for g, v in pairs
+            ]
+        grads = incoming.widened(grads, trainable_variables)
         super().apply(sum_over_replicas(grads), trainable_variables)
+
+    def apply_gradients(self, grads_and_vars):
+        """Update the variables once, from pairs of a gradient and a variable.
+
+        Raises:
+            ValueError: There is no pair; or as ``apply``.
+        """
+        pairs = list(grads_and_vars)
+        if not pairs:
+            raise ValueError(
+                f"{self.name}: apply_gradients received no pair of a gradient and a variable; give "
+                "zip(gradients, model.trainable_variables). A zip that was used is empty."
+            )
+        return super().apply_gradients(pairs)
+
+    @property
+    def learning_rate(self):
+        """The rate η; assign a number ≥ 0, or a schedule. Of a schedule, that of the next step."""
+        found = self._get_current_learning_rate()
+        if isinstance(found, numbers.Real):
+            single(self.name, "learning_rate", found, at_least=0.0, hint=_LATER)
+        return found
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        if callable(value) and not isinstance(value, type):
+            value = rate(self.name, value)
+        else:
+            if callable(compat.rate_of(self)):
+                raise TypeError(
+                    f"{self.name}: its learning_rate is a "
+                    f"{type(compat.rate_of(self)).__name__} (a LearningRateSchedule or a "
+                    "callable), so that no number can be assigned to learning_rate, nor by a "
+                    "callback such as ReduceLROnPlateau. Make the optimizer with a number, or let "
+                    "a callable return a tf.Variable and assign to that."
+                )
+            if tf.is_tensor(value) and not hasattr(value, "numpy"):
+                pass  # It is known only when the graph runs.
+            elif np.ndim(value) == 0:
+                value = np.asarray(value).item() if not isinstance(value, str) else value
+                value = single(self.name, "learning_rate", value, at_least=0.0, hint=_LATER)
+        compat.KerasOptimizer.learning_rate.fset(self, value)
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:
         """Exclude variables from weight decay; calls add up.
@@ -536,9 +606,11 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
                 f"{self.name} is already built, so exclude_from_weight_decay would have no effect."
                 " Call it before training, or give the patterns to the constructor."
             )
+        self._no_decay_keys |= {compat.key_of(v) for v in var_list or ()}
         paths = [f"^{re.escape(compat.path_of(v))}$" for v in var_list or ()]
         named = patterns(self.name, "exclude_from_weight_decay", var_names)
-        self._no_decay = (*self._no_decay, *paths, *named)
+        self._no_decay = (*self._no_decay, *named)
+        self._no_decay_paths = (*self._no_decay_paths, *paths)
 
     def get_config(self) -> dict:
         """Arguments that make an equal optimizer (without its state), as plain Python values."""
@@ -551,8 +623,8 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
             config["lazy_rows"] = list(self._lazy)
         if self.jit_compile != "auto":
             config["jit_compile"] = self.jit_compile
-        if self._no_decay:
-            config["exclude_from_weight_decay"] = list(self._no_decay)
+        if self._no_decay or self._no_decay_paths:
+            config["exclude_from_weight_decay"] = [*self._no_decay, *self._no_decay_paths]
         return plain(config)
 
     def save_own_variables(self, store) -> None:
@@ -714,4 +786,5 @@ def round_at_random(x: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.where(tf.math.is_finite(x), tf.bitcast(cut, "float32"), x), "bfloat16")
 
 
+_LATER = "give a number such as 0.01"
 Rate = float | keras.optimizers.schedules.LearningRateSchedule | Callable[[], tf.Tensor]

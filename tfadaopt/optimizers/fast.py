@@ -75,6 +75,8 @@ def is_on(optimizer, variables: Sequence) -> bool:
         return False
     if tf.distribute.has_strategy() and not isinstance(strategy, STRATEGIES):
         return False
+    if any(None in tuple(v.shape) for v in variables):
+        return False
     size = sum(math.prod(v.shape) for v in variables)
     if wanted == "auto" and (tf.executing_eagerly() or size < WORTHWHILE):
         return False

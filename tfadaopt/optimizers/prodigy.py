@@ -32,8 +32,7 @@ class Prodigy(Optimizer):
 
     Effective learning rate: γ d² / (√v + d ε), elementwise, with the d of the step, on the
     direction m / d. Accumulators: ``momentum`` m, ``velocity`` v, ``gradient_sum`` s, ``start`` θ₀,
-    the shared numbers ``distance`` d, ``previous_distance`` (that of the last step) and
-    ``numerator`` r, and the number ``updates``.
+    the numbers ``distance`` d, ``previous_distance``, ``numerator`` r, and ``updates``.
 
     =======================  ===============  =============
     implementation           bias correction  beside √v
@@ -51,7 +50,8 @@ class Prodigy(Optimizer):
         epsilon: ε ≥ 0, beside the root. Default 1e-8.
         initial_distance: d₀ > 0, better too small than too large. Default 1e-6.
         distance_coefficient: c > 0, a factor on the estimate. Default 1.
-        growth_rate: Largest factor > 1 by which d grows per step, or None. Default None.
+        growth_rate: Largest factor > 1 by which d grows per step, or None. Default None. The
+            authors' code remembers the largest estimate and grows on towards it; this does not.
         bias_correction: Whether to multiply η by √(1 − β₂^t) / (1 − β₁^t). Default False.
         safeguard_warmup: Whether to leave γ out of s, for warm-up. Default False.
         weight_decay: λ ≥ 0 or None: θ shrinks by γ d λ θ. Default None.

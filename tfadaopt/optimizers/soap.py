@@ -105,6 +105,11 @@ class SOAP(Optimizer):
         root = tf.sqrt(v / weight_so_far(self.beta_2, k)) + self.epsilon
         return m / weight_so_far(self.beta_1, k) * reciprocal(root)
 
+    def decay_now(self, state, decay):
+        if "statistics_0" not in state and "statistics_1" not in state:
+            return decay  # Vectors take Adam's steps from the first on.
+        return tf.where(is_first(state), tf.zeros_like(state["updates"]), decay)
+
     def update(self, theta, state, g, t, eta):
         (done,) = self.update_all([theta], [state], [g], t, eta)
         return done

@@ -49,8 +49,8 @@ def update(optimizer, variables: Sequence, gradients: Sequence, learning_rate):
 
     def moved(gradients):
         shrunk = [
-            eta * kind.decay * x if kind.decay else None
-            for kind, x in zip(kinds, thetas, strict=True)
+            eta * optimizer.decay_now(state, kind.decay) * x if kind.decay else None
+            for kind, state, x in zip(kinds, states, thetas, strict=True)
         ]
         inside = [x if s is None else x - s for x, s in zip(thetas, shrunk, strict=True)]
         new, values = [], []
