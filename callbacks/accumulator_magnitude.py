@@ -27,7 +27,6 @@ class AccumulatorMagnitude(StateCallback):
     Raises:
         TypeError: ``every`` is neither a whole number nor a schedule.
         ValueError: ``every`` is below 1, or (when training begins) the model is not compiled.
-        OSError: ``log_dir`` cannot be written to (when training begins).
         tfadaopt.UnsupportedOptimizerError: The optimizer cannot be read (when training begins).
 
     Example:

@@ -30,6 +30,17 @@ def nan(quantity: str, value: float, exploded: bool) -> tuple[str, str]:
     )
 
 
+def left_out(count: int) -> tuple[str, str]:
+    """Cause and advice for gradients that the optimizer left out, so many so far."""
+    return (
+        f"The gradient was NaN, infinite or too large in {count} "
+        f"{'step' if count == 1 else 'steps'}, and the optimizer left the update out "
+        "(nonfinite='skip').",
+        "Look for NaN in the data, for log(0), √0 and 0/0 in the loss and its derivative; if the "
+        "loss grew before, lower the learning rate or clip gradients (global_clipnorm=1.0).",
+    )
+
+
 def exploding(ratio: float, growth: float) -> tuple[str, str]:
     """Cause and advice for weights that run away.
 

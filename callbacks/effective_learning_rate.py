@@ -34,7 +34,6 @@ class EffectiveLearningRate(StateCallback):
     Raises:
         TypeError: ``every`` is neither a whole number nor a schedule.
         ValueError: ``every`` is below 1, or (when training begins) the model is not compiled.
-        OSError: ``log_dir`` cannot be written to (when training begins).
         tfadaopt.UnsupportedOptimizerError: The optimizer, or a variable, has no such rate (when
             training begins); ``OptimizerMonitor`` then logs what can be measured.
 

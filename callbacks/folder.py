@@ -1,8 +1,10 @@
 """Which folder a run may go on in: TensorBoard drops points when steps go back."""
 
+import contextlib
 import os
 import re
 import warnings
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -11,7 +13,15 @@ from tensorboard.compat.proto.event_pb2 import Event
 
 from tfadaopt.callbacks.where import PLUGIN, SUFFIX, layers_told
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
+
 _MOST_RUNS = 1000
+# Locked as long as a process writes to the folder that it is in.
+_CLAIM = ".tfadaopt.lock"
+_claims: dict[str, int] = {}
 
 
 class Held(NamedTuple):
@@ -26,7 +36,9 @@ def free_for(log_dir: str, step: int, layers: frozenset[str]) -> str:
 
     TensorBoard deletes the points of a run from the step on at which a later file begins, so that
     a second training in one folder would make the first one's charts vanish. A new folder is named
-    ``run-2``, ``run-3``, …, and TensorBoard shows it as a run of its own.
+    ``run-2``, ``run-3``, …, and TensorBoard shows it as a run of its own. A training that goes on
+    from a step that a run of the same layers has reached resumes that run: what it had logged
+    beyond that step is done again. A folder that another process writes to is left to it.
 
     Args:
         log_dir: Folder that was asked for.
@@ -34,20 +46,25 @@ def free_for(log_dir: str, step: int, layers: frozenset[str]) -> str:
         layers: Paths of what is trained, empty where they are not known yet.
 
     Raises:
-        OSError: The folder cannot be read.
+        OSError: The folder cannot be read or made, or holds too many runs.
     """
+    resumed = _reached(log_dir, step, layers) if step > 0 else None
+    if resumed is not None and _claim(resumed):
+        return resumed
     what = ""
     for number in range(1, _MOST_RUNS):
-        folder = log_dir if number == 1 else os.path.join(log_dir, f"run-{number}")  # noqa: PTH118
+        folder = _folder(log_dir, number)
         found = held(folder)
         other = bool(layers and found.layers) and not layers & found.layers
         if found.last_step > step or other:
-            if number == 1:
-                what = (
-                    "a run of other layers"
-                    if other
-                    else f"step {found.last_step}, and this training goes on from step {step}"
-                )
+            what = what or (
+                "a run of other layers"
+                if other
+                else f"step {found.last_step}, and this training goes on from step {step}"
+            )
+            continue
+        if not _claim(folder):
+            what = what or "a run that another process writes"
             continue
         if number > 1:
             warnings.warn(
@@ -57,7 +74,52 @@ def free_for(log_dir: str, step: int, layers: frozenset[str]) -> str:
                 stacklevel=2,
             )
         return folder
-    raise OSError(f"log_dir={log_dir!r} holds {_MOST_RUNS} runs; give a folder of its own.")
+    raise OSError(f"log_dir={log_dir!r} holds {_MOST_RUNS - 1} runs; give a folder of its own.")
+
+
+def release(folder: str | None) -> None:
+    """Let other processes write to a folder."""
+    claim = _claims.pop(folder, None)
+    if claim is not None:
+        with contextlib.suppress(OSError):
+            os.unlink(os.path.join(folder, _CLAIM))  # noqa: PTH108, PTH118
+        os.close(claim)
+
+
+def _claim(folder: str) -> bool:
+    """Whether this process may write to a folder: a lock that ends with the process says so."""
+    if fcntl is None or "://" in folder or folder in _claims:
+        return True
+    os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+    path = os.path.join(folder, _CLAIM)  # noqa: PTH118
+    claim = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(claim)
+        return False
+    except OSError:  # a file system without locks
+        os.close(claim)
+        return True
+    _claims[folder] = claim
+    return True
+
+
+def _folder(log_dir: str, number: int) -> str:
+    return log_dir if number == 1 else os.path.join(log_dir, f"run-{number}")  # noqa: PTH118
+
+
+def _reached(log_dir: str, step: int, layers: frozenset[str]) -> str | None:
+    """The last run that has reached a step, of the same layers."""
+    last = None
+    for number in range(1, _MOST_RUNS):
+        folder = _folder(log_dir, number)
+        found = held(folder)
+        if found.last_step < 0 and number > 1:
+            break
+        if found.last_step >= step and (not layers or not found.layers or layers & found.layers):
+            last = folder
+    return last
 
 
 def held(folder: str) -> Held:
@@ -82,8 +144,7 @@ def _held_by_file(path: str, length: int) -> Held:
     if (path, length) in _known:
         return _known[path, length]
     last, layers = -1, frozenset()
-    for raw in RawEventFileLoader(path).Load():
-        event = Event.FromString(raw)
+    for event in _events(path):
         if event.WhichOneof("what") != "summary":
             continue
         last = max(last, event.step)
@@ -92,3 +153,12 @@ def _held_by_file(path: str, length: int) -> Held:
                 layers |= layers_told(value.metadata.plugin_data.content)
     _known[path, length] = Held(last, layers)
     return _known[path, length]
+
+
+def _events(path: str) -> Iterator[Event]:
+    """Events of a file as far as it is whole."""
+    try:
+        for raw in RawEventFileLoader(path).Load():
+            yield Event.FromString(raw)
+    except Exception:  # damaged, or another program's: what is behind it cannot be told
+        return

@@ -14,6 +14,8 @@ ALL = (*STATISTICS, "norm")
 QUANTILES = (0.05, 0.50, 0.95)
 SPREAD = ("p05", "p50", "p95")
 VALUE = ("value",)
+# First part of the keys of what is the same after the step, if nothing has changed it since.
+ETA = "eta"
 _EXACT = {"mean", "min", "max", "norm"}
 # Beyond this many elements, quantiles come from a sample: sorting is what a snapshot costs. In 19
 # of 20 cases the median of 1024 lies within 3 % of rank of the true one, p05 and p95 within 1.4 %.
@@ -67,14 +69,22 @@ class Snapshot:
         steps: Reads the number of calls of ``apply`` so far.
         rates: Scheduled rates that go with the statistics, by tag.
         series: What to summarise.
+        kept: What the rates need from before the step: how to read it, by key.
     """
 
-    def __init__(self, steps: Reading, rates: Mapping[str, Reading], series: Sequence[Series]):
+    def __init__(
+        self,
+        steps: Reading,
+        rates: Mapping[str, Callable[[Before], tf.Tensor]],
+        series: Sequence[Series],
+        kept: Mapping[tuple, Reading] | None = None,
+    ):
         self.series = list(series)
         spreads = [s for s in self.series if not s.is_number]
         numbers = [s for s in self.series if s.is_number]
-        readings = {key: read for s in self.series for key, read in s.before.items()}
-        self._keys = list(readings)
+        readings = dict(kept or {})
+        readings |= {key: read for s in self.series for key, read in s.before.items()}
+        self._keys, self._readings = list(readings), readings
         self._rates = list(rates)
 
         @tf.function(autograph=False)
@@ -85,7 +95,7 @@ class Snapshot:
             before = dict(zip(self._keys, kept, strict=True))
             count = tf.cast(steps(), tf.int64)
             # float32 counts exactly only to 2²⁴: the step travels in two halves.
-            head = [count // 2**20, count % 2**20, *(read() for read in rates.values())]
+            head = [count // 2**20, count % 2**20, *(read(before) for read in rates.values())]
             parts = [tf.stack([tf.cast(x, tf.float32) for x in head])]
             if spreads:
                 rows = summarise([s.read(before) for s in spreads], [s.statistics for s in spreads])
@@ -131,7 +141,10 @@ class Snapshot:
 
     def take(self, before: Before | None = None) -> "Taken":
         """Measure now; quantities for which something was not kept from before are left out."""
-        before = before or {}
+        before = dict(before or {})
+        for key, read in self._readings.items():
+            if key[0] == ETA and key not in before:
+                before[key] = read()
         missing = {s.quantity for s in self.series if s.before.keys() - before.keys()}
         kept = [
             before[key] if key in before else tf.zeros(spec.shape, spec.dtype)

@@ -1,9 +1,13 @@
 """Callback: everything worth knowing about an optimizer, for any optimizer, in one line."""
 
 import importlib
+import numbers
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+
+import keras
+import numpy as np
 
 from tfadaopt.callbacks.notebook_file import NotebookFile
 from tfadaopt.callbacks.overview import hparams_summary, layout_summary
@@ -79,16 +83,18 @@ class OptimizerMonitor(StateCallback):
         scalars: Most layers of a quantity with scalars of their own, ≥ 0; where there are more,
             those that stand out, and the median of all, get them. Default 32.
         file: File for notebooks, or None: ``.csv`` or ``.parquet`` (with pyarrow installed) with
-            the columns step, quantity, statistic, layer, value; ``.npz`` with
-            ``<quantity>/<statistic>`` [steps, layers], and ``/steps`` and ``/layers`` of each.
+            the columns step, quantity, statistic, layer, value, run; ``.npz`` with
+            ``<quantity>/<statistic>`` [steps, layers], and ``/steps``, ``/runs`` and ``/layers`` of
+            each. What it holds of other runs stays.
         hparams: Numbers, strings and booleans for the tab "HParams", besides the optimizer's.
+        optimizer: What to watch: an optimizer, or a dictionary of several by name. Default None:
+            the one that the model was compiled with, or those among its attributes, as of a GAN.
 
     Raises:
         TypeError: An argument is of the wrong type.
         ValueError: An argument is out of range; or (when training begins) the model is not
             compiled, or the patterns leave no layer.
         ImportError: ``file`` needs a package that is not installed.
-        OSError: ``log_dir`` cannot be written to (when training begins).
 
     Example:
         >>> import keras, numpy, tempfile
@@ -111,14 +117,17 @@ class OptimizerMonitor(StateCallback):
         scalars: int = 32,
         file: str | os.PathLike | None = None,
         hparams: Mapping[str, float | str | bool] | None = None,
+        optimizer: keras.optimizers.Optimizer
+        | Mapping[str, keras.optimizers.Optimizer]
+        | None = None,
     ):
-        super().__init__(log_dir, every)
+        super().__init__(log_dir, every, optimizer)
         if preset not in PRESETS:
             raise ValueError(
                 f"OptimizerMonitor: preset={preset!r} is not allowed; give one of "
                 f"{', '.join(map(repr, PRESETS))}."
             )
-        if not isinstance(scalars, int) or isinstance(scalars, bool):
+        if not isinstance(scalars, numbers.Integral) or isinstance(scalars, bool):
             raise TypeError(
                 f"OptimizerMonitor: scalars must be a whole number, but {scalars!r} was received; "
                 "give the most layers that get scalars of their own, such as 32, or 0 for none."
@@ -131,8 +140,9 @@ class OptimizerMonitor(StateCallback):
         self.preset = preset
         self.include = _patterns("include", include)
         self.exclude = _patterns("exclude", exclude)
-        self.scalars = scalars
+        self.scalars = int(scalars)
         self.file = None if file is None else NotebookFile(file)
+        self._keeping = False
         self.hparams = _hparams(hparams or {})
 
     def request(self) -> Request:
@@ -141,12 +151,22 @@ class OptimizerMonitor(StateCallback):
             what,
             self.every,
             scalars=self.scalars,
-            listeners=() if self.file is None else (self.file.add,),
+            listeners=() if self.file is None else (self._keep,),
             prefaces=(
-                lambda layers: hparams_summary(self.model, self.hparams),
+                lambda layers: hparams_summary(self.model, self._recorder.optimizer, self.hparams),
                 lambda layers: layout_summary([x.path for x in layers if what.wants(x.path)]),
             ),
         )
+
+    def _keep(self, step: int, tables) -> None:
+        if not self._keeping:
+            self._keeping = True
+            self.file.begin(os.fspath(self.run_dir), self._recorder.begun_at)
+        self.file.add(step, tables)
+
+    def on_train_begin(self, logs=None):
+        self._keeping = False
+        super().on_train_begin(logs)
 
     def plot(self, **arguments):
         """Draw what was logged: layers × steps in a Matplotlib figure, for a notebook.
@@ -163,12 +183,12 @@ class OptimizerMonitor(StateCallback):
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
         if self.file is not None:
-            self.file.save()
+            self._look(self.file.save)
 
     def on_train_end(self, logs=None):
         super().on_train_end(logs)
         if self.file is not None:
-            self.file.close()
+            self._look(self.file.close)
 
 
 def _patterns(name: str, given: Sequence[str]) -> tuple[str, ...]:
@@ -190,9 +210,11 @@ def _patterns(name: str, given: Sequence[str]) -> tuple[str, ...]:
 
 def _hparams(given: Mapping) -> dict:
     for name, value in given.items():
+        if isinstance(value, np.generic):
+            value = value.item()
         if not isinstance(value, int | float | str | bool):
             raise TypeError(
                 f"OptimizerMonitor: hparams[{name!r}] is {value!r} ({type(value).__name__}); "
                 "TensorBoard shows numbers, strings and booleans."
             )
-    return dict(given)
+    return {name: x.item() if isinstance(x, np.generic) else x for name, x in given.items()}

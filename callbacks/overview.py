@@ -19,7 +19,7 @@ _CHARTS = {
 }
 
 
-def hparams_summary(model, others: Mapping) -> bytes:
+def hparams_summary(model, optimizer, others: Mapping) -> bytes:
     """The optimizer's arguments and what the user adds, as a row of the tab "HParams".
 
     Returns:
@@ -27,7 +27,7 @@ def hparams_summary(model, others: Mapping) -> bytes:
     """
     row: dict[str, float | str | bool] = {"model": model.name}
     row["parameters"] = sum(math.prod(v.shape) for v in model.trainable_variables)
-    leaves = effective.leaves(model.optimizer)
+    leaves = effective.leaves(optimizer)
     for leaf in leaves:
         prefix = "" if len(leaves) == 1 else f"{leaf.name}/"
         row[f"{prefix}optimizer"] = type(leaf).__name__

@@ -5,11 +5,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import keras
 import tensorflow as tf
 
 from tfadaopt import compat, effective, gradients
 from tfadaopt.callbacks.measure import (
     ALL,
+    ETA,
     SMALL_SAMPLE,
     SPREAD,
     STATISTICS,
@@ -17,7 +19,7 @@ from tfadaopt.callbacks.measure import (
     Series,
     sample,
 )
-from tfadaopt.optimizers.base import UnsupportedOptimizerError
+from tfadaopt.optimizers.base import SKIPPED, UnsupportedOptimizerError
 from tfadaopt.optimizers.first import UPDATES
 
 RATE = "effective_learning_rate"
@@ -104,10 +106,11 @@ class EffectiveRates:
                 Series(
                     quantity=RATE,
                     layer=layer.path,
-                    read=lambda _, layer=layer, pick=pick: effective.broadcastable_rate(
-                        layer.optimizer, layer.variable, pick
+                    read=lambda before, layer=layer, pick=pick: effective.broadcastable_rate(
+                        layer.optimizer, layer.variable, pick, before.get(eta_key(layer.optimizer))
                     ),
                     statistics=SPREAD if self.sampled else STATISTICS,
+                    before=eta_before(layer.optimizer),
                     sampled=self.sampled,
                 )
             )
@@ -119,6 +122,22 @@ class EffectiveRates:
                 stacklevel=2,
             )
         return found
+
+
+def eta_key(leaf) -> tuple:
+    """Key of the rate η of an optimizer among what is kept from before a step."""
+    return (ETA, id(leaf))
+
+
+def eta_before(leaf) -> dict[tuple, Callable[[], tf.Tensor]]:
+    """How to read η before a step, where a callback may set the next one right after it.
+
+    A schedule tells the rate of the step that was done.
+    """
+    given = compat.rate_of(leaf)
+    if not isinstance(given, keras.Variable):
+        return {}
+    return {eta_key(leaf): lambda: tf.identity(tf.convert_to_tensor(given))}
 
 
 def _small_sample(x: tf.Tensor) -> tf.Tensor:
@@ -169,6 +188,15 @@ class Accumulators:
                     layer=path,
                     read=lambda _, s=state: tf.abs(tf.convert_to_tensor(s)),
                     statistics=("mean",) if number else ALL,
+                )
+            if getattr(layer.optimizer, "skipped_updates", None) is not None:
+                series[SKIPPED, layer.path] = Series(
+                    quantity=f"accumulator/{SKIPPED}",
+                    layer=layer.path,
+                    read=lambda _, layer=layer: effective.skipped_updates(
+                        layer.optimizer, layer.variable
+                    ),
+                    statistics=("mean",),
                 )
         return list(series.values())
 

@@ -30,21 +30,34 @@ It returns marks to be written with the event: dictionaries with ``layer``, ``ki
 
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 from weakref import WeakValueDictionary
 
+import numpy as np
 import tensorflow as tf
 from tensorboard.compat.proto.summary_pb2 import Summary
 
 from tfadaopt import compat, effective
-from tfadaopt.callbacks.folder import free_for, held
+from tfadaopt.callbacks import watched as watched_by
+from tfadaopt.callbacks.folder import free_for, held, release
 from tfadaopt.callbacks.measure import Before, Series, Snapshot
-from tfadaopt.callbacks.quantities import Layer, Quantity, View, layers_of, paths_of, weights_before
+from tfadaopt.callbacks.quantities import (
+    Layer,
+    Quantity,
+    View,
+    eta_before,
+    eta_key,
+    layers_of,
+    paths_of,
+    weights_before,
+)
 from tfadaopt.callbacks.shown import Shown
 from tfadaopt.callbacks.when import When
 from tfadaopt.callbacks.where import EventWriter, Tables
+from tfadaopt.optimizers.base import SKIPPED
 
 Listener = Callable[[int, Tables], Iterable[Mapping] | None]
 
@@ -116,6 +129,13 @@ class Recorder:
         self._begun: set[object] = set()
         self._driver: object | None = None
         self._records = True
+        self._ready = False
+        # Optimizer iterations done before the first step that was recorded.
+        self.begun_at = 0
+        self._skips_said = False
+
+    def __reduce__(self):
+        return Recorder.at, (self._log_dir,)
 
     @classmethod
     def at(cls, log_dir: str | os.PathLike | None) -> "Recorder":
@@ -129,19 +149,20 @@ class Recorder:
         key = path if "://" in path else os.path.realpath(path)
         return cls._of_folder.setdefault(key, cls(path))
 
-    def start(self, callback: object, model, request: Request) -> None:
+    def start(self, callback: object, model, request: Request, optimizer=None) -> None:
         """Begin to record what one callback asks for of a model, before its first step.
+
+        Args:
+            callback: Who asks.
+            model: The model, or what stands for one (see ``watched.Loop``).
+            request: What is asked for.
+            optimizer: What to watch, or several by name; None: see ``watched.optimizer_of``.
 
         Raises:
             ValueError: The model is not compiled, or no layer is asked for.
             tfadaopt.UnsupportedOptimizerError: Its optimizer cannot be read.
-            OSError: The folder cannot be written to.
         """
-        if getattr(model, "optimizer", None) is None:
-            raise ValueError(
-                f"{type(callback).__name__} needs a compiled model, but {model!r} has no optimizer."
-                ' Call model.compile(optimizer=tfadaopt.Adagrad(), loss="…") first.'
-            )
+        watched = watched_by.optimizer_of(type(callback).__name__, model, optimizer)
         if self._begun or self._driver is not None:
             # Training has begun since: this is another fit, and what an aborted one left is stale.
             self._driver = None
@@ -150,30 +171,85 @@ class Recorder:
             self._due.clear()
             self._close()
         if request.what.reads:
-            for leaf in effective.leaves(model.optimizer):
+            for leaf in effective.leaves(watched):
                 effective.readable(leaf, request.what.reads)
-        _check(type(callback).__name__, request.what, model.trainable_variables)
-        optimizer = effective.unwrapped(model.optimizer)
-        if optimizer is not self._optimizer:
+        variables = watched_by.variables_of(model, watched)
+        _check(type(callback).__name__, request.what, variables)
+        optimizer = effective.unwrapped(watched)
+        if not _is_same(optimizer, self._optimizer):
             self._optimizer = optimizer
             self._layers = ()
             self._forget()
         self._model = model
-        self._per_update = optimizer.gradient_accumulation_steps or 1
         self._records = compat.writes_summaries(model)
         self._batch = -1
-        self._seen = int(compat.micro_steps(optimizer).numpy())
-        step = self._seen // self._per_update
-        if self._records and self._writer is None and self._log_dir is not None:
-            self._open(step)
-        if optimizer.built:
+        self._ready = False
+        self._count_steps()
+        if self._optimizer.built:
             self._find_layers()
         self._asked[callback] = request
-        self._due[callback] = request.when.next_after(step)
+        self._due[callback] = request.when.next_after(self._seen // self._per_update)
+
+    @property
+    def optimizer(self):
+        """What is watched, without wrappers."""
+        return self._optimizer
+
+    @property
+    def watched(self) -> str:
+        """Name of what is watched."""
+        return self._optimizer.name
+
+    def steps_seen(self, ask: bool = False) -> int:
+        """Calls of ``apply`` that were counted; ``ask``: those that the optimizer has counted."""
+        if ask:
+            return int(tf.convert_to_tensor(compat.micro_steps(self._clock())).numpy())
+        return self._seen
+
+    def _clock(self):
+        optimizer = self._optimizer
+        return optimizer.clock if isinstance(optimizer, watched_by.Several) else optimizer
+
+    def _count_steps(self) -> None:
+        self._per_update = self._clock().gradient_accumulation_steps or 1
+        self._seen = int(tf.convert_to_tensor(compat.micro_steps(self._clock())).numpy())
+
+    def _get_ready(self, count: bool) -> None:
+        """Before the first step, after all that another callback may have restored: go on there.
+
+        Args:
+            count: Whether no step has been taken since ``start``.
+        """
+        if self._ready:
+            return
+        self._ready = True
+        if count:
+            self._count_steps()
+            self.begun_at = self._seen // self._per_update
+            step = self._seen // self._per_update
+            for asker, request in self._asked.items():
+                self._due[asker] = request.when.next_after(step)
+        if self._records and self._writer is None and self._log_dir is not None:
+            self._guarded("log_dir", lambda: self._open(self._seen // self._per_update))
+
+    def _guarded(self, what: str, do: Callable[[], None]) -> None:
+        """Write; if that cannot be, say so once, and go on without: looking ends no training."""
+        try:
+            do()
+        except Exception as error:
+            self._writer = None
+            warnings.warn(
+                f"{what}={self._log_dir!r}: nothing more is logged there, and the training goes on "
+                f"({' '.join(str(error).split())[:300] or type(error).__name__}). What was written "
+                "before stays. Give a folder that this process may create files in, on a disk with "
+                "free space.",
+                stacklevel=2,
+            )
 
     def begin_epoch(self, callback: object) -> None:
         """Count batches from 0 again, as Keras does, and trace the next snapshot beforehand."""
         self._begun.add(callback)
+        self._get_ready(count=True)
         self._batch = -1
         if self._records and self._optimizer.built:
             self._find_layers()
@@ -189,11 +265,14 @@ class Recorder:
         """
         if not self._drives(callback):
             return
+        self._get_ready(count=True)
         self._before = {}
         steps = getattr(self._model, "steps_per_execution", 1) or 1
         due = self._due_at((self._seen_at(batch + steps - 1)) // self._per_update)
         if due and not self._optimizer.built:  # Keras builds it in the first step.
-            self._before = weights_before(self._model.trainable_variables)
+            self._before = weights_before(self.variables)
+            for leaf in effective.leaves(self._optimizer):
+                self._before |= {key: read() for key, read in eta_before(leaf).items()}
         elif due:
             self._find_layers(again=False)
             self._before = self._snapshot(due).capture()
@@ -207,6 +286,7 @@ class Recorder:
         """
         if not self._drives(callback):
             return
+        self._get_ready(count=False)
         self._seen = self._seen_at(batch)
         self._batch = batch
         due = self._due_at(self._seen // self._per_update)
@@ -229,7 +309,15 @@ class Recorder:
     def end_epoch(self) -> None:
         """Let TensorBoard see the epoch."""
         if self._writer is not None:
-            self._writer.flush()
+            self._guarded("log_dir", self._writer.flush)
+
+    def forget(self, callback: object) -> None:
+        """Go on without a callback that failed."""
+        self._asked.pop(callback, None)
+        self._due.pop(callback, None)
+        self._begun.discard(callback)
+        if self._driver is callback:
+            self._driver = None
 
     def stop(self, callback: object) -> None:
         """Close the event file after the last; a later ``start`` opens one that goes on there."""
@@ -239,15 +327,16 @@ class Recorder:
             self._close()
 
     def _open(self, step: int) -> None:
-        paths = frozenset(paths_of(self._model.trainable_variables))
+        paths = frozenset(paths_of(self.variables))
         self.run_dir = free_for(self._log_dir, step, paths)
         self._prefaced = None if held(self.run_dir).last_step >= 0 else set()
         self._writer = EventWriter(self.run_dir, _method_name(self._optimizer))
 
     def _close(self) -> None:
         if self._writer is not None:
-            self._writer.close()
+            self._guarded("log_dir", self._writer.close)
             self._writer = None
+        release(self.run_dir)
 
     def _drives(self, callback: object) -> bool:
         if not self._records:
@@ -274,22 +363,58 @@ class Recorder:
             if self._prefaced is not None and asker not in self._prefaced:
                 self._prefaced.add(asker)
                 for preface in request.prefaces:
-                    self._writer.write_summary(Summary.FromString(preface(self._layers)))
+                    self._write_preface(preface)
             shown = self._shown.setdefault(asker, Shown(request.scalars))
-            scalars |= shown.scalars(taken, self._series[request.what])
+            chosen = shown.scalars(taken, self._series[request.what])
+            # A chart for each layer of which nothing was left out would only be in the way.
+            scalars |= {tag: x for tag, x in chosen.items() if x or SKIPPED not in tag}
         for asker in due:
             for listener in self._asked[asker].listeners:
                 marks += listener(step, taken.tables) or ()
+        self._warn_of_skipped(step, taken.tables)
         if self._writer is not None:
-            self._writer.write(step, scalars, taken.tables, marks)
+            self._guarded("log_dir", lambda: self._writer.write(step, scalars, taken.tables, marks))
+
+    def _write_preface(self, preface) -> None:
+        try:
+            summary = Summary.FromString(preface(self._layers))
+        except Exception as error:  # a schedule or an optimizer that does not tell its arguments
+            warnings.warn(
+                "The tab HParams has no row for this run, and all else is logged: the arguments of "
+                f"the optimizer cannot be read ({error!r}). Give the class a get_config().",
+                stacklevel=2,
+            )
+            return
+        if self._writer is not None:
+            self._guarded("log_dir", lambda: self._writer.write_summary(summary))
+
+    def _warn_of_skipped(self, step: int, tables: Tables) -> None:
+        layers, counts = tables.get((f"accumulator/{SKIPPED}", "mean"), ((), np.zeros(0)))
+        if self._skips_said or not np.any(counts > 0):
+            return
+        self._skips_said = True
+        i = int(np.argmax(counts))
+        warnings.warn(
+            f"Up to step {step}, {counts[i]:.0f} updates of {layers[i]} were left out"
+            + (f", and of {np.sum(counts > 0) - 1} other layers" if np.sum(counts > 0) > 1 else "")
+            + ": the gradient is NaN, infinite or too large (nonfinite='skip'). Look for NaN in "
+            "the data, for log(0) and 0/0 in the loss; lower the learning rate or clip gradients.",
+            stacklevel=2,
+        )
+
+    @property
+    def variables(self) -> list:
+        """Variables that are trained."""
+        return watched_by.variables_of(self._model, self._optimizer)
 
     def _find_layers(self, again: bool = True) -> None:
         if self._layers and not again:
             return
         layers = tuple(
             layer
-            for layer in layers_of(self._optimizer, self._model.trainable_variables)
-            if not compat.is_overwritten_by_gradient(layer.optimizer, layer.variable)
+            for layer in layers_of(self._optimizer, self.variables)
+            if tf.as_dtype(layer.variable.dtype).is_floating
+            and not compat.is_overwritten_by_gradient(layer.optimizer, layer.variable)
             and 0 not in layer.variable.shape
         )
         if [id(x.variable) for x in layers] != [id(x.variable) for x in self._layers]:
@@ -314,10 +439,16 @@ class Recorder:
                     if known is None or known.sampled:
                         merged[key] = series
             leaves = list({id(x.optimizer): x.optimizer for x in self._layers}.values())
+            leaves = leaves or effective.leaves(self._optimizer)
+            clock = self._clock()
+            kept = {}
+            for leaf in leaves:
+                kept |= eta_before(leaf)
             self._snapshots[whats] = Snapshot(
-                steps=lambda: compat.micro_steps(self._optimizer).value,
-                rates=_rates(leaves or effective.leaves(self._optimizer)),
+                steps=lambda: compat.micro_steps(clock).value,
+                rates=_rates(leaves),
                 series=list(merged.values()),
+                kept=kept,
             )
         return self._snapshots[whats]
 
@@ -337,13 +468,22 @@ def _check(owner: str, what: What, variables: list) -> None:
         )
 
 
-def _rates(leaves: list) -> dict[str, Callable[[], tf.Tensor]]:
+def _rates(leaves: list) -> dict[str, Callable[[Before], tf.Tensor]]:
+    def rate(before, leaf):
+        kept = before.get(eta_key(leaf))
+        return compat.applied_learning_rate(leaf) if kept is None else kept
+
     if len(leaves) == 1:
-        return {"learning_rate": lambda: compat.applied_learning_rate(leaves[0])}
+        return {"learning_rate": lambda before: rate(before, leaves[0])}
     return {
-        f"learning_rate/{leaf.name}": lambda leaf=leaf: compat.applied_learning_rate(leaf)
+        f"learning_rate/{leaf.name}": lambda before, leaf=leaf: rate(before, leaf)
         for leaf in leaves
     }
+
+
+def _is_same(a, b) -> bool:
+    several = isinstance(a, watched_by.Several) and isinstance(b, watched_by.Several)
+    return a.by_name == b.by_name if several else a is b
 
 
 def _method_name(optimizer) -> str:

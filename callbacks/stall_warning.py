@@ -5,6 +5,7 @@ import numbers
 import os
 from collections.abc import Callable, Mapping
 
+import keras
 import tensorflow as tf
 
 from tfadaopt import compat, effective
@@ -17,7 +18,7 @@ from tfadaopt.callbacks.quantities import (
 from tfadaopt.callbacks.recorder import Request, What
 from tfadaopt.callbacks.stalls import STOPPED, Layer, Mark, StallDetector, Tables, Thresholds
 from tfadaopt.callbacks.state_callback import StateCallback
-from tfadaopt.callbacks.telling import as_text
+from tfadaopt.callbacks.telling import as_text, say
 from tfadaopt.callbacks.when import When
 
 _WATCHED = (
@@ -68,6 +69,9 @@ class StallWarning(StateCallback):
         factor: Fall of the update that counts as a stall, > 1. Default 30.
         stop_training: Whether to end ``fit`` at the first NaN, and when no layer learns any more.
             Default False.
+        optimizer: What to watch: an optimizer, or a dictionary of several by name. Default None:
+            the one that the model was compiled with, or those among its attributes.
+        on_warning: Function that is called with each mark, for a message elsewhere, or None.
 
     Attributes:
         marks: What was told, in order: records with ``layer``, ``kind``, ``quantity``, ``since``,
@@ -77,7 +81,6 @@ class StallWarning(StateCallback):
         TypeError: An argument is of the wrong type.
         ValueError: An argument is out of range, or (when training begins) the model is not
             compiled, or several workers train it and ``stop_training`` is on.
-        OSError: ``log_dir`` cannot be written to (when training begins).
 
     Example:
         >>> import keras, numpy
@@ -106,8 +109,18 @@ class StallWarning(StateCallback):
         patience: int = 200,
         factor: float = 30.0,
         stop_training: bool = False,
+        optimizer: keras.optimizers.Optimizer
+        | Mapping[str, keras.optimizers.Optimizer]
+        | None = None,
+        on_warning: Callable[[Mark], None] | None = None,
     ):
-        super().__init__(log_dir, every)
+        super().__init__(log_dir, every, optimizer)
+        if on_warning is not None and not callable(on_warning):
+            raise TypeError(
+                f"StallWarning: on_warning must be a function of a mark, but {on_warning!r} was "
+                "received; give print, for example."
+            )
+        self.on_warning = on_warning
         self.thresholds = _thresholds(patience, factor)
         self.stop_training = stop_training
         self.marks: list[Mark] = []
@@ -124,21 +137,23 @@ class StallWarning(StateCallback):
         return Request(What(_WATCHED), self.every, scalars=0, listeners=(self._look,))
 
     def on_train_begin(self, logs=None):
-        if self.stop_training and isinstance(
-            self.model.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy
-        ):
+        strategy = getattr(self.model, "distribute_strategy", None)
+        several_workers = tf.distribute.MultiWorkerMirroredStrategy
+        if self.stop_training and isinstance(strategy, several_workers):
             raise ValueError(
                 "StallWarning: stop_training=True is not allowed under a "
                 "MultiWorkerMirroredStrategy: one worker alone looks, and would stop while the "
                 "others wait for it. Leave it out, and stop all workers by hand."
             )
         super().on_train_begin(logs)
-        optimizer = effective.unwrapped(self.model.optimizer)
+        if self._failed:
+            return
+        optimizer = self._recorder.optimizer
         if optimizer is not self._watched_optimizer:
             self._watched_optimizer = optimizer
             leaves = effective.leaves(optimizer)
             name = " + ".join(dict.fromkeys(type(leaf).__name__ for leaf in leaves))
-            self._detector = self.make_detector(name, _known_of(self.model.trainable_variables))
+            self._detector = self.make_detector(name, _known_of(self._recorder.variables))
             self.marks = []
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -157,7 +172,9 @@ class StallWarning(StateCallback):
         if not marks:
             return []
         self.marks += marks
-        print(f"\n{as_text(step, marks)}", flush=True)
+        say(f"\n{as_text(step, marks)}")
+        for mark in marks if self.on_warning is not None else ():
+            self.on_warning(mark)
         stopped = {mark.layer for mark in self.marks if mark.kind in STOPPED}
         if self.stop_training and (
             stopped >= self._paths or any(mark.kind == "nan" for mark in marks)
@@ -167,7 +184,9 @@ class StallWarning(StateCallback):
 
     def _rate(self) -> float:
         leaves = effective.leaves(self._watched_optimizer)
-        return float(compat.applied_learning_rate(leaves[0])) if len(leaves) == 1 else math.nan
+        if len(leaves) != 1:
+            return math.nan
+        return float(tf.convert_to_tensor(compat.applied_learning_rate(leaves[0])).numpy())
 
 
 class _Loss:

@@ -146,6 +146,7 @@ class StallDetector:
         self._largest_update, self._scale_at_largest = unknown.copy(), unknown.copy()
         self._largest_momentum, self._last_ratio = unknown.copy(), unknown.copy()
         self._sums, self._last_momentum = unknown.copy(), unknown.copy()
+        self._left_out_before = unknown.copy()
         self._leaps = np.zeros(len(layers), int)
         self._since = {name: np.full(len(layers), -1) for name in CONDITIONS}
 
@@ -171,7 +172,7 @@ class StallDetector:
         seen = _Seen(self._layers, tables)
         if math.isfinite(loss):
             self._losses.append((step, loss))
-        marks = self._nan(step, seen) + self._exploding(step, seen)
+        marks = self._left_out(step, seen) + self._nan(step, seen) + self._exploding(step, seen)
         if math.isfinite(learning_rate):
             self._largest_rate = max(self._largest_rate, learning_rate)
             if learning_rate <= self.thresholds.annealed * self._largest_rate:
@@ -180,6 +181,16 @@ class StallDetector:
                 return marks
         eta = learning_rate if math.isfinite(learning_rate) else 1.0
         return marks + self._stopped(step, seen, eta)
+
+    def _left_out(self, step: int, seen: "_Seen") -> list[Mark]:
+        """Layers of which the optimizer left out updates, as their gradient did not fit."""
+        marks = []
+        more = seen.left_out > np.where(np.isnan(self._left_out_before), 0, self._left_out_before)
+        for i in np.flatnonzero(more):
+            why = advice.left_out(int(seen.left_out[i]))
+            marks += self._mark(i, "nan", "accumulator/skipped_updates", step, why)
+        self._left_out_before = seen.left_out
+        return marks
 
     def _nan(self, step: int, seen: "_Seen") -> list[Mark]:
         marks = []
@@ -195,7 +206,9 @@ class StallDetector:
         unknown = np.isnan(self._first_weight)
         self._first_weight[unknown] = seen.weight[unknown]
         with np.errstate(divide="ignore", invalid="ignore"):
-            growth = np.where(self._is_kernel, seen.weight / self._first_weight, np.nan)
+            # What begins at 0 grows by no factor.
+            measurable = self._is_kernel & (self._first_weight > 0)
+            growth = np.where(measurable, seen.weight / self._first_weight, np.nan)
         self._leaps = np.where(self._is_kernel & (seen.ratio > limits.leaping), self._leaps + 1, 0)
         self._last_ratio = np.where(np.isnan(seen.ratio), self._last_ratio, seen.ratio)
         if len(self._losses) > 1 and self._losses[-1][1] < self._losses[0][1]:
@@ -303,6 +316,7 @@ class _Seen:
         self.update = np.where(np.isnan(update), self.ratio, update)
         self.momentum = column("accumulator/momentum", "norm")
         self.sums = column("accumulator/accumulator", "mean")
+        self.left_out = column("accumulator/skipped_updates", "mean")
         self.state = []
         for (quantity, statistic), (paths, _) in tables.items():
             known, values = np.isin(layers, paths), column(quantity, statistic)

@@ -2,10 +2,12 @@
 
 import abc
 import os
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 
 import keras
 
+from tfadaopt.callbacks import watched
 from tfadaopt.callbacks.recorder import Recorder, Request
 from tfadaopt.callbacks.when import When, schedule
 
@@ -13,23 +15,61 @@ from tfadaopt.callbacks.when import When, schedule
 class StateCallback(keras.callbacks.Callback, abc.ABC):
     """Abstract base: a subclass says what it asks of the recorder of its folder.
 
+    What only looks at a training never ends it: from a fault on, a callback says so once and is
+    silent. What is wrong with its arguments or with the model is an error before the first step.
+
+    A copy (``copy.deepcopy``, ``pickle``) is a fresh callback with the same arguments.
+
     Args:
-        log_dir: Folder of the TensorBoard run.
+        log_dir: Folder of the TensorBoard run. Assign to it between two ``fit`` to log elsewhere.
         every: Optimizer iterations between two snapshots; or a schedule, such as ``LogSpaced()``;
             or a function of the step that returns a bool.
+        optimizer: What to watch: an optimizer, or a dictionary of several by name. Default None:
+            the one that the model was compiled with, or those among its attributes.
 
     Raises:
-        TypeError: ``log_dir`` is no path, or ``every`` none of these.
+        TypeError: ``log_dir`` is no path, ``every`` none of these, or ``optimizer`` no optimizer.
         ValueError: ``every`` is below 1.
     """
 
     # Whether log_dir must be given: what only listens can do without.
     needs_folder = True
 
+    def __new__(cls, *args, **kwargs):
+        self = super().__new__(cls)
+        self._made_with = args, kwargs
+        return self
+
     def __init__(
-        self, log_dir: str | os.PathLike | None, every: int | When | Callable[[int], bool] = 10
+        self,
+        log_dir: str | os.PathLike | None,
+        every: int | When | Callable[[int], bool] = 10,
+        optimizer: keras.optimizers.Optimizer
+        | Mapping[str, keras.optimizers.Optimizer]
+        | None = None,
     ):
         super().__init__()
+        self.log_dir = log_dir
+        self.every = schedule(every)
+        self.optimizer = watched.checked(type(self).__name__, optimizer)
+        self._failed = False
+        self._first_step: int | None = None
+
+    def __reduce__(self):
+        args, kwargs = self._made_with
+        return _made_again, (type(self), args, kwargs, {"log_dir": self.log_dir})
+
+    @abc.abstractmethod
+    def request(self) -> Request:
+        """What is measured, when, and what of it goes where."""
+
+    @property
+    def log_dir(self) -> str | os.PathLike | None:
+        """Folder that was asked for."""
+        return self._log_dir
+
+    @log_dir.setter
+    def log_dir(self, log_dir: str | os.PathLike | None) -> None:
         if not isinstance(log_dir, str | os.PathLike) and (
             self.needs_folder or log_dir is not None
         ):
@@ -37,33 +77,147 @@ class StateCallback(keras.callbacks.Callback, abc.ABC):
                 f"{type(self).__name__}: log_dir must be a path, but {log_dir!r} "
                 f"({type(log_dir).__name__}) was received; give a folder such as 'logs'."
             )
-        self.log_dir = log_dir
-        self.every = schedule(every)
+        self._log_dir = log_dir
         self._recorder = Recorder.at(log_dir)
-
-    @abc.abstractmethod
-    def request(self) -> Request:
-        """What is measured, when, and what of it goes where."""
 
     @property
     def run_dir(self) -> str:
         """Folder that is written to: ``log_dir``, or a new one in it; see ``folder.free_for``."""
         return self._recorder.run_dir
 
+    def watch(self, optimizer, variables) -> "Watch":
+        """Watch a training loop of one's own.
+
+        Args:
+            optimizer: The optimizer that steps, or a dictionary of several by name.
+            variables: The variables that are trained.
+
+        Returns:
+            A context manager, whose ``step(loss)`` is to be called after each update.
+
+        Example:
+            >>> import keras, tempfile, tensorflow as tf, tfadaopt
+            >>> from tfadaopt.callbacks import OptimizerMonitor
+            >>> from tfadaopt.callbacks.history import read
+            >>> w, optimizer = keras.Variable([1.0], name="w"), tfadaopt.Adagrad(0.5)
+            >>> with tempfile.TemporaryDirectory() as logs:
+            ...     with OptimizerMonitor(logs, every=2).watch(optimizer, [w]) as watch:
+            ...         for _ in range(4):
+            ...             optimizer.apply([w.value], [w])
+            ...             watch.step()
+            ...     read(logs)["."].steps.tolist()
+            [2, 4]
+        """
+        return Watch(self, optimizer, variables)
+
     def on_train_begin(self, logs=None):
-        self._recorder.start(self, self.model, self.request())
+        self._failed = False
+        try:
+            self._recorder.start(self, self.model, self.request(), self.optimizer)
+            self._first_step = self._recorder.steps_seen()
+        except UnicodeError as error:
+            self._fail(error)
+        except (ValueError, TypeError):
+            raise  # It says what is wrong with an argument or the model.
+        except Exception as error:
+            self._fail(error)
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._recorder.begin_epoch(self)
+        self._look(self._recorder.begin_epoch, self)
 
     def on_train_batch_begin(self, batch, logs=None):
-        self._recorder.begin_batch(self, batch)
+        self._look(self._recorder.begin_batch, self, batch)
 
     def on_train_batch_end(self, batch, logs=None):
-        self._recorder.end_batch(self, batch)
+        self._look(self._recorder.end_batch, self, batch)
 
     def on_epoch_end(self, epoch, logs=None):
-        self._recorder.end_epoch()
+        self._look(self._recorder.end_epoch)
+        self._look(self._say_if_nothing_moved)
 
     def on_train_end(self, logs=None):
-        self._recorder.stop(self)
+        self._look(self._recorder.stop, self)
+
+    def _look(self, do: Callable, *args) -> None:
+        """Do what only looks: a fault ends it, and not the training."""
+        if self._failed:
+            return
+        try:
+            do(*args)
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self._failed = True
+        self._recorder.forget(self)
+        text = " ".join(str(error).split())[:400]
+        warnings.warn(
+            f"{type(self).__name__} stopped looking, and the training goes on. The cause: "
+            f"{type(error).__name__}: {text}. What was logged before stays; if the cause is not "
+            "yours, please report it.",
+            stacklevel=3,
+        )
+
+    def _say_if_nothing_moved(self) -> None:
+        first, self._first_step = self._first_step, None  # said after the first epoch, or never
+        if first is None or self._recorder.steps_seen(ask=True) > first:
+            return
+        warnings.warn(
+            f"{type(self).__name__}: {self._recorder.watched} took no step in the first epoch, so "
+            "nothing is logged. If the model is trained by another optimizer, name it: "
+            f"{type(self).__name__}(…, optimizer=…), one or a dictionary of several by name.",
+            stacklevel=3,
+        )
+
+
+class Watch:
+    """A training loop of one's own, as a callback sees it; made by ``watch`` of a callback.
+
+    Args:
+        callback: The callback.
+        optimizer: The optimizer that steps, or several by name.
+        variables: The variables that are trained.
+    """
+
+    def __init__(self, callback: StateCallback, optimizer, variables):
+        watched.checked(type(callback).__name__, optimizer)
+        self._callback = callback
+        self._loop = watched.Loop(optimizer, variables)
+        self._steps, self._losses = 0, 0.0
+
+    def __enter__(self) -> "Watch":
+        self._callback.set_model(self._loop)
+        self._callback.on_train_begin()
+        self._callback.on_epoch_begin(0)
+        self._callback.on_train_batch_begin(0)
+        return self
+
+    def step(self, loss=None) -> None:
+        """Look, where that is due; call it after each update.
+
+        Args:
+            loss: Loss of the step, a number, or None: ``StallWarning`` knows more with it.
+        """
+        logs = None
+        if loss is not None:
+            self._losses += float(loss)
+            logs = {"loss": self._losses / (self._steps + 1)}  # as Keras: the mean of an epoch
+        self._callback.on_train_batch_end(self._steps, logs)
+        self._steps += 1
+        self._callback.on_train_batch_begin(self._steps)
+
+    @property
+    def stop_training(self) -> bool:
+        """Whether the callback asks to end the loop, as ``StallWarning(stop_training=True)``."""
+        return self._loop.stop_training
+
+    def __exit__(self, *exception) -> None:
+        self._callback.on_epoch_end(0)
+        self._callback.on_train_end()
+
+
+def _made_again(cls: type, args: tuple, kwargs: dict, changed: dict) -> StateCallback:
+    callback = cls(*args, **kwargs)
+    for name, value in changed.items():
+        setattr(callback, name, value)
+    return callback

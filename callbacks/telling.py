@@ -1,5 +1,6 @@
 """What a stall warning says: marks of several layers put together in a few sentences."""
 
+import sys
 from collections.abc import Mapping, Sequence
 
 KINDS = {
@@ -39,6 +40,13 @@ def as_text(step: int, marks: Sequence) -> str:
             f"  try:   {mark['advice']}",
         ]
     return "\n".join(lines)
+
+
+def say(text: str) -> None:
+    """Print, with a question mark for what the console cannot show, and no control sequences."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    shown = "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
+    print(shown.encode(encoding, errors="replace").decode(encoding), flush=True)
 
 
 def named(layers: Sequence[str], most: int = _MOST_NAMED) -> str:

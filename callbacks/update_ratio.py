@@ -31,7 +31,6 @@ class UpdateRatio(StateCallback):
     Raises:
         TypeError: ``every`` is neither a whole number nor a schedule.
         ValueError: ``every`` is below 1, or (when training begins) the model is not compiled.
-        OSError: ``log_dir`` cannot be written to (when training begins).
 
     Example:
         >>> import keras, numpy, tempfile

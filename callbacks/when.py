@@ -39,6 +39,7 @@ class Every:
                 f"({type(self.interval).__name__}) was received; give 10, for example, "
                 "tfadaopt.callbacks.LogSpaced() or a function of the step that returns a bool."
             )
+        object.__setattr__(self, "interval", int(self.interval))
         if self.interval < 1:
             raise ValueError(
                 f"every={self.interval} is not allowed; it must be at least 1: the number of "

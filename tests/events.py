@@ -96,6 +96,8 @@ class Beside(keras.callbacks.Callback):
             rate = tfadaopt.effective_learning_rate(optimizer, v).numpy()
             found |= statistics(f"effective_learning_rate/{v.path}", rate, norm=False)
             for slot, value in tfadaopt.accumulators(optimizer, v).items():
+                if slot == "skipped_updates" and value == 0:
+                    continue  # A chart comes with the first one.
                 magnitude = np.abs(value.numpy())
                 if slot in optimizer.shared():
                     found[f"accumulator/{slot}/mean"] = magnitude

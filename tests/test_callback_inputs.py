@@ -138,6 +138,17 @@ def not_a_disk(tmp_path):
     return Path("/proc/tfadaopt/logs")
 
 
+def goes_on(model, *hooks) -> str:
+    """Train although nothing can be logged; the one warning that says so."""
+    before = int(model.optimizer.iterations)
+    with pytest.warns(UserWarning, match="log_dir") as told:
+        fit(model, *hooks)
+    assert int(model.optimizer.iterations) == before + 4
+    found = [str(w.message) for w in told if "log_dir" in str(w.message)]
+    assert len(found) == 1
+    return found[0]
+
+
 def name_too_long(tmp_path):
     return tmp_path / ("x" * 300)
 
@@ -146,8 +157,8 @@ def name_too_long(tmp_path):
 @each_callback
 def test_folder_that_cannot_be_written(callback, folder, tmp_path):
     log_dir = folder(tmp_path)
-    error = refuses(OSError, "log_dir", make_model(tfadaopt.SGD()), callback(log_dir))
-    assert str(log_dir) in str(error)
+    told = goes_on(make_model(tfadaopt.SGD()), callback(log_dir))
+    assert str(log_dir) in told
     assert events.files(tmp_path) == []
     if log_dir.is_relative_to(tmp_path / "file"):
         assert (tmp_path / "file").read_text() == "kept"
@@ -155,13 +166,13 @@ def test_folder_that_cannot_be_written(callback, folder, tmp_path):
 
 @each_callback
 def test_folder_that_can_be_written_after_all(callback, tmp_path):
-    """The callback that was refused serves once the obstacle is gone."""
+    """The callback that could not write serves once the obstacle is gone."""
     log_dir = below_a_file(tmp_path)
     model, hooks = make_model(tfadaopt.SGD()), callback(log_dir, every=2)
-    refuses(OSError, "log_dir", model, hooks)
+    goes_on(model, hooks)
     log_dir.parent.unlink()
     fit(model, hooks)
-    assert events.steps(log_dir) == [2, 4]
+    assert events.steps(log_dir) == [6, 8]
 
 
 @pytest.mark.parametrize("log_dir", [None, 5, b"logs"], ids=repr)
@@ -174,12 +185,10 @@ def test_folder_that_is_no_path(callback, log_dir, tmp_path, monkeypatch):
 
 
 def test_one_of_two_callbacks_cannot_write(tmp_path):
-    """The other one has not logged anything, and serves in the next fit."""
+    """The other one logs what there is."""
     model = make_model(tfadaopt.SGD())
     other = EffectiveLearningRate(tmp_path / "logs", every=2)
-    refuses(OSError, "log_dir", model, AccumulatorMagnitude(below_a_file(tmp_path)), other)
-    assert events.steps(tmp_path / "logs") == []
-    fit(model, other)
+    goes_on(model, AccumulatorMagnitude(below_a_file(tmp_path)), other)
     assert events.steps(tmp_path / "logs") == [2, 4]
 
 

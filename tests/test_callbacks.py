@@ -537,7 +537,7 @@ def test_snapshots_are_traced_once(tmp_path, monkeypatch):
     made = []
     original = measure.Snapshot.__init__
 
-    def noted(self, steps, rates, series):
+    def noted(self, steps, rates, series, kept=None):
         made.append([s.layer for s in series])
         original(self, steps, rates, series)
 

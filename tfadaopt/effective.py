@@ -42,7 +42,7 @@ def unwrapped(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimiz
 def leaves(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:
     """The optimizers that hold the state: those inside loss scaling and ``MultiOptimizer``."""
     optimizer = unwrapped(optimizer)
-    if isinstance(optimizer, keras.optimizers.MultiOptimizer):
+    if hasattr(optimizer, "optimizers"):
         return list(optimizer.optimizers)
     return [optimizer]
 
@@ -105,7 +105,9 @@ def leaf_of(optimizer: keras.optimizers.Optimizer, variable) -> keras.optimizers
     )
 
 
-def broadcastable_rate(leaf, variable, pick: Pick | None = None) -> tf.Tensor:
+def broadcastable_rate(
+    leaf, variable, pick: Pick | None = None, eta: tf.Tensor | None = None
+) -> tf.Tensor:
     """Effective rate in its natural shape: a scalar where one rate serves all coordinates.
 
     Args:
@@ -113,6 +115,7 @@ def broadcastable_rate(leaf, variable, pick: Pick | None = None) -> tf.Tensor:
         variable: A variable of the model.
         pick: Takes some coordinates of each tensor of the variable's shape, so that their rates
             alone are computed. Where that cannot be, it is applied to the rates.
+        eta: The rate η of the step, where it was kept from before it; or None.
 
     Raises:
         UnsupportedOptimizerError: The variable has no such rate.
@@ -127,7 +130,7 @@ def broadcastable_rate(leaf, variable, pick: Pick | None = None) -> tf.Tensor:
     }
     theta = tf.convert_to_tensor(variable)
     t = tf.cast(tf.maximum(tf.convert_to_tensor(leaf.iterations), 1), dtype)
-    eta = tf.cast(compat.applied_learning_rate(leaf), dtype)
+    eta = tf.cast(compat.applied_learning_rate(leaf) if eta is None else eta, dtype)
     shape = tuple(variable.shape)
     early = pick is not None and all(tuple(x.shape) in ((), shape) for x in state.values())
     if early and (leaf.unit == "coordinate" if ours else builtins.is_elementwise(leaf)):
