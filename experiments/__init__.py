@@ -11,6 +11,8 @@ def main() -> None:
     """Run the command line ``tfadaopt``."""
     try:
         from tfadaopt.experiments.cli import run
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "tfadaopt":
             raise

@@ -1,18 +1,31 @@
 """The result folder: one file per finished cell, so that a run can stop and go on at any time."""
 
+import contextlib
+import functools
 import hashlib
 import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tfadaopt.experiments import files
 from tfadaopt.experiments.configs import ConfigError
+from tfadaopt.experiments.files import DamagedError, said
+from tfadaopt.experiments.lock import LOCK, FolderLock
 
 PACKAGES = ("tfadaopt", "tensorflow", "keras", "numpy", "tensorboard")
+# Those that a result depends on, and Python's first two numbers.
+DECISIVE = ("tfadaopt", "tensorflow", "keras", "numpy")
+RUN, CELLS, FAILURES, LOG = "run.json", "cells", "failures", "worker.log"
+# What run.json says, where it says nothing.
+_UNKNOWN = {"command": "", "versions": {}, "machine": "", "started": "", "finished": None}
+_UNKNOWN |= {"seconds": 0.0}
+# What a run may leave behind before it has its first result.
+_OURS = (RUN, CELLS, FAILURES, LOG, LOCK, files.ASIDE)
 
 
 class Store:
@@ -20,6 +33,8 @@ class Store:
 
     A cell is a dictionary that determines one result. Its file appears only when it is finished,
     under a name made from its content: what is there is never computed again, nor overwritten.
+    A file says what it is of, with which versions it was made, and a digest of all that. One that
+    says otherwise than it should counts as missing; who has opened the folder sets it aside.
 
     Args:
         folder: Where results lie or shall lie.
@@ -27,43 +42,87 @@ class Store:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._cells = folder / "cells"
+        self._cells = folder / CELLS
+        self._lock: FolderLock | None = None
+        self._made = False
+        self._versions: dict[str, str] | None = None
+        # Results by file, each with what identifies the state of the file.
+        self._read: dict[Path, tuple[tuple, dict | None]] = {}
 
-    def open(self, experiment: str, config, command: str) -> None:
-        """Begin or go on with an experiment.
+    def open(self, experiment: str, config, command: str) -> "Store":
+        """Begin or go on with an experiment, and keep others out of the folder until ``close``.
 
         Raises:
             ConfigError: The folder holds something else: results of other settings, or files that
-                are none of ours.
+                are none of ours; or another process has it; or no folder can be there.
         """
         settings = json.loads(json.dumps(asdict(config)))
-        before = self.describe()
-        if before is None:
-            if self.folder.exists() and any(self.folder.iterdir()):
-                raise ConfigError(
-                    f"{self.folder} is not empty, and no results of tfadaopt lie in it. Choose "
-                    "another folder with --out."
-                )
-            before = {"experiment": experiment, "settings": settings, "started": _now()}
-            before |= {"finished": None, "seconds": 0.0}
-        differing = [
-            f"{name}: {before['settings'].get(name)!r} there, {value!r} asked for"
-            for name, value in settings.items()
-            if before["settings"].get(name) != value
-        ]
-        if before["experiment"] != experiment or differing:
+        try:
+            self._check_place()
+            self._made = not self.folder.exists()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            had_lock = (self.folder / LOCK).exists()
+            lock = FolderLock(self.folder)
+            lock.acquire(command)
+        except OSError as error:
             raise ConfigError(
-                f"{self.folder} holds results of {before['experiment']!r} with other settings "
-                f"({'; '.join(differing) or 'another experiment'}). Nothing was changed. Choose "
-                "another folder with --out, or repeat the run with the settings there."
-            )
-        self._cells.mkdir(parents=True, exist_ok=True)
-        self._describe(before | {"command": command, "versions": versions(), "machine": machine()})
+                f"--out {files.printable(str(self.folder))}: no results can be kept there "
+                f"({error.strerror or error}). Choose another folder with --out."
+            ) from None
+        self._lock = lock
+        try:
+            self._begin(experiment, settings, command)
+        except BaseException:
+            # What is refused is left as it was found.
+            lock.release(remove=not had_lock)
+            self._lock = None
+            raise
+        return self
+
+    def close(self) -> None:
+        """Let others have the folder."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def abandon(self) -> None:
+        """Close, and take back the folder if it was made by ``open`` and holds no result.
+
+        Nothing is removed but what the start of a run writes.
+        """
+        if self._lock is None:
+            return
+        kept = {path.name for path in self.folder.iterdir()} - {RUN, LOG, LOCK, CELLS, FAILURES}
+        if not self._made or kept or any(self._cells.glob("*.json")):
+            self.close()
+            return
+        # The failure of what looked at the problem is told in the message; it is no result.
+        for path in (*(self.folder / FAILURES).glob("*"), self.folder / RUN, self.folder / LOG):
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            for path in (self._cells, self.folder / FAILURES):
+                if path.exists():
+                    path.rmdir()
+        self._lock.release(remove=True)
+        self._lock = None
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
 
     def describe(self) -> dict | None:
-        """Return what ``run.json`` says of the run, or None where there is none."""
-        path = self.folder / "run.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        """Return what ``run.json`` says of the run, or None where there is none.
+
+        Raises:
+            DamagedError: The file is damaged; the message names it.
+        """
+        path = self.folder / RUN
+        if not os.path.lexists(path):
+            return None
+        try:
+            run = files.unsealed(files.read_bytes(path))
+            _check_run(run)
+        except DamagedError as error:
+            raise DamagedError(f"{path} {error}.") from None
+        return _UNKNOWN | run
 
     def finish(self, seconds: float, complete: bool) -> None:
         """Note how long this part of the run took, and whether nothing is left to do."""
@@ -74,28 +133,161 @@ class Store:
         self._describe(run)
 
     def has(self, cell: Mapping[str, object]) -> bool:
-        """Whether a cell is finished."""
-        return self._path(cell).exists()
+        """Whether a cell is finished, and its file whole."""
+        return self._result(self._path(cell), cell) is not None
 
     def put(self, cell: Mapping[str, object], result: Mapping[str, object]) -> None:
         """Keep the result of a cell; the file is complete or absent, whatever happens."""
-        text = json.dumps({"cell": cell, "versions": versions(), "result": result})
-        _write_whole(self._path(cell), text)
+        self._put(self._path(cell), cell, result)
 
     def get(self, cell: Mapping[str, object]) -> dict:
         """Return the result of a finished cell."""
-        return json.loads(self._path(cell).read_text(encoding="utf-8"))["result"]
+        result = self._result(self._path(cell), cell)
+        if result is None:
+            raise ConfigError(f"{self._path(cell)} is gone or damaged. Give the command again.")
+        return result
 
-    def _path(self, cell: Mapping[str, object]) -> Path:
-        canonical = json.dumps(cell, sort_keys=True)
-        digest = hashlib.sha256(canonical.encode()).hexdigest()[:16]
-        subject = cell.get("method") or cell["claim"]
-        return self._cells / f"{cell['kind']}-{subject}-{digest}.json"
+    def put_failure(self, cell: Mapping[str, object], record: Mapping[str, object]) -> None:
+        """Keep why a cell has no result."""
+        self._put(self._path(cell, FAILURES), cell, record)
+
+    def failure(self, cell: Mapping[str, object]) -> dict | None:
+        """Return why a cell has no result, or None if it did not fail."""
+        return self._result(self._path(cell, FAILURES), cell)
+
+    def forget_failures(self, cell: Mapping[str, object] | None = None) -> None:
+        """Forget why a cell has no result, or all of them: they are tried again."""
+        paths = [self._path(cell, FAILURES)] if cell else (self.folder / FAILURES).glob("*.json")
+        for path in paths:
+            path.unlink(missing_ok=True)
+
+    def vanished(self, cells: Sequence, failures: Sequence) -> list[tuple[dict, Exception]]:
+        """Return the cells that were computed and are gone, as failures with their reason."""
+        failed = [cell for cell, _ in failures]
+        gone = FileNotFoundError("Its result has been taken away or damaged meanwhile.")
+        return [(cell, gone) for cell in cells if cell not in failed and not self.has(cell)]
+
+    def set_aside(self, cell: Mapping[str, object], why: str) -> None:
+        """Count the result of a cell as missing, because its content is not what it should be."""
+        path = self._path(cell)
+        self._refuse(path, why)
+        self._read[path] = (_state(path), None)
+
+    def _check_place(self) -> None:
+        # A link that leads nowhere is no place either: nobody knows what it was to be.
+        if os.path.lexists(self.folder) and not self.folder.is_dir():
+            raise ConfigError(
+                f"--out {files.printable(str(self.folder))} is no folder. Choose another with "
+                "--out."
+            )
+
+    def _begin(self, experiment: str, settings: dict, command: str) -> None:
+        try:
+            before = self.describe()
+        except DamagedError as error:
+            cells = any(self._cells.glob("*.json")) if self._cells.is_dir() else False
+            if not cells:
+                raise ConfigError(
+                    f"{error} There are no results beside it, so that it may be no folder of "
+                    "ours. Remove it, or choose another folder with --out."
+                ) from None
+            files.set_aside(self.folder / RUN, self.folder, str(error).removeprefix(
+                f"{self.folder / RUN} ").removesuffix("."))  # fmt: skip
+            before = None
+        if before is None:
+            others = {path.name for path in self.folder.iterdir()} - set(_OURS)
+            if others and not self._cells.is_dir():
+                raise ConfigError(
+                    f"{self.folder} is not empty, and no results of tfadaopt lie in it. Choose "
+                    "another folder with --out."
+                )
+            before = {"experiment": experiment, "settings": settings, "started": _now()}
+            before |= {"finished": None, "seconds": 0.0}
+        there = before["settings"]
+        differing = [
+            f"{name}: {there.get(name)!r} there, {value!r} asked for"
+            if name != "file_sha256"
+            else "the file of the problem, or a module that it imports, has changed since"
+            for name, value in settings.items()
+            if there.get(name) != value
+        ]
+        if before["experiment"] != experiment or differing:
+            raise ConfigError(
+                f"{self.folder} holds results of {before['experiment']!r} with other settings "
+                f"({'; '.join(differing) or 'another experiment'}). Nothing was changed. Choose "
+                "another folder with --out, or repeat the run with the settings there."
+            )
+        try:
+            files.make_folder(self._cells)
+            for left in self.folder.glob(f"{CELLS}/*.part"):
+                left.unlink()  # The beginning of a file whose process ended while it wrote.
+            if (self.folder / LOG).is_dir():
+                files.set_aside(self.folder / LOG, self.folder, "is a folder, not a log")
+            self._describe(
+                before | {"command": command, "versions": versions(), "machine": machine()}
+            )
+        except OSError as error:
+            raise ConfigError(
+                f"--out {self.folder}: no results can be kept there ({error.strerror or error}). "
+                "Choose another folder with --out."
+            ) from None
+
+    def _put(self, path: Path, cell: Mapping[str, object], result: Mapping[str, object]) -> None:
+        files.make_folder(path.parent)
+        text = files.sealed({"cell": cell, "versions": versions(), "result": result})
+        files.write_whole(path, text)
+
+    def _result(self, path: Path, cell: Mapping[str, object]) -> dict | None:
+        """Return the result in a file, or None where there is none that can be used."""
+        state = _state(path)
+        if state is None:
+            return None
+        if path not in self._read or self._read[path][0] != state:
+            try:
+                found = self._checked(path, cell)
+            except DamagedError as error:
+                found = None
+                self._refuse(path, str(error))
+            self._read[path] = (state, found)
+        return self._read[path][1]
+
+    def _checked(self, path: Path, cell: Mapping[str, object]) -> dict:
+        record = files.unsealed(files.read_bytes(path))
+        if record.keys() != {"cell", "versions", "result"} or not isinstance(
+            record["result"], dict
+        ):
+            raise DamagedError("holds no result")
+        if _canonical(record["cell"]) != _canonical(cell):
+            raise DamagedError(f"holds another result than its name says ({_apart(record, cell)})")
+        if self._versions is None:
+            self._versions = versions() if self._lock else (self.describe() or {}).get("versions")
+            self._versions = self._versions or {}
+        theirs = record["versions"] if isinstance(record["versions"], dict) else {}
+        for name in ("python", *DECISIVE):
+            here, there = (str(v.get(name, "")) for v in (self._versions, theirs))
+            if name == "python":
+                here, there = (".".join(v.split(".")[:2]) for v in (here, there))
+            if here and here != there:
+                there = files.printable(there) or "an unknown version"
+                raise DamagedError(f"was made with {name} {there}, not {here}")
+        return record["result"]
+
+    def _refuse(self, path: Path, why: str) -> None:
+        if self._lock is not None:
+            files.set_aside(path, self.folder, f"{why}, and is computed again")
+        else:
+            said.warning("%s %s; it counts as missing.", path, why)
+
+    def _path(self, cell: Mapping[str, object], kind: str = CELLS) -> Path:
+        digest = hashlib.sha256(_canonical(cell).encode()).hexdigest()[:16]
+        subject = files.file_name(str(cell.get("method") or cell["claim"]))
+        return self.folder / kind / f"{cell['kind']}-{subject}-{digest}.json"
 
     def _describe(self, run: Mapping[str, object]) -> None:
-        _write_whole(self.folder / "run.json", json.dumps(run, indent=2))
+        files.write_whole(self.folder / RUN, files.sealed(run))
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on."""
     found = {name: importlib.metadata.version(name) for name in PACKAGES}
@@ -107,11 +299,38 @@ def machine() -> str:
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
 
 
+def _check_run(run: Mapping[str, object]) -> None:
+    kinds = {"experiment": str, "settings": dict, "command": str, "machine": str}
+    kinds |= {"versions": dict, "seconds": int | float}
+    for name, kind in kinds.items():
+        # Only what is there: a run that was begun by another version may say less.
+        if not isinstance(run.get(name), kind) and (
+            name in run or name in ("experiment", "settings")
+        ):
+            raise DamagedError(f"does not say what a run says: {name} is missing or no {kind}")
+
+
+def _canonical(cell: object) -> str:
+    return json.dumps(cell, sort_keys=True)
+
+
+def _apart(record: Mapping[str, object], cell: Mapping[str, object]) -> str:
+    """Return in which settings a record differs from what was looked for."""
+    theirs = record["cell"] if isinstance(record["cell"], dict) else {}
+    plain = json.loads(json.dumps(cell))
+    names = [n for n in {**plain, **theirs} if plain.get(n) != theirs.get(n)]
+    text = "; ".join(f"{n}: {theirs.get(n)!r}, not {plain.get(n)!r}" for n in names[:3])
+    return files.printable(text)[:200]
+
+
+def _state(path: Path) -> tuple | None:
+    """Return what changes when a file does, or None where there is nothing, not even a link."""
+    try:
+        stat = path.lstat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _write_whole(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
