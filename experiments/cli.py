@@ -261,7 +261,8 @@ class _Notes(logging.Handler):
 
 
 def _say_error(text: str) -> None:
-    errors.print(f"tfadaopt: {printable(text)}", markup=False, highlight=False)
+    # One line, whatever the width: names of files are to be copied.
+    errors.print(f"tfadaopt: {printable(text)}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _need_tensorflow() -> None:

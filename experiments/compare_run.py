@@ -12,6 +12,7 @@ from tfadaopt.experiments.cells import Cell
 from tfadaopt.experiments.compare_report import write_compare_report
 from tfadaopt.experiments.configs import ConfigError
 from tfadaopt.experiments.executor import LocalExecutor
+from tfadaopt.experiments.files import is_about_the_place
 from tfadaopt.experiments.store import LOG, Store
 
 Progress = Callable[[str, int, int], None]
@@ -56,7 +57,7 @@ def _fill(config: compare.Comparison, store: Store, jobs: int, progress: Progres
         progress(name, done, total)
         for cell, error in executor.map_unordered(work, missing):
             if error is not None:
-                if isinstance(error, ConfigError):
+                if isinstance(error, ConfigError) or is_about_the_place(error):
                     raise error
                 failures.append((cell, error))
                 compare.note_failure(folder, cell, error)

@@ -39,10 +39,13 @@ class LocalExecutor:
     Args:
         jobs: Number of processes.
         log: File that receives what the processes print, such as TensorFlow's start-up notes.
+        prepare: Called once in each process, before its first cell.
     """
 
-    def __init__(self, jobs: int, log: Path):
-        self._jobs, self._log = jobs, log
+    def __init__(
+        self, jobs: int, log: Path, prepare: Callable[[], None] = worker.prepare_tensorflow
+    ):
+        self._jobs, self._log, self._prepare = jobs, log, prepare
         self._workers: list[_Worker] = []
         self._false_starts = 0
         self._stopping = False
@@ -98,7 +101,7 @@ class LocalExecutor:
             if free is None:
                 if len(self._workers) >= self._jobs:
                     return
-                free = _Worker(self._log)
+                free = _Worker(self._log, self._prepare)
                 self._workers.append(free)
             free.give(work, waiting.popleft())
 
@@ -148,13 +151,13 @@ _NOTHING = object()
 class _Worker:
     """A process, and the cell that it computes."""
 
-    def __init__(self, log: Path):
+    def __init__(self, log: Path, prepare: Callable[[], None]):
         self._log = log
         self.cell: Cell | None = None
         self.is_ready = False
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=worker.serve, args=(theirs, log))
+        self.process = context.Process(target=worker.serve, args=(theirs, log, prepare))
         # Ctrl-C reaches the whole process group: a process that is starting must not see it.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:

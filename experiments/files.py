@@ -1,6 +1,7 @@
 """Files that are whole or absent, and what becomes of those that are damaged."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import logging
@@ -18,6 +19,7 @@ said = logging.getLogger("tfadaopt.experiments")
 ASIDE = "set-aside"
 _DIGEST = "sha256"
 _MOST_LETTERS = 60
+_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 class DamagedError(ConfigError):
@@ -135,6 +137,11 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DamagedError(f"cannot be read ({error.strerror})") from None
+
+
+def is_about_the_place(error: object) -> bool:
+    """Whether an error is of the place where results lie, so that no other result can be kept."""
+    return isinstance(error, OSError) and error.errno in _PLACE
 
 
 def file_name(text: str) -> str:

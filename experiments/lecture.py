@@ -15,7 +15,7 @@ import pandas as pd
 from tfadaopt.experiments.cells import Cell, compute
 from tfadaopt.experiments.configs import Lecture, settings_of
 from tfadaopt.experiments.executor import LocalExecutor
-from tfadaopt.experiments.files import write_whole
+from tfadaopt.experiments.files import is_about_the_place, write_whole
 from tfadaopt.experiments.report import TABLES, write_report
 from tfadaopt.experiments.store import CELLS, LOG, Store
 
@@ -58,6 +58,8 @@ def _fill(config: Lecture, store: Store, jobs: int, progress: Progress) -> Failu
         missing = [cell for cell in cells if not store.has(cell)]
         progress(name, len(cells) - len(missing), len(cells))
         for done, (cell, error) in enumerate(executor.map_unordered(work, missing), start=1):
+            if is_about_the_place(error):
+                raise error
             if error is not None:
                 failures.append((cell, error))
             progress(name, len(cells) - len(missing) + done, len(cells))

@@ -6,22 +6,24 @@ import os
 import pickle
 import signal
 import threading
+from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 READY = "ready"
 
 
-def serve(connection: Connection, log: Path) -> None:
+def serve(connection: Connection, log: Path, prepare: Callable[[], None]) -> None:
     """Compute the cells that come, and answer each with a tuple of its exception or None."""
     _end_with_parent()
     _begin(log)
+    prepare()
     connection.send(READY)
     while True:
         try:
             work, cell = connection.recv()
         except (EOFError, OSError):
-            return
+            _end_all()  # As the watching thread does, which may not have come to it yet.
         try:
             work(cell)
             answer = None
@@ -35,6 +37,17 @@ def end_group(pid: int) -> None:
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
+
+
+def prepare_tensorflow() -> None:
+    """Let TensorFlow compute on one thread, and the same each time."""
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism()
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    for device in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(device, True)
 
 
 def _end_with_parent() -> None:
@@ -52,10 +65,14 @@ def _end_with_parent() -> None:
 
     def watch():
         wait([sentinel])
-        end_group(os.getpid())
-        os._exit(1)  # Where there are no groups.
+        _end_all()
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def _end_all() -> None:
+    end_group(os.getpid())
+    os._exit(1)  # Where there are no groups.
 
 
 def _begin(log: Path) -> None:
@@ -68,13 +85,6 @@ def _begin(log: Path) -> None:
     with file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    import tensorflow as tf
-
-    tf.config.experimental.enable_op_determinism()
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    for device in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(device, True)
 
 
 def _portable(error: Exception) -> Exception:

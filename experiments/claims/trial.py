@@ -19,7 +19,7 @@ from tfadaopt.experiments.claims import registry
 from tfadaopt.experiments.claims.claim import Claim, Finding, Number, Result
 from tfadaopt.experiments.configs import Claims, settings_of
 from tfadaopt.experiments.executor import LocalExecutor, WorkerError
-from tfadaopt.experiments.files import printable
+from tfadaopt.experiments.files import is_about_the_place, printable
 from tfadaopt.experiments.store import LOG, Store, versions
 
 Progress = Callable[[str, int, int], None]
@@ -72,6 +72,8 @@ def _fill(
     complete, executor = False, LocalExecutor(jobs, log=folder / LOG)
     try:
         for done, (cell, error) in enumerate(executor.map_unordered(work, missing), start=1):
+            if is_about_the_place(error):
+                raise error
             if error is not None:
                 failures.append((cell, error))
             if isinstance(error, WorkerError):
