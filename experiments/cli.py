@@ -1,24 +1,20 @@
 """The command line: ``tfadaopt list | run | compare | report | inspect``."""
 
 import importlib.metadata
-import logging
 import os
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from tfadaopt.catalog import METHODS
 from tfadaopt.experiments import catalog, configs
-from tfadaopt.experiments.executor import WorkerError, default_jobs
-from tfadaopt.experiments.files import printable, said
+from tfadaopt.experiments.executor import default_jobs
+from tfadaopt.experiments.terminal import console, end, say_error, say_where, shown, watched
 
 app = typer.Typer(
     name="tfadaopt",
@@ -27,10 +23,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console()
-errors = Console(stderr=True)
-
-INTERRUPTED = 130
 MOST_JOBS = 1_024
 
 Animate = Annotated[
@@ -117,7 +109,7 @@ def run_experiment(
     config = configs.override(experiment.config(), _pairs(settings or []))
     folder = out or Path("runs") / name
     console.print(f"Running {name} into {folder}. Ctrl-C keeps what is finished.", markup=False)
-    failures = _watched(
+    failures = watched(
         lambda show: experiment.run(
             *(config, folder, _command(), jobs or default_jobs(), show),
             **{"animate": True} if animate else {},
@@ -127,7 +119,7 @@ def run_experiment(
         from tfadaopt.experiments.claims.trial import table
 
         console.print(table(folder))
-    _end(folder, failures)
+    end(folder, failures)
 
 
 @app.command("compare")
@@ -189,10 +181,10 @@ def compare_methods(
         markup=False,
         highlight=False,
     )
-    failures = _watched(
+    failures = watched(
         lambda show: compare_run.run(config, folder, _command(), jobs or default_jobs(), show)
     )
-    _end(folder, failures)
+    end(folder, failures)
 
 
 @app.command("report")
@@ -204,7 +196,7 @@ def rebuild_report(
     from tfadaopt.experiments import rebuild
 
     rebuild.rebuild(folder, animate)
-    _say_where(folder)
+    say_where(folder)
 
 
 @app.command("inspect")
@@ -228,41 +220,22 @@ def run() -> int:
     """Run the command line and return its exit code: 0, 1 failed, 2 wrong usage, 130 Ctrl-C."""
     # TensorFlow's start-up notes would drown the progress bars; workers inherit this.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    for stream in (sys.stdout, sys.stderr):
-        # What the terminal cannot show, such as a name that is not UTF-8, is written out.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-    notes = _Notes()
-    said.addHandler(notes)
     try:
-        app()
+        with shown():
+            app()
     except configs.ConfigError as error:
-        _say_error(str(error))
+        say_error(str(error))
         return 2
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _say_error(
+        say_error(
             f"{where}{error.strerror or error}. Mend that, or choose another place. What is "
             "finished is kept: the same command goes on there."
         )
         return 2
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(bool(end.code))
-    finally:
-        said.removeHandler(notes)
     return 0
-
-
-class _Notes(logging.Handler):
-    """Shows what is said while something runs."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        _say_error(record.getMessage())
-
-
-def _say_error(text: str) -> None:
-    # One line, whatever the width: names of files are to be copied.
-    errors.print(f"tfadaopt: {printable(text)}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _need_tensorflow() -> None:
@@ -304,46 +277,3 @@ def _as_text(value: object) -> str:
 
 def _command() -> str:
     return shlex.join(["tfadaopt", *sys.argv[1:]])
-
-
-def _watched(work: Callable[[Callable[[str, int, int], None]], list]) -> list:
-    """Do some work while its stages are shown, and return what failed."""
-    columns = TextColumn("{task.description:<29}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
-        stages: dict[str, int] = {}
-
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in stages:
-                stages[stage] = bars.add_task(stage, total=total)
-            bars.update(stages[stage], completed=done)
-
-        try:
-            return work(show)
-        except KeyboardInterrupt:
-            bars.stop()
-            errors.print("Interrupted. What is finished is kept: the same command goes on there.")
-            raise typer.Exit(INTERRUPTED) from None
-        except WorkerError as error:
-            bars.stop()
-            errors.print(
-                f"No worker process can start: {error} What is finished is kept: the same command "
-                "goes on there, with --jobs 1 in less memory.",
-                markup=False,
-            )
-            raise typer.Exit(1) from None
-
-
-def _end(folder: Path, failures: list) -> None:
-    for cell, error in failures:
-        errors.print(printable(f"Failed: {cell}: {error!r}"), markup=False)
-    _say_where(folder)
-    if failures:
-        errors.print(f"{len(failures)} parts failed. The same command tries them again.")
-        raise typer.Exit(1)
-
-
-def _say_where(folder: Path) -> None:
-    console.print(f"\nReport:      {folder / 'report.html'}", markup=False, highlight=False)
-    if (folder / "logs").exists():
-        command = f"tensorboard --logdir {shlex.quote(str(folder / 'logs'))}"
-        console.print(f"TensorBoard: {command}", markup=False, highlight=False)

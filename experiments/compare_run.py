@@ -57,7 +57,7 @@ def _fill(config: compare.Comparison, store: Store, jobs: int, progress: Progres
         progress(name, done, total)
         for cell, error in executor.map_unordered(work, missing):
             if error is not None:
-                if isinstance(error, ConfigError) or is_about_the_place(error):
+                if isinstance(error, ConfigError) or is_about_the_place(error, store.folder):
                     raise error
                 failures.append((cell, error))
                 compare.note_failure(folder, cell, error)

@@ -139,9 +139,9 @@ def read_bytes(path: Path) -> bytes:
         raise DamagedError(f"cannot be read ({error.strerror})") from None
 
 
-def is_about_the_place(error: object) -> bool:
+def is_about_the_place(error: object, folder: Path) -> bool:
     """Whether an error is of the place where results lie, so that no other result can be kept."""
-    return isinstance(error, OSError) and error.errno in _PLACE
+    return isinstance(error, OSError) and (error.errno in _PLACE or not folder.is_dir())
 
 
 def file_name(text: str) -> str:

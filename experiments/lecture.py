@@ -58,7 +58,7 @@ def _fill(config: Lecture, store: Store, jobs: int, progress: Progress) -> Failu
         missing = [cell for cell in cells if not store.has(cell)]
         progress(name, len(cells) - len(missing), len(cells))
         for done, (cell, error) in enumerate(executor.map_unordered(work, missing), start=1):
-            if is_about_the_place(error):
+            if is_about_the_place(error, store.folder):
                 raise error
             if error is not None:
                 failures.append((cell, error))

@@ -5,6 +5,7 @@ from pathlib import Path
 import jinja2
 
 from tfadaopt.experiments.configs import ConfigError
+from tfadaopt.experiments.files import DamagedError
 
 
 def rebuild(folder: Path, animate: bool = False) -> None:
@@ -39,6 +40,11 @@ def rebuild(folder: Path, animate: bool = False) -> None:
                 f"{folder / 'run.json'}: there is no experiment {experiment!r} whose report could "
                 "be written. Was it made by another version of tfadaopt?"
             )
+    except DamagedError as error:
+        raise ConfigError(
+            f"{error} Give the command of the run again, with --out {folder}: it keeps the results "
+            "that are whole, and writes what is missing again."
+        ) from None
     except (ConfigError, OSError) as error:
         if isinstance(error, FileNotFoundError) and error.filename is None:
             raise ConfigError(str(error)) from None

@@ -1,29 +1,22 @@
 """The result folder: one file per finished cell, so that a run can stop and go on at any time."""
 
 import contextlib
-import functools
+import errno
 import hashlib
-import importlib.metadata
 import json
 import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tfadaopt.experiments import files
+from tfadaopt.experiments import files, records
 from tfadaopt.experiments.configs import ConfigError
 from tfadaopt.experiments.files import DamagedError, said
 from tfadaopt.experiments.lock import LOCK, FolderLock
+from tfadaopt.experiments.records import machine, versions
 
-PACKAGES = ("tfadaopt", "tensorflow", "keras", "numpy", "tensorboard")
-# Those that a result depends on, and Python's first two numbers.
-DECISIVE = ("tfadaopt", "tensorflow", "keras", "numpy")
 RUN, CELLS, FAILURES, LOG = "run.json", "cells", "failures", "worker.log"
-# What run.json says, where it says nothing.
-_UNKNOWN = {"command": "", "versions": {}, "machine": "", "started": "", "finished": None}
-_UNKNOWN |= {"seconds": 0.0}
 # What a run may leave behind before it has its first result.
 _OURS = (RUN, CELLS, FAILURES, LOG, LOCK, files.ASIDE)
 
@@ -76,6 +69,9 @@ class Store:
             # What is refused is left as it was found.
             lock.release(remove=not had_lock)
             self._lock = None
+            if self._made:
+                with contextlib.suppress(OSError):
+                    self.folder.rmdir()
             raise
         return self
 
@@ -118,16 +114,18 @@ class Store:
         if not os.path.lexists(path):
             return None
         try:
-            run = files.unsealed(files.read_bytes(path))
-            _check_run(run)
+            return records.run_in(path)
         except DamagedError as error:
             raise DamagedError(f"{path} {error}.") from None
-        return _UNKNOWN | run
 
     def finish(self, seconds: float, complete: bool) -> None:
         """Note how long this part of the run took, and whether nothing is left to do."""
-        run = self.describe() or {}
-        run["seconds"] = run.get("seconds", 0.0) + seconds
+        run = self.describe()
+        if run is None:
+            raise FileNotFoundError(
+                errno.ENOENT, "was taken away while results were computed", str(self.folder / RUN)
+            )
+        run["seconds"] += seconds
         if complete and not run.get("finished"):
             run["finished"] = _now()
         self._describe(run)
@@ -233,9 +231,9 @@ class Store:
             ) from None
 
     def _put(self, path: Path, cell: Mapping[str, object], result: Mapping[str, object]) -> None:
-        files.make_folder(path.parent)
-        text = files.sealed({"cell": cell, "versions": versions(), "result": result})
-        files.write_whole(path, text)
+        # Not the folders above it: where the result folder is gone, none is to come back empty.
+        path.parent.mkdir(exist_ok=True)
+        files.write_whole(path, records.record(cell, result))
 
     def _result(self, path: Path, cell: Mapping[str, object]) -> dict | None:
         """Return the result in a file, or None where there is none that can be used."""
@@ -244,33 +242,18 @@ class Store:
             return None
         if path not in self._read or self._read[path][0] != state:
             try:
-                found = self._checked(path, cell)
+                found = records.result_in(path, cell, self._made_with())
             except DamagedError as error:
                 found = None
                 self._refuse(path, str(error))
             self._read[path] = (state, found)
         return self._read[path][1]
 
-    def _checked(self, path: Path, cell: Mapping[str, object]) -> dict:
-        record = files.unsealed(files.read_bytes(path))
-        if record.keys() != {"cell", "versions", "result"} or not isinstance(
-            record["result"], dict
-        ):
-            raise DamagedError("holds no result")
-        if _canonical(record["cell"]) != _canonical(cell):
-            raise DamagedError(f"holds another result than its name says ({_apart(record, cell)})")
+    def _made_with(self) -> dict[str, str]:
+        """Return the versions of the results: ours for who adds to them, else those of the run."""
         if self._versions is None:
             self._versions = versions() if self._lock else (self.describe() or {}).get("versions")
-            self._versions = self._versions or {}
-        theirs = record["versions"] if isinstance(record["versions"], dict) else {}
-        for name in ("python", *DECISIVE):
-            here, there = (str(v.get(name, "")) for v in (self._versions, theirs))
-            if name == "python":
-                here, there = (".".join(v.split(".")[:2]) for v in (here, there))
-            if here and here != there:
-                there = files.printable(there) or "an unknown version"
-                raise DamagedError(f"was made with {name} {there}, not {here}")
-        return record["result"]
+        return self._versions or {}
 
     def _refuse(self, path: Path, why: str) -> None:
         if self._lock is not None:
@@ -279,48 +262,12 @@ class Store:
             said.warning("%s %s; it counts as missing.", path, why)
 
     def _path(self, cell: Mapping[str, object], kind: str = CELLS) -> Path:
-        digest = hashlib.sha256(_canonical(cell).encode()).hexdigest()[:16]
+        digest = hashlib.sha256(records.canonical(cell).encode()).hexdigest()[:16]
         subject = files.file_name(str(cell.get("method") or cell["claim"]))
         return self.folder / kind / f"{cell['kind']}-{subject}-{digest}.json"
 
     def _describe(self, run: Mapping[str, object]) -> None:
         files.write_whole(self.folder / RUN, files.sealed(run))
-
-
-@functools.cache
-def versions() -> dict[str, str]:
-    """Return the versions that a result depends on."""
-    found = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {"python": platform.python_version(), **found}
-
-
-def machine() -> str:
-    """Return what ran it, in words."""
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
-
-
-def _check_run(run: Mapping[str, object]) -> None:
-    kinds = {"experiment": str, "settings": dict, "command": str, "machine": str}
-    kinds |= {"versions": dict, "seconds": int | float}
-    for name, kind in kinds.items():
-        # Only what is there: a run that was begun by another version may say less.
-        if not isinstance(run.get(name), kind) and (
-            name in run or name in ("experiment", "settings")
-        ):
-            raise DamagedError(f"does not say what a run says: {name} is missing or no {kind}")
-
-
-def _canonical(cell: object) -> str:
-    return json.dumps(cell, sort_keys=True)
-
-
-def _apart(record: Mapping[str, object], cell: Mapping[str, object]) -> str:
-    """Return in which settings a record differs from what was looked for."""
-    theirs = record["cell"] if isinstance(record["cell"], dict) else {}
-    plain = json.loads(json.dumps(cell))
-    names = [n for n in {**plain, **theirs} if plain.get(n) != theirs.get(n)]
-    text = "; ".join(f"{n}: {theirs.get(n)!r}, not {plain.get(n)!r}" for n in names[:3])
-    return files.printable(text)[:200]
 
 
 def _state(path: Path) -> tuple | None:

@@ -20,7 +20,8 @@ from tfadaopt.experiments.claims.claim import Claim, Finding, Number, Result
 from tfadaopt.experiments.configs import Claims, settings_of
 from tfadaopt.experiments.executor import LocalExecutor, WorkerError
 from tfadaopt.experiments.files import is_about_the_place, printable
-from tfadaopt.experiments.store import LOG, Store, versions
+from tfadaopt.experiments.records import versions
+from tfadaopt.experiments.store import LOG, Store
 
 Progress = Callable[[str, int, int], None]
 Failures = list[tuple[Cell, Exception]]
@@ -72,7 +73,7 @@ def _fill(
     complete, executor = False, LocalExecutor(jobs, log=folder / LOG)
     try:
         for done, (cell, error) in enumerate(executor.map_unordered(work, missing), start=1):
-            if is_about_the_place(error):
+            if is_about_the_place(error, store.folder):
                 raise error
             if error is not None:
                 failures.append((cell, error))
