@@ -498,5 +498,9 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
+        code = 0
     except KeyboardInterrupt:
-        sys.exit(130)
+        code = 130
+    # As the command line does: Python has nothing to say while it ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(code)

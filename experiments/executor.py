@@ -11,6 +11,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from pathlib import Path
 
@@ -158,7 +159,9 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=worker.serve, args=(theirs, log, prepare))
-        # Ctrl-C reaches the whole process group: a process that is starting must not see it.
+        # Ctrl-C reaches the whole process group: a process that is starting must not see it. What
+        # the first start of a process begins would let it through again.
+        resource_tracker.ensure_running()
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self.process.start()

@@ -174,6 +174,7 @@ def draw(
     """Draw all figures for which there are data, keep them as files, and return them by name."""
     make_folder(folder, inside=True)
     results, layers, paths = tables["results"], tables["layers"], tables["trajectories"]
+    paths = paths[paths.surface.isin(list(LOWEST))]  # their names become those of files
     names = ", ".join(look)
     pictures = {}
 
@@ -203,7 +204,7 @@ def draw(
             label = "accumulator magnitude"
             figure = figures.layers_over_time(layers, look, sizing, label, guide=False)
             keep("accumulators", alt, figure)
-    for surface in [s for s in LOWEST if (paths.surface == s).any()]:
+    for surface in paths.surface.unique():
         alt = f"Paths of {names} over the contours of the {surface}."
         figure = figures.trajectories(paths, surface, contours, look)
         keep(f"path_{surface.replace(' ', '_')}", alt, figure)
