@@ -161,12 +161,14 @@ class _Worker:
         self.process = context.Process(target=worker.serve, args=(theirs, log, prepare))
         # Ctrl-C reaches the whole process group: a process that is starting must not see it. What
         # the first start of a process begins would let it through again.
-        resource_tracker.ensure_running()
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        if hasattr(signal, "pthread_sigmask"):
+            resource_tracker.ensure_running()
+            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self.process.start()
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            if hasattr(signal, "pthread_sigmask"):
+                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         theirs.close()
 
     def give(self, work: Work, cell: Cell) -> None:

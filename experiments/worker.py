@@ -77,7 +77,8 @@ def _end_all() -> None:
 
 def _begin(log: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent decides what Ctrl-C does.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     try:
         file = log.open("a")
     except OSError:
