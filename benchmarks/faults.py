@@ -204,9 +204,9 @@ def one_kill(
     fault(process.pid, rng)
     problems = {}
     try:
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=300)
     except subprocess.TimeoutExpired:
-        problems["hangs"] = "no end in 60 s"
+        problems["hangs"] = "no end in 300 s"
         process.kill()
         _, err = process.communicate()
     if early and process.returncode not in codes | {0}:
