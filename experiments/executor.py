@@ -187,9 +187,9 @@ class _Worker:
                 self.is_ready = True
         except (EOFError, OSError):
             self.process.join(_PATIENCE)
-        code = self.process.exitcode
-        if code is None and self.process.is_alive():
+        if self.process.is_alive():
             return _NOTHING
+        code = self.process.exitcode
         how = f"killed by {_signal(-code)}" if code and code < 0 else f"exit code {code}"
         return WorkerError(
             f"Its process died ({how}); {self._log} may say more. Was there enough memory?"
