@@ -1,5 +1,7 @@
 """The lecture's claims as experiments that anybody can repeat: ``tfadaopt run lecture``."""
 
+import signal
+
 if __name__ != "tfadaopt.experiments":
     raise ImportError(
         f"This package is installed as tfadaopt.experiments, but was imported as {__name__!r}. "
@@ -11,6 +13,8 @@ def main() -> None:
     """Run the command line ``tfadaopt``."""
     try:
         from tfadaopt.experiments.cli import run
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "tfadaopt":
             raise
@@ -18,4 +22,10 @@ def main() -> None:
             f"tfadaopt: the command line needs the package {error.name!r}, which is not installed. "
             "Install it with: pip install 'tfadaopt[experiments]'"
         ) from None
-    raise SystemExit(run())
+    try:
+        code = run()
+    except KeyboardInterrupt:
+        code = 130
+    # What follows takes a moment, and has nothing to say to one who presses Ctrl-C again.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise SystemExit(code)

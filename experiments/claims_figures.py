@@ -1,5 +1,6 @@
 """Draw the figures of claims: from data (lines, contours, bars) to Matplotlib, all in one style."""
 
+import dataclasses
 import difflib
 import re
 from collections.abc import Sequence
@@ -44,7 +45,24 @@ def draw(data: Lines | Contours | Bars) -> Figure:
     """Return the drawing of a figure's data."""
     drawers = {Lines: lines, Contours: contours, Bars: bars}
     with mpl.rc_context(look.RC):
-        return drawers[type(data)](data)
+        return drawers[type(data)](_in_plain_words(data))
+
+
+def _in_plain_words(data):
+    """Return a figure's data with texts that Matplotlib draws as they stand."""
+    changed = {}
+    for field in dataclasses.fields(data):
+        value = getattr(data, field.name)
+        if isinstance(value, str):
+            changed[field.name] = look.plain(value)
+        elif field.name in ("labels", "series", "paths"):
+            changed[field.name] = tuple(
+                look.plain(v)
+                if isinstance(v, str)
+                else dataclasses.replace(v, label=look.plain(v.label))
+                for v in value
+            )
+    return dataclasses.replace(data, **changed)
 
 
 def lines(data: Lines) -> Figure:

@@ -15,6 +15,7 @@ from pygments.lexers import PythonLexer
 from tfadaopt.experiments import claims_animation, claims_figures, look, pages
 from tfadaopt.experiments.claims import registry
 from tfadaopt.experiments.claims.claim import Bars, Contours, Figure, Finding, Lines, Number, Result
+from tfadaopt.experiments.files import file_name, make_folder, write_whole
 
 # What stands in the place of a verdict where there is none comes last.
 WORDS = {
@@ -41,9 +42,15 @@ def write_claims_report(
 
     Returns:
         Path of the index.
+
+    Raises:
+        ValueError: A result has a name that no claim has, and that might lead out of the folder.
     """
+    strange = [r.name for r in results if not re.fullmatch(r"claim-[a-z0-9-]+", r.name)]
+    if strange:
+        raise ValueError(f"{strange[0]!r} is no name of a claim: those are claim-, a-z, 0-9 and -.")
     for name in ("claims", "figures"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
+        make_folder(folder / name, inside=True)
     page = pages.template("claim.html.j2")
     entries = []
     for i, result in enumerate(results):
@@ -79,7 +86,7 @@ def write_claims_report(
             duration=pages.duration,
             seconds=claims_animation.SECONDS,
         )
-        (folder / "claims" / f"{result.name}.html").write_text(text, encoding="utf-8")
+        write_whole(folder / "claims" / f"{result.name}.html", text)
         entries.append(
             {
                 "claim": result,
@@ -100,7 +107,7 @@ def write_claims_report(
         duration=pages.duration,
     )
     path = folder / "report.html"
-    path.write_text(index, encoding="utf-8")
+    write_whole(path, index)
     return path
 
 
@@ -195,12 +202,13 @@ def listed(pairs: Mapping[str, object]) -> str:
 
 def picture(folder: Path, name: str, data: Figure, animate: bool) -> pages.Picture:
     """Draw a figure, keep it as SVG and PNG, and return it for the page."""
+    name = file_name(name)
     figure = claims_figures.draw(data)
     svg = look.save(figure, folder / name, png=True)
     animated = motion = ""
     if animate and isinstance(data, Contours):
         moving = claims_animation.animate(figure, data, svg, name)
-        (folder / f"{name}.animated.svg").write_text(moving, encoding="utf-8")
+        write_whole(folder / f"{name}.animated.svg", moving)
         playing = f"#{name}-play:checked ~ svg"
         animated = claims_animation.animate(figure, data, svg, name, playing)
         seen = f'<svg role="img" aria-label="{html.escape(describe(data))}"'

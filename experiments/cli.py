@@ -1,22 +1,20 @@
 """The command line: ``tfadaopt list | run | compare | report | inspect``."""
 
+import importlib.metadata
 import os
 import shlex
 import sys
-from collections.abc import Callable
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from tfadaopt.catalog import METHODS
 from tfadaopt.experiments import catalog, configs
 from tfadaopt.experiments.executor import default_jobs
+from tfadaopt.experiments.terminal import console, end, say_error, say_where, shown, watched
 
 app = typer.Typer(
     name="tfadaopt",
@@ -25,14 +23,32 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console()
-errors = Console(stderr=True)
-
-INTERRUPTED = 130
+MOST_JOBS = 1_024
 
 Animate = Annotated[
     bool, typer.Option("--animate", help="Claims: let the reader play the paths, step by step.")
 ]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        packages = {"TensorFlow": "tensorflow", "Keras": "keras"}
+        others = (f"{n} {importlib.metadata.version(p)}" for n, p in packages.items())
+        version = importlib.metadata.version("tfadaopt")
+        console.print(f"tfadaopt {version} ({', '.join(others)})", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version, and end."
+        ),
+    ] = False,
+) -> None:
+    """Make gradient descent visible: see what each optimizer does to each layer."""
 
 
 @app.command("list")
@@ -80,18 +96,20 @@ def run_experiment(
         ),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes; default: one per processor.")
+        int | None,
+        typer.Option(min=1, max=MOST_JOBS, help="Processes; default: one per processor."),
     ] = None,
     animate: Animate = False,
 ) -> None:
     """Run an experiment, or go on with one that was interrupted, and write its report."""
+    _need_tensorflow()
     experiment = catalog.find(name)
     if animate and not experiment.claims:
         raise configs.ConfigError(f"--animate is for claims; {name!r} has no paths to play.")
-    config = configs.override(experiment.config(), dict(map(_name_and_value, settings or ())))
+    config = configs.override(experiment.config(), _pairs(settings or []))
     folder = out or Path("runs") / name
     console.print(f"Running {name} into {folder}. Ctrl-C keeps what is finished.", markup=False)
-    failures = _watched(
+    failures = watched(
         lambda show: experiment.run(
             *(config, folder, _command(), jobs or default_jobs(), show),
             **{"animate": True} if animate else {},
@@ -101,7 +119,7 @@ def run_experiment(
         from tfadaopt.experiments.claims.trial import table
 
         console.print(table(folder))
-    _end(folder, failures)
+    end(folder, failures)
 
 
 @app.command("compare")
@@ -120,14 +138,18 @@ def compare_methods(
             "'compiled', the optimizer that the model is compiled with."
         ),
     ] = "SGD,Momentum,Adagrad,RMSprop,Adam",
-    trials: Annotated[int, typer.Option(min=1, help="Learning rates per method.")] = 5,
-    tuning_seeds: Annotated[int, typer.Option(min=1, help="Runs at each of them.")] = 3,
+    trials: Annotated[int, typer.Option(min=1, max=999, help="Learning rates per method.")] = 5,
+    tuning_seeds: Annotated[int, typer.Option(min=1, max=999, help="Runs at each of them.")] = 3,
     seeds: Annotated[
         int, typer.Option(min=1, max=999, help="Reported runs at the chosen rate.")
     ] = 5,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each run.")] = 3,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps of each run instead.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Examples per step, for arrays.")] = 32,
+    epochs: Annotated[int, typer.Option(min=1, max=configs.MOST, help="Epochs of each run.")] = 3,
+    steps: Annotated[
+        int | None, typer.Option(min=1, max=configs.MOST, help="Steps of each run instead.")
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option(min=1, max=configs.MOST, help="Examples per step, for arrays.")
+    ] = 32,
     objective: Annotated[
         str, typer.Option(help="What to compare: loss, accuracy, …, or max:NAME, min:NAME.")
     ] = "loss",
@@ -136,10 +158,12 @@ def compare_methods(
         typer.Option(help="Result folder; default runs/compare-FILE. Results in it are resumed."),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes; default: one per processor.")
+        int | None,
+        typer.Option(min=1, max=MOST_JOBS, help="Processes; default: one per processor."),
     ] = None,
 ) -> None:
     """Compare methods on your own model and data, each with the same budget, and report."""
+    _need_tensorflow()
     from tfadaopt.experiments import compare, compare_run
 
     config = compare.settings(
@@ -157,10 +181,10 @@ def compare_methods(
         markup=False,
         highlight=False,
     )
-    failures = _watched(
+    failures = watched(
         lambda show: compare_run.run(config, folder, _command(), jobs or default_jobs(), show)
     )
-    _end(folder, failures)
+    end(folder, failures)
 
 
 @app.command("report")
@@ -169,22 +193,10 @@ def rebuild_report(
     animate: Animate = False,
 ) -> None:
     """Write the report of a result folder again."""
-    from tfadaopt.experiments.claims import registry, trial
-    from tfadaopt.experiments.compare_report import write_compare_report
-    from tfadaopt.experiments.report import write_report
-    from tfadaopt.experiments.store import Store
+    from tfadaopt.experiments import rebuild
 
-    run = Store(folder).describe() or {}
-    try:
-        if run.get("experiment") == "compare":
-            write_compare_report(folder)
-        elif registry.entries_of(str(run.get("experiment"))):
-            trial.write_report(folder, animate)
-        else:
-            write_report(folder)
-    except FileNotFoundError as error:
-        raise configs.ConfigError(str(error)) from None
-    _say_where(folder)
+    rebuild.rebuild(folder, animate)
+    say_where(folder)
 
 
 @app.command("inspect")
@@ -198,6 +210,7 @@ def inspect_logs(
     ] = "",
 ) -> None:
     """Show what the optimizer did to each layer of a logged run, and which layers stalled."""
+    _need_tensorflow()
     from tfadaopt.experiments.inspection import inspect
 
     inspect(console, folder, runs or [], include)
@@ -208,20 +221,54 @@ def run() -> int:
     # TensorFlow's start-up notes would drown the progress bars; workers inherit this.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        app()
+        with shown():
+            app()
     except configs.ConfigError as error:
-        errors.print(f"tfadaopt: {error}", markup=False, highlight=False)
+        say_error(str(error))
+        return 2
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        say_error(
+            f"{where}{error.strerror or error}. Mend that, or choose another place. What is "
+            "finished is kept: the same command goes on there."
+        )
         return 2
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(bool(end.code))
     return 0
 
 
-def _name_and_value(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise configs.ConfigError(f"--set {text!r} is not NAME=VALUE; write, say, --set epochs=2.")
-    return name.strip(), value.strip()
+def _need_tensorflow() -> None:
+    """Check that Keras runs on TensorFlow, here and in the processes that are started.
+
+    Raises:
+        ConfigError: The environment asks for another backend.
+    """
+    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if backend != "tensorflow":
+        raise configs.ConfigError(
+            f"KERAS_BACKEND is {backend!r}, but tfadaopt needs Keras on TensorFlow. Take it out of "
+            "the environment: KERAS_BACKEND=tensorflow tfadaopt …"
+        )
+    # Else a file of settings in the home folder might say otherwise.
+    os.environ["KERAS_BACKEND"] = backend
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    """Return settings by name, each given once as NAME=VALUE."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals:
+            raise configs.ConfigError(
+                f"--set {text!r} is not NAME=VALUE; write, say, --set epochs=2."
+            )
+        if name in found:
+            raise configs.ConfigError(
+                f"--set {name} is given twice: {found[name]!r} and {value!r}. Give it once."
+            )
+        found[name] = value
+    return found
 
 
 def _as_text(value: object) -> str:
@@ -230,45 +277,3 @@ def _as_text(value: object) -> str:
 
 def _command() -> str:
     return shlex.join(["tfadaopt", *sys.argv[1:]])
-
-
-def _watched(work: Callable[[Callable[[str, int, int], None]], list]) -> list:
-    """Do some work while its stages are shown, and return what failed."""
-    columns = TextColumn("{task.description:<29}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
-        stages: dict[str, int] = {}
-
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in stages:
-                stages[stage] = bars.add_task(stage, total=total)
-            bars.update(stages[stage], completed=done)
-
-        try:
-            return work(show)
-        except KeyboardInterrupt:
-            bars.stop()
-            errors.print("Interrupted. What is finished is kept: the same command goes on there.")
-            raise typer.Exit(INTERRUPTED) from None
-        except BrokenProcessPool:
-            bars.stop()
-            errors.print(
-                "A worker process died, perhaps for want of memory; worker.log may say more. What "
-                "is finished is kept: the same command goes on there, with --jobs 1 in less memory."
-            )
-            raise typer.Exit(1) from None
-
-
-def _end(folder: Path, failures: list) -> None:
-    for cell, error in failures:
-        errors.print(f"Failed: {cell}: {error!r}", markup=False)
-    _say_where(folder)
-    if failures:
-        errors.print(f"{len(failures)} parts failed. The same command tries them again.")
-        raise typer.Exit(1)
-
-
-def _say_where(folder: Path) -> None:
-    console.print(f"\nReport:      {folder / 'report.html'}", markup=False, highlight=False)
-    if (folder / "logs").exists():
-        command = f"tensorboard --logdir {shlex.quote(str(folder / 'logs'))}"
-        console.print(f"TensorBoard: {command}", markup=False, highlight=False)

@@ -1,6 +1,5 @@
 """What a comparison consists of: its settings, its runs, and what each trial of a rate came to."""
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import Annotated
 import pydantic
 from pydantic import Field
 
-from tfadaopt.experiments import contenders, problem
+from tfadaopt.experiments import contenders, local_modules, problem
 from tfadaopt.experiments.cells import Cell
 from tfadaopt.experiments.configs import ConfigError, Count
 from tfadaopt.experiments.rate_search import best_rate, next_rate
@@ -30,7 +29,8 @@ class Comparison:
 
     Attributes:
         file: Python file of the problem.
-        file_sha256: Digest of it: results of another version are not mixed in.
+        file_sha256: Digest of it and of the modules beside it that it imports: results of another
+            version are not mixed in.
         methods: Names of the methods, canonical.
         trials: Learning rates tried for each method.
         tuning_seeds: Runs at each of them; their median counts.
@@ -191,19 +191,30 @@ def score(config: Comparison, store: Store, cell: Cell, part: str = "validation"
 
 def finished(store: Store, cell: Cell) -> bool:
     """Whether a run has a result, or broke off since the command was last given."""
-    return store.has(cell) or failure_path(store.folder, cell).exists()
-
-
-def failure_path(folder: Path, cell: Cell) -> Path:
-    """Return where the reason lies for which a run broke off."""
-    rate = f"{cell.get('learning_rate', 0):.3g}"
-    return folder / "failures" / f"{cell['kind']}-{cell['method']}-{rate}-{cell.get('seed')}.json"
+    return store.has(cell) or store.failure(cell) is not None
 
 
 def note_failure(folder: Path, cell: Cell, error: Exception) -> None:
-    path = failure_path(folder, cell)
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"cell": cell, "error": str(error)}), encoding="utf-8")
+    """Keep the reason for which a run broke off."""
+    Store(folder).put_failure(cell, {"error": str(error)})
+
+
+def check_modules(config: Comparison, store: Store) -> None:
+    """Check that the modules that the problem imported when it was looked at are as they were.
+
+    Those that can be found by reading the file are part of ``file_sha256``; here are the others.
+
+    Raises:
+        ProblemError: One has changed: its results are of another problem.
+    """
+    known = store.get(check_cell(config)).get("modules", {})
+    for name, digest in known.items():
+        path = Path(config.file).resolve().parent / name
+        if not path.is_file() or local_modules.digest_of(path) != digest:
+            raise problem.ProblemError(
+                f"{path}, which {config.file} imports, has changed since the results in "
+                f"{store.folder} were made. Choose another folder with --out."
+            )
 
 
 def _task(config: Comparison) -> Cell:

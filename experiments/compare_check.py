@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 
 from tfadaopt.experiments import contenders, parts_of_data, problem
+from tfadaopt.experiments.local_modules import imported_modules
 
 
 def check(path: Path, settings: dict) -> dict:
@@ -42,6 +43,11 @@ def check(path: Path, settings: dict) -> dict:
             f"{path}: the model cannot be evaluated on the first training batch: "
             f"{problem.told(error, path)}"
         ) from error
+    if not model.trainable_variables:
+        raise problem.ProblemError(
+            f"{path}: the model has no weights to train: it is frozen (trainable = False), or has "
+            "no layers with weights. Set trainable = True on those to train before compile()."
+        )
     if not math.isfinite(first["loss"]):
         raise problem.ProblemError(
             f"{path}: the loss on the first training batch is {first['loss']} before any training, "
@@ -65,12 +71,23 @@ def check(path: Path, settings: dict) -> dict:
         "variables": [variable.path for variable in model.trainable_variables],
         "first": first,
         "default_rates": default_rates,
+        # Reading the file does not show all of them, as what importlib.import_module names.
+        "modules": imported_modules(path),
     }
 
 
 @functools.lru_cache(maxsize=1)
-def loaded(path: Path, _sha256: str) -> tuple[problem.Problem, dict[str, object]]:
-    """Return a problem and its data, which all runners of a worker share."""
+def loaded(path: Path, sha256: str) -> tuple[problem.Problem, dict[str, object]]:
+    """Return a problem and its data, which all runners of a worker share.
+
+    Raises:
+        ProblemError: The file, or a module that it imports, is no longer as the settings say.
+    """
+    if problem.digest(path) != sha256:
+        raise problem.ProblemError(
+            f"{path}, or a module that it imports, was changed while the comparison runs. Put it "
+            "back, or begin in another folder with --out."
+        )
     found = problem.load(path)
     # What data() draws from the global generators is the same in each worker.
     keras.utils.set_random_seed(0)

@@ -1,10 +1,10 @@
 """The report of a comparison: what to choose on the user's own problem, and how sure that is."""
 
 import csv
+import io
 import math
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,8 @@ from tfadaopt.experiments import compare, compare_results, pages
 from tfadaopt.experiments.claims.claim import Lines, Series
 from tfadaopt.experiments.claims_report import picture
 from tfadaopt.experiments.compare_results import Contender, Difference
+from tfadaopt.experiments.configs import settings_of
+from tfadaopt.experiments.files import make_folder, write_whole
 from tfadaopt.experiments.store import Store
 
 # Lines that a figure of layers can hold.
@@ -40,7 +42,7 @@ def write_compare_report(folder: Path) -> Path:
             f"{folder} holds no comparison. Make one first: tfadaopt compare FILE --out "
             f"{shlex.quote(str(folder))}"
         )
-    config = settings_of(run)
+    config = settings_of(run, compare.Comparison, folder)
     if not store.has(compare.check_cell(config)):
         raise FileNotFoundError(f"{folder}: nothing is finished yet. Give the command again.")
     found = compare_results.contenders(config, store)
@@ -49,7 +51,7 @@ def write_compare_report(folder: Path) -> Path:
     sure = compare_results.sureness(ranked)
     problem = store.get(compare.check_cell(config))
     write_table(config, store)
-    (folder / "figures").mkdir(exist_ok=True)
+    make_folder(folder / "figures", inside=True)
     page = pages.template("compare.html.j2").render(
         run=run,
         config=config,
@@ -72,14 +74,8 @@ def write_compare_report(folder: Path) -> Path:
         duration=pages.duration,
     )
     path = folder / "report.html"
-    path.write_text(page, encoding="utf-8")
+    write_whole(path, page)
     return path
-
-
-def settings_of(run: dict) -> compare.Comparison:
-    """Return the settings that ``run.json`` says."""
-    names = {field.name for field in fields(compare.Comparison)}
-    return compare.Comparison(**{k: v for k, v in run["settings"].items() if k in names})
 
 
 def advice(
@@ -196,7 +192,7 @@ def write_table(config: compare.Comparison, store: Store) -> None:
     """Write ``results.csv``: every number of every run, a row each."""
     tried = [c for cells in compare.tried_cells(config, store).values() for c in cells]
     cells = [c for c in (*tried, *compare.final_cells(config, store)) if store.has(c)]
-    with (store.folder / "results.csv").open("w", newline="", encoding="utf-8") as file:
+    with io.StringIO(newline="") as file:
         table = csv.writer(file)
         columns = ("phase", "method", "learning_rate", "seed")
         table.writerow([*columns, "diverged", "epoch", "step", "part", "name", "value"])
@@ -213,6 +209,7 @@ def write_table(config: compare.Comparison, store: Store) -> None:
             for part in ("validation", "test"):
                 for name, value in (result[part] or {}).items():
                     table.writerow([*begin, "end", "end", part, name, value])
+        write_whole(store.folder / "results.csv", file.getvalue())
 
 
 def shown(value: float | None) -> str:

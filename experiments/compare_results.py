@@ -1,7 +1,6 @@
 """What a comparison found: a record per method, how they differ, and how sure that is."""
 
 import itertools
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -197,8 +196,8 @@ def failures(config: compare.Comparison, store: Store) -> list[dict]:
         if store.has(cell):
             reason = store.get(cell)["diverged"]
             reason = reason and f"diverged: {reason}"
-        elif (path := compare.failure_path(store.folder, cell)).exists():
-            reason = f"broke off: {json.loads(path.read_text(encoding='utf-8'))['error']}"
+        elif failure := store.failure(cell):
+            reason = f"broke off: {failure['error']}"
         if reason:
             phase = "trial" if cell["kind"] == "tune" else "reported run"
             names = ("method", "learning_rate", "seed")

@@ -1,7 +1,7 @@
 """``tfadaopt compare``: the same budget for each method, on a user's own model and data."""
 
+import contextlib
 import functools
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -12,7 +12,8 @@ from tfadaopt.experiments.cells import Cell
 from tfadaopt.experiments.compare_report import write_compare_report
 from tfadaopt.experiments.configs import ConfigError
 from tfadaopt.experiments.executor import LocalExecutor
-from tfadaopt.experiments.store import Store
+from tfadaopt.experiments.files import is_about_the_place
+from tfadaopt.experiments.store import LOG, Store
 
 Progress = Callable[[str, int, int], None]
 Failures = list[tuple[Cell, Exception]]
@@ -37,14 +38,17 @@ def run(
         ConfigError: The folder holds results of other settings, or something is wrong with the
             problem, which is found out before anything is trained.
     """
-    store = Store(folder)
-    new = not folder.exists()
-    store.open(compare.EXPERIMENT, config, command)
-    began = time.monotonic()
-    # What broke off is tried again.
-    shutil.rmtree(folder / "failures", ignore_errors=True)
+    with contextlib.closing(Store(folder).open(compare.EXPERIMENT, config, command)) as store:
+        failures = _fill(config, store, jobs, progress)
+        write_compare_report(folder)
+    return failures
+
+
+def _fill(config: compare.Comparison, store: Store, jobs: int, progress: Progress) -> Failures:
+    began, folder = time.monotonic(), store.folder
+    store.forget_failures()  # What broke off is tried again.
     failures: Failures = []
-    executor = LocalExecutor(jobs, log=folder / "worker.log")
+    executor = LocalExecutor(jobs, log=folder / LOG)
     work = functools.partial(_compute, settings=asdict(config), folder=folder)
 
     def stage(name: str, cells: list[Cell], before: int = 0, total: int | None = None) -> None:
@@ -53,7 +57,7 @@ def run(
         progress(name, done, total)
         for cell, error in executor.map_unordered(work, missing):
             if error is not None:
-                if isinstance(error, ConfigError):
+                if isinstance(error, ConfigError) or is_about_the_place(error, store.folder):
                     raise error
                 failures.append((cell, error))
                 compare.note_failure(folder, cell, error)
@@ -65,21 +69,23 @@ def run(
         stage("Looking at the problem", [compare.check_cell(config)])
         if failures:
             raise problem.ProblemError(f"{config.file}: {failures[0][1]}")
+        compare.check_modules(config, store)
         looked_at = True
         total = len(config.methods) * config.trials * config.tuning_seeds
         while missing := compare.next_trials(config, store):
             before = sum(len(cells) for cells in compare.tried_cells(config, store).values())
             stage("Trying learning rates", missing, before, total)
-        stage("Training at the chosen rates", compare.final_cells(config, store))
+        finals = compare.final_cells(config, store)
+        stage("Training at the chosen rates", finals)
+        failures += store.vanished(finals, failures)
         complete = not failures
     finally:
         executor.close()
         if looked_at:
             store.finish(time.monotonic() - began, complete)
-        elif new:
+        else:
             # A folder with nothing but a mistake in it would stand in the way of the next try.
-            shutil.rmtree(folder, ignore_errors=True)
-    write_compare_report(folder)
+            store.abandon()
     return failures
 
 

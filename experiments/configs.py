@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Annotated
 
 import pydantic
@@ -30,10 +31,32 @@ def _known_method(name: str) -> str:
     return name
 
 
-Count = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+def _each_once(values: tuple) -> tuple:
+    twice = sorted({str(value) for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)} is given twice; give each value once")
+    return values
+
+
+def _float32(rate: float) -> float:
+    if not 1e-37 <= rate <= 1e38:
+        raise ValueError("float32 holds rates from 1e-37 to 1e38; others become 0 or infinite")
+    return rate
+
+
+def _rising(values: tuple) -> tuple:
+    return tuple(sorted(values))
+
+
+# No run of so many parts ends; larger numbers would fail in stranger ways, or fill the memory.
+MOST = 1_000_000_000
+MOST_SEEDS = 1_000
+MOST_RATES = 1_000
+Count = Annotated[int, Field(ge=1, le=MOST)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False), AfterValidator(_float32)]
 MethodName = Annotated[str, AfterValidator(_known_method)]
-OneOrMore = Field(min_length=1)
+OneOrMore = Field(min_length=1, max_length=MOST_RATES)
+Once = AfterValidator(_each_once)
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config={"extra": "forbid"})
@@ -55,26 +78,26 @@ class Lecture:
         surface_learning_rates: Grid for the surfaces.
     """
 
-    methods: Annotated[tuple[MethodName, ...], OneOrMore] = (
+    methods: Annotated[tuple[MethodName, ...], OneOrMore, Once] = (
         "SGD",
         "Momentum",
         "Nesterov",
         "Adagrad",
         "RMSprop",
     )
-    learning_rates: Annotated[tuple[Rate, ...], OneOrMore] = (
+    learning_rates: Annotated[tuple[Rate, ...], OneOrMore, Once] = (
         *(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
     )
     epochs: Count = 5
     batch_size: Count = 64
-    seeds: Count = 5
+    seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 5
     train_size: Annotated[int, Field(ge=10, le=4980)] = 3500
     validation_size: Annotated[int, Field(ge=10, le=4980)] = 750
-    split_seed: Annotated[int, Field(ge=0)] = 0
+    split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     every: Count = 10
-    condition_number: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 100.0
-    surface_steps: Count = 1000
-    surface_learning_rates: Annotated[tuple[Rate, ...], OneOrMore] = tuple(
+    condition_number: Annotated[float, Field(ge=1, le=1e12, allow_inf_nan=False)] = 100.0
+    surface_steps: Annotated[int, Field(ge=1, le=10_000_000)] = 1000
+    surface_learning_rates: Annotated[tuple[Rate, ...], OneOrMore, Once] = tuple(
         round(10 ** (exponent / 8), 5) for exponent in range(-24, 9)
     )
 
@@ -100,8 +123,8 @@ class Claims:
         learning_rates: Grid from which each method's rate is chosen: the same budget for each.
     """
 
-    seeds: Annotated[int, Field(ge=3)] = 10
-    learning_rates: Annotated[tuple[Rate, ...], OneOrMore] = tuple(
+    seeds: Annotated[int, Field(ge=3, le=MOST_SEEDS)] = 10
+    learning_rates: Annotated[tuple[Rate, ...], OneOrMore, Once, AfterValidator(_rising)] = tuple(
         float(f"{10 ** (exponent / 4):.5g}") for exponent in range(-20, 5)
     )
 
@@ -136,9 +159,35 @@ def override(config, settings: Mapping[str, str]):
     try:
         return type(config)(**values)
     except pydantic.ValidationError as error:
-        problems = [
-            f"{'.'.join(str(part) for part in e['loc']) or 'settings'}: {e['msg']}"
-            f" (received {e['input']!r})"
-            for e in error.errors()
-        ]
-        raise ConfigError("; ".join(problems)) from None
+        raise ConfigError(_problems(error)) from None
+
+
+def settings_of(run: Mapping, kind: type, folder: Path):
+    """Return the settings that the ``run.json`` of a folder says, checked as those of a command.
+
+    Args:
+        run: What it says.
+        kind: Class of the settings.
+        folder: Result folder, for the message.
+
+    Raises:
+        ConfigError: They are none that a command could have had.
+    """
+    names = {field.name for field in fields(kind)}
+    try:
+        return kind(**{name: v for name, v in run["settings"].items() if name in names})
+    except pydantic.ValidationError as error:
+        raise ConfigError(f"{folder / 'run.json'}: settings: {_problems(error)}") from None
+
+
+def _problems(error: pydantic.ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(str(part) for part in e['loc']) or 'settings'}: {e['msg']}"
+        f" (received {_short(e['input'])})"
+        for e in error.errors()
+    )
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:60]}… ({len(text)} characters)"

@@ -1,6 +1,8 @@
 """Experiment ``lecture``: what the five methods do on toy surfaces and to a CNN."""
 
+import contextlib
 import functools
+import io
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -11,10 +13,11 @@ import numpy as np
 import pandas as pd
 
 from tfadaopt.experiments.cells import Cell, compute
-from tfadaopt.experiments.configs import Lecture
+from tfadaopt.experiments.configs import Lecture, settings_of
 from tfadaopt.experiments.executor import LocalExecutor
-from tfadaopt.experiments.report import write_report
-from tfadaopt.experiments.store import Store
+from tfadaopt.experiments.files import is_about_the_place, write_whole
+from tfadaopt.experiments.report import TABLES, write_report
+from tfadaopt.experiments.store import CELLS, LOG, Store
 
 SURFACES = ("ravine", "rotated ravine", "saddle")
 TARGET = "f − f* ≤ 1e-4 (f₀ − f*)"
@@ -39,17 +42,24 @@ def run(config: Lecture, folder: Path, command: str, jobs: int, progress: Progre
     Raises:
         ConfigError: The folder holds results of other settings.
     """
-    store = Store(folder)
-    store.open("lecture", config, command)
+    with contextlib.closing(Store(folder).open("lecture", config, command)) as store:
+        failures = _fill(config, store, jobs, progress)
+        write_report(folder)
+    return failures
+
+
+def _fill(config: Lecture, store: Store, jobs: int, progress: Progress) -> Failures:
     began = time.monotonic()
     failures: Failures = []
-    executor = LocalExecutor(jobs, log=folder / "worker.log")
-    work = functools.partial(compute, config=config, folder=folder)
+    executor = LocalExecutor(jobs, log=store.folder / LOG)
+    work = functools.partial(compute, config=config, folder=store.folder)
 
     def stage(name: str, cells: list[Cell]) -> None:
         missing = [cell for cell in cells if not store.has(cell)]
         progress(name, len(cells) - len(missing), len(cells))
         for done, (cell, error) in enumerate(executor.map_unordered(work, missing), start=1):
+            if is_about_the_place(error, store.folder):
+                raise error
             if error is not None:
                 failures.append((cell, error))
             progress(name, len(cells) - len(missing) + done, len(cells))
@@ -60,13 +70,29 @@ def run(config: Lecture, folder: Path, command: str, jobs: int, progress: Progre
         stage("Choosing the rates", tuning_cells(config))
         chosen = choose(config, store)
         stage("Training at the chosen rates", final_cells(config, chosen))
+        cells = *surface_cells(config), *tuning_cells(config), *final_cells(config, chosen)
+        failures += store.vanished(cells, failures)
         complete = not failures
     finally:
         executor.close()
         store.finish(time.monotonic() - began, complete)
-        write_tables(config, store)
-    write_report(folder)
+        if not executor.ended:
+            write_tables(config, store)
     return failures
+
+
+def rebuild(folder: Path) -> None:
+    """Write tables and report of a result folder again.
+
+    Raises:
+        ConfigError: The folder holds no run of the lecture, or one that is damaged.
+        FileNotFoundError: A table is missing, and there are no results to make it from.
+    """
+    store = Store(folder)
+    run = store.describe()
+    if run is not None and any((folder / CELLS).glob("*.json")):
+        write_tables(settings_of(run, Lecture, folder), store)
+    write_report(folder)
 
 
 def surface_cells(config: Lecture) -> list[Cell]:
@@ -133,8 +159,7 @@ def choose(config: Lecture, store: Store) -> pd.DataFrame:
                     "at_edge": rate in (min(config.learning_rates), max(config.learning_rates)),
                 }
             )
-    columns = ["method", "learning_rate", "validation_loss", "validation_accuracy", "at_edge"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=list(TABLES["chosen"]))
 
 
 def write_tables(config: Lecture, store: Store) -> None:
@@ -146,25 +171,15 @@ def write_tables(config: Lecture, store: Store) -> None:
         "chosen": chosen,
         "results": pd.DataFrame(
             _result_rows(training, store),
-            columns=[
-                "phase",
-                "method",
-                "learning_rate",
-                "seed",
-                "epoch",
-                "split",
-                "loss",
-                "accuracy",
-                "diverged",
-            ],
+            columns=list(TABLES["results"]),
         ),
         "layers": pd.DataFrame(
             _layer_rows(training, store),
-            columns=["method", "seed", "step", "quantity", "variable", "statistic", "value"],
+            columns=list(TABLES["layers"]),
         ),
         "trajectories": pd.DataFrame(
             _path_rows(surface, store),
-            columns=["surface", "method", "learning_rate", "step", "x", "y", "f"],
+            columns=list(TABLES["trajectories"]),
         ),
         "surfaces": pd.DataFrame(
             [
@@ -173,26 +188,20 @@ def write_tables(config: Lecture, store: Store) -> None:
                 | {"target": TARGET, "grid_size": len(config.surface_learning_rates)}
                 for cell in surface
             ],
-            columns=[
-                "surface",
-                "method",
-                "learning_rate",
-                "steps_to_target",
-                "target",
-                "sensible_rates",
-                "grid_size",
-            ],
+            columns=list(TABLES["surfaces"]),
         ),
     }
     for name, table in tables.items():
-        table.to_csv(store.folder / f"{name}.csv", index=False)
+        write_whole(store.folder / f"{name}.csv", table.to_csv(index=False))
     drawn = {cell["surface"]: store.get(cell)["contours"] for cell in surface}
     arrays = {
         f"{name.replace(' ', '_')}_{axis}": np.array(values, "float32")
         for name, axes in drawn.items()
         for axis, values in axes.items()
     }
-    np.savez_compressed(store.folder / "contours.npz", **arrays)
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **arrays)
+    write_whole(store.folder / "contours.npz", packed.getvalue())
 
 
 def _task(config: Lecture) -> Cell:

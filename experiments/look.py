@@ -9,6 +9,8 @@ import matplotlib as mpl
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from tfadaopt.experiments.files import printable, write_whole
+
 INK, SOFT, FAINT, PAPER = "#1b1b1b", "#595959", "#c8c8c8", "#ffffff"
 # Six colours that stay at least 19 apart (ΔE, CIE 1976) under deuteranopia, protanopia and
 # tritanopia, and at least 3:1 from the paper; dashes and markers for those who see none.
@@ -100,10 +102,23 @@ def save(figure: Figure, path: Path, png: bool = False) -> str:
         # The layout is found; each further drawing would find it again.
         figure.set_layout_engine("none")
         if png:
-            figure.savefig(path.with_suffix(".png"), dpi=_PIXELS_PER_INCH)
+            pixels = io.BytesIO()
+            figure.savefig(pixels, format="png", dpi=_PIXELS_PER_INCH)
+            # Names may have dots: what follows one is no ending.
+            write_whole(path.with_name(f"{path.name}.png"), pixels.getvalue())
     source = buffer.getvalue().replace("</style>", f"</style>\n{_dark_style()}", 1)
-    path.with_suffix(".svg").write_text(source, encoding="utf-8")
+    write_whole(path.with_name(f"{path.name}.svg"), source)
     return source
+
+
+def plain(text: str) -> str:
+    r"""Return text that Matplotlib draws as it stands: a dollar sign begins no formula.
+
+    Example:
+        >>> plain(r"$\frac{1}$"), plain("a\nb")
+        ('\\$\\frac{1}\\$', 'a b')
+    """
+    return printable(text).replace("$", r"\$")
 
 
 def data_uri(svg: str) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import inspect
+import json
 import sys
 import traceback
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfadaopt.experiments.configs import ConfigError
+from tfadaopt.experiments.local_modules import digest_of, local_modules
 
 SHAPE = (
     "It needs two functions: model() returns a compiled keras.Model, data() returns "
@@ -30,14 +32,26 @@ class Problem:
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a problem's file, so that results of another version are not mixed in.
+    """Return the SHA-256 of a problem's file and the modules beside it that it imports.
+
+    So results of another version are not mixed in.
 
     Raises:
         ProblemError: There is no such file.
     """
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except OSError as error:  # a name that is too long
+        raise ProblemError(f"{str(path)[:80]}…: {error.strerror}. Give a Python file.") from None
+    if not found:
         raise ProblemError(f"{path} is no file. Give a Python file. {SHAPE}")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    modules = local_modules(path)
+    if not modules:
+        return digest_of(path)
+    root = path.resolve().parent
+    parts = {str(module.relative_to(root)): digest_of(module) for module in modules}
+    parts[""] = digest_of(path)
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def load(path: Path) -> Problem:

@@ -1,9 +1,10 @@
 """The report of a run: one self-contained page, and its figures as files."""
 
-import json
 import shlex
 import warnings
+import zipfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,26 @@ from scipy import stats
 
 from tfadaopt.catalog import METHODS
 from tfadaopt.experiments import figures
+from tfadaopt.experiments.configs import ConfigError, Lecture, settings_of
+from tfadaopt.experiments.files import make_folder, write_whole
 from tfadaopt.experiments.look import Styles, data_uri, save, styles
 from tfadaopt.experiments.pages import Picture, short, template
+from tfadaopt.experiments.store import Store
 
-TABLES = ("results", "chosen", "layers", "trajectories", "surfaces")
+# The tables that a run leaves, and their columns.
+TABLES = {
+    "results": (
+        *("phase", "method", "learning_rate", "seed", "epoch", "split", "loss", "accuracy"),
+        "diverged",
+    ),
+    "chosen": ("method", "learning_rate", "validation_loss", "validation_accuracy", "at_edge"),
+    "layers": ("method", "seed", "step", "quantity", "variable", "statistic", "value"),
+    "trajectories": ("surface", "method", "learning_rate", "step", "x", "y", "f"),
+    "surfaces": (
+        *("surface", "method", "learning_rate", "steps_to_target", "target", "sensible_rates"),
+        "grid_size",
+    ),
+}
 LOWEST = {"ravine": 0.0, "rotated ravine": 0.0, "saddle": -0.25}
 # The accumulator that sizes or carries each method's step.
 _SLOTS = ("accumulator", "velocity", "momentum")
@@ -33,9 +50,11 @@ def write_report(folder: Path) -> Path:
 
     Raises:
         FileNotFoundError: A table is missing.
+        ConfigError: A file is damaged; the message names it.
     """
     run, tables, contours = _read(folder)
-    methods = run["settings"]["methods"]
+    config = settings_of(run, Lecture, folder)
+    run, methods = run | {"settings": asdict(config)}, list(config.methods)
     look = styles(methods)
     html = template("report.html.j2").render(
         run=run,
@@ -50,7 +69,7 @@ def write_report(folder: Path) -> Path:
         number=short,
     )
     path = folder / "report.html"
-    path.write_text(html, encoding="utf-8")
+    write_whole(path, html)
     return path
 
 
@@ -153,8 +172,9 @@ def draw(
     look: Styles,
 ) -> dict[str, Picture]:
     """Draw all figures for which there are data, keep them as files, and return them by name."""
-    folder.mkdir(exist_ok=True)
+    make_folder(folder, inside=True)
     results, layers, paths = tables["results"], tables["layers"], tables["trajectories"]
+    paths = paths[paths.surface.isin(list(LOWEST))]  # their names become those of files
     names = ", ".join(look)
     pictures = {}
 
@@ -201,8 +221,28 @@ def _read(folder: Path) -> tuple[dict, dict[str, pd.DataFrame], Mapping[str, np.
                 f"{folder / name} does not exist, so there is nothing to report. Make the results "
                 f"first: tfadaopt run lecture --out {shlex.quote(str(folder))}"
             )
-    tables = {table: pd.read_csv(folder / f"{table}.csv") for table in TABLES}
+    run = Store(folder).describe()
+    tables = {}
+    for table, columns in TABLES.items():
+        try:
+            tables[table] = pd.read_csv(folder / f"{table}.csv")
+            missing_columns = [c for c in columns if c not in tables[table]]
+            if missing_columns:
+                raise ValueError(f"it has no column {missing_columns[0]}")
+        except (OSError, ValueError) as error:
+            raise _damaged(folder / f"{table}.csv", error) from None
     tables["results"]["diverged"] = tables["results"].diverged.astype(bool)
-    with np.load(folder / "contours.npz") as arrays:
-        contours = dict(arrays)
-    return json.loads((folder / "run.json").read_text(encoding="utf-8")), tables, contours
+    try:
+        with np.load(folder / "contours.npz") as arrays:
+            contours = dict(arrays)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise _damaged(folder / "contours.npz", error) from None
+    return run, tables, contours
+
+
+def _damaged(path: Path, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"{path} is damaged ({' '.join(str(error).split())[:100]}). Write it again from the "
+        f"results: tfadaopt run lecture --out {shlex.quote(str(path.parent))} with the settings "
+        "of the run."
+    )

@@ -1,5 +1,6 @@
 """Training runs on the digits: one trace per method serves all its rates and seeds."""
 
+import errno
 import functools
 import math
 import shutil
@@ -78,7 +79,17 @@ class Trainer:
             test = self._model.evaluate(_whole(self._data["test"]), verbose=0, return_dict=True)
             rows.append({"epoch": last, "split": "test", **test})
             result["series"] = logged_series(log_dir)
+            self._check_log(log_dir, result["series"])
         return result
+
+    def _check_log(self, log_dir: Path, series: list[dict[str, object]]) -> None:
+        # A callback that cannot write lets the training go on: half a log is no result.
+        every, done = self._config.every, int(self._model.optimizer.iterations)
+        last = done // every * every
+        if last and not any(last in each["steps"] for each in series):
+            raise OSError(
+                errno.EIO, "the log of this run is incomplete; is room left?", str(log_dir)
+            )
 
     def _batches(self, seed: int) -> tf.data.Dataset:
         train = self._data["train"]

@@ -1,7 +1,6 @@
 """Claims: the engine, the statistics, the frame, and each finding's numbers against theory."""
 
 import ast
-import concurrent.futures.process
 import functools
 import json
 import math
@@ -19,6 +18,7 @@ from tfadaopt.experiments import catalog, cli, configs, statistics
 from tfadaopt.experiments.claims import claim, registry, trial
 from tfadaopt.experiments.claims.landscape import landscape
 from tfadaopt.experiments.claims.walks import arrivals, walk
+from tfadaopt.experiments.executor import WorkerError
 from tfadaopt.experiments.store import Store
 
 FOLDER = Path(registry.__file__).parent
@@ -358,7 +358,7 @@ def test_verdicts_follow_from_what_is_measured(name, monkeypatch):
 
 
 class OneByOne:
-    """Runs cells in this process, as an executor of one job would; a cell may kill it."""
+    """Runs cells in this process, as an executor of one job would."""
 
     def __init__(self, jobs, log):
         pass
@@ -368,8 +368,6 @@ class OneByOne:
             try:
                 work(cell)
                 yield cell, None
-            except concurrent.futures.process.BrokenProcessPool:
-                raise
             except Exception as error:
                 yield cell, error
 
@@ -442,7 +440,7 @@ def test_a_process_that_dies_takes_no_other_claim_along(
 
     def dies(cell, config, folder):
         if cell["claim"] == "claim-raises":
-            raise concurrent.futures.process.BrokenProcessPool("killed")
+            raise WorkerError("Its process died (killed by SIGKILL).")
         compute(cell, config, folder)
 
     monkeypatch.setattr(trial, "compute", dies)

@@ -1,23 +1,27 @@
 """Put claims on trial: in worker processes, resumed, a failure in its place."""
 
+import contextlib
 import functools
 import json
 import shlex
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, fields
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
+import pydantic
+from rich.markup import escape
 from rich.table import Table
 
 from tfadaopt.experiments.cells import Cell
 from tfadaopt.experiments.claims import registry
 from tfadaopt.experiments.claims.claim import Claim, Finding, Number, Result
-from tfadaopt.experiments.configs import Claims
-from tfadaopt.experiments.executor import LocalExecutor
-from tfadaopt.experiments.store import Store, versions
+from tfadaopt.experiments.configs import Claims, settings_of
+from tfadaopt.experiments.executor import LocalExecutor, WorkerError
+from tfadaopt.experiments.files import is_about_the_place, printable
+from tfadaopt.experiments.records import versions
+from tfadaopt.experiments.store import LOG, Store
 
 Progress = Callable[[str, int, int], None]
 Failures = list[tuple[Cell, Exception]]
@@ -51,57 +55,43 @@ def run(
     Raises:
         ConfigError: The folder holds results of other settings.
     """
-    store = Store(folder)
-    store.open(experiment, config, command)
-    began = time.monotonic()
-    failures: Failures = []
-    cells = [cell_of(name, config) for name in names]
-    missing = [cell for cell in cells if not store.has(cell)]
-    progress("Claims on trial", len(cells) - len(missing), len(cells))
-    work = functools.partial(compute, config=config, folder=folder)
-    complete, log = False, folder / "worker.log"
-
-    def note(cell: Cell, error: Exception | None) -> None:
-        missing.remove(cell)
-        if error is not None:
-            failures.append((cell, error))
-        progress("Claims on trial", len(cells) - len(missing), len(cells))
-
-    try:
-        for cell, error in _attempt(work, missing, jobs, log):
-            note(cell, error)
-        # Where a process died, it took those beside it along: what is left is tried one by one.
-        for cell in list(missing):
-            outcome = list(_attempt(work, [cell], 1, log))
-            if not outcome:
-                died = ChildProcessError(f"Its process died; see {log}. Was there enough memory?")
-                _keep_failure(folder, registry.find(str(cell["claim"])), config, died)
-                outcome = [(cell, died)]
-            note(*outcome[0])
-        complete = not failures
-    finally:
-        store.finish(time.monotonic() - began, complete)
-    write_report(folder, animate)
+    with contextlib.closing(Store(folder).open(experiment, config, command)) as store:
+        failures = _fill([cell_of(name, config) for name in names], config, store, jobs, progress)
+        write_report(folder, animate)
     return failures
 
 
-def _attempt(
-    work: Callable[[Cell], None], cells: Sequence[Cell], jobs: int, log: Path
-) -> Iterator[tuple[Cell, Exception | None]]:
-    """Yield each cell that was tried with its exception; none any more once a process has died."""
-    executor = LocalExecutor(jobs, log=log)
+def _fill(
+    cells: Sequence[Cell], config: Claims, store: Store, jobs: int, progress: Progress
+) -> Failures:
+    began, folder = time.monotonic(), store.folder
+    failures: Failures = []
+    missing = [cell for cell in cells if not _has(store, cell)]
+    before = len(cells) - len(missing)
+    progress("Claims on trial", before, len(cells))
+    work = functools.partial(compute, config=config, folder=folder)
+    complete, executor = False, LocalExecutor(jobs, log=folder / LOG)
     try:
-        yield from executor.map_unordered(work, list(cells))
-    except BrokenProcessPool:
-        return
+        for done, (cell, error) in enumerate(executor.map_unordered(work, missing), start=1):
+            if is_about_the_place(error, store.folder):
+                raise error
+            if error is not None:
+                failures.append((cell, error))
+            if isinstance(error, WorkerError):
+                _keep_failure(store, registry.find(str(cell["claim"])), config, error)
+            progress("Claims on trial", before + done, len(cells))
+        failures += store.vanished(cells, failures)
+        complete = not failures
     finally:
         executor.close()
+        store.finish(time.monotonic() - began, complete)
+    return failures
 
 
 def compute(cell: Cell, config: Claims, folder: Path) -> None:
     """Try one claim and keep its result; one that fails leaves its reason, and raises."""
     store, entry = Store(folder), registry.find(str(cell["claim"]))
-    _failure_path(folder, entry.name).unlink(missing_ok=True)
+    store.forget_failures(cell)
     claim, began = None, time.monotonic()
     try:
         claim = entry.load()
@@ -110,23 +100,21 @@ def compute(cell: Cell, config: Claims, folder: Path) -> None:
             raise TypeError(f"{entry.name} returned {finding!r}, not a Finding.")
     except Exception as raised:
         traceback.print_exc()  # into worker.log
-        _keep_failure(folder, entry, config, raised, claim)
+        _keep_failure(store, entry, config, raised, claim)
         raise
     result = result_of(entry, claim, config, finding, "", time.monotonic() - began)
     store.put(cell, json.loads(result.to_json()))
 
 
 def _keep_failure(
-    folder: Path,
+    store: Store,
     entry: registry.Entry,
     config: Claims,
     error: Exception,
     claim: Claim | None = None,
 ) -> None:
-    path = _failure_path(folder, entry.name)
-    path.parent.mkdir(exist_ok=True)
     result = result_of(entry, claim, config, None, f"{type(error).__name__}: {error}", 0.0)
-    path.write_text(result.to_json(), encoding="utf-8")
+    store.put_failure(cell_of(entry.name, config), json.loads(result.to_json()))
 
 
 def result_of(
@@ -169,6 +157,7 @@ def read_results(folder: Path) -> tuple[Result, ...]:
 
     Raises:
         FileNotFoundError: The folder holds no run of claims.
+        ConfigError: What it says of the run is damaged.
     """
     store = Store(folder)
     run = store.describe()
@@ -178,17 +167,42 @@ def read_results(folder: Path) -> tuple[Result, ...]:
             f"{folder} holds no results of claims. Make them first: "
             f"tfadaopt run claims --out {shlex.quote(str(folder))}"
         )
-    config = Claims(**run["settings"])
+    config = settings_of(run, Claims, folder)
     results = []
     for entry in entries:
-        cell, failure = cell_of(entry.name, config), _failure_path(folder, entry.name)
-        if store.has(cell):
-            results.append(Result.from_json(json.dumps(store.get(cell))))
-        elif failure.exists():
-            results.append(Result.from_json(failure.read_text(encoding="utf-8")))
-        else:
-            results.append(result_of(entry, None, config, None, "", 0.0))
+        cell, found = cell_of(entry.name, config), None
+        if _has(store, cell):
+            found = _parsed(store.get(cell))
+        elif failure := store.failure(cell):
+            found = _parsed(failure)
+        if found is None:
+            found = result_of(entry, None, config, None, "", 0.0)
+        # Who a result is of, and how to repeat it, is for the catalog to say, not for the file.
+        own = {name: getattr(entry, name) for name in ("name", "section", "sentence")}
+        results.append(replace(found, **own, repeat=command_of(entry.name, config)))
     return tuple(results)
+
+
+def _has(store: Store, cell: Cell) -> bool:
+    """Whether a claim has a result that can be read; one that cannot is set aside."""
+    if not store.has(cell):
+        return False
+    try:
+        found = Result.from_json(json.dumps(store.get(cell)))
+    except pydantic.ValidationError as error:
+        store.set_aside(cell, f"holds no result of a claim ({error.error_count()} mistakes)")
+        return False
+    if found.name != cell["claim"]:
+        store.set_aside(cell, f"holds the result of {printable(found.name)}")
+        return False
+    return True
+
+
+def _parsed(content: dict) -> Result | None:
+    try:
+        return Result.from_json(json.dumps(content))
+    except pydantic.ValidationError:
+        return None
 
 
 def table(folder: Path) -> Table:
@@ -198,7 +212,8 @@ def table(folder: Path) -> Table:
     for result in read_results(folder):
         if result.finding is None:
             word = "failed" if result.error else "not run yet"
-            shown.add_row(result.section, result.sentence, f"[bold red]{word}[/]", result.error, "")
+            error = escape(printable(result.error))
+            shown.add_row(result.section, result.sentence, f"[bold red]{word}[/]", error, "")
             continue
         number, word = result.finding.key_number, result.finding.verdict
         verdict = f"[{colors[word]}]{word}[/]"
@@ -219,13 +234,10 @@ def cell_of(name: str, config: Claims) -> Cell:
     return {"kind": "claim", "claim": name, **asdict(config)}
 
 
-def _failure_path(folder: Path, name: str) -> Path:
-    return folder / "failures" / f"{name}.json"
-
-
 def _describe(number: Number | None) -> tuple[str, str]:
     if number is None:
         return "", ""
     spread = "" if number.low is None else f" [{number.low:.3g}, {number.high:.3g}]"
     measured = f"{number.label}: {number.measured:.4g}{spread} {number.unit}"
-    return measured.strip(), "" if number.theory is None else f"{number.theory:.4g}"
+    measured = escape(printable(measured.strip()))
+    return measured, "" if number.theory is None else f"{number.theory:.4g}"

@@ -1,0 +1,181 @@
+"""Files that are whole or absent, and what becomes of those that are damaged."""
+
+import contextlib
+import errno
+import hashlib
+import json
+import logging
+import os
+import re
+import secrets
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+
+from tfadaopt.experiments.configs import ConfigError
+
+# What is said while something runs: the command line prints it, a program may do otherwise.
+said = logging.getLogger("tfadaopt.experiments")
+ASIDE = "set-aside"
+_DIGEST = "sha256"
+_MOST_LETTERS = 60
+_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+
+
+class DamagedError(ConfigError):
+    """A file is not what was written; the message names it."""
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file so that it is complete or as before, also if the machine stops meanwhile.
+
+    What stands in its place and is no file, such as a folder, is set aside.
+
+    Raises:
+        OSError: It cannot be written, for want of room, say; what was there is unchanged.
+    """
+    data = content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
+    if path.is_dir() and not path.is_symlink():
+        set_aside(path, path.parent, "is a folder, and a file is to stand there")
+    # A name that nobody can have put there before, as a link to something else.
+    part = path.with_name(f"{path.name[:200]}.{secrets.token_hex(8)}.part")
+    try:
+        with part.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        # The name of the file that was asked for, not that of its part.
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Let the names in a folder survive a stop of the machine, where the system can promise it."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def make_folder(path: Path, inside: bool = False) -> None:
+    """Make a folder and those above it; a file that stands in its place is set aside.
+
+    Args:
+        path: The folder.
+        inside: Whether it is to lie where its path says: a link to elsewhere is set aside, too.
+    """
+    if os.path.lexists(path) and (not path.is_dir() or (inside and path.is_symlink())):
+        set_aside(path, path.parent, "is no folder, and a folder is to stand there")
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def set_aside(path: Path, folder: Path, why: str) -> Path:
+    """Move a file that cannot be used into ``set-aside``, say so, and return where it lies now.
+
+    Args:
+        path: What is to go.
+        folder: Result folder that it belongs to.
+        why: What is wrong with it, as the end of a sentence.
+    """
+    place = folder / ASIDE
+    place.mkdir(exist_ok=True)
+    number, target = 1, place / path.name
+    while os.path.lexists(target):
+        number += 1
+        target = place / f"{path.stem}-{number}{path.suffix}"
+    path.rename(target)
+    sync_folder(path.parent)
+    said.warning("%s %s; it was set aside as %s.", path, why, target)
+    return target
+
+
+def sealed(content: Mapping[str, object]) -> str:
+    """Return content as JSON with a digest of itself, which ``unsealed`` checks.
+
+    Example:
+        >>> unsealed(sealed({"rates": (0.1, float("inf"))}))
+        {'rates': [0.1, inf]}
+    """
+    plain = json.loads(json.dumps(content))
+    return json.dumps(plain | {_DIGEST: _digest(plain)}, indent=None)
+
+
+def unsealed(text: str | bytes) -> dict:
+    """Return the content that ``sealed`` wrote.
+
+    Raises:
+        DamagedError: It is empty, cut, or other than was written; the message ends a sentence.
+    """
+    if not text:
+        raise DamagedError("is empty")
+    try:
+        content = json.loads(text)
+    # Deep nesting ends in a RecursionError.
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"is cut or no JSON ({printable(str(error))[:80]})") from None
+    if not isinstance(content, dict):
+        raise DamagedError("holds no record")
+    digest = content.pop(_DIGEST, None)
+    if digest is not None and digest != _digest(content):
+        raise DamagedError("holds other content than was written: its digest differs")
+    return content
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return what a file holds.
+
+    Raises:
+        DamagedError: It cannot be read, because it is a folder, say; the message ends a sentence.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DamagedError(f"cannot be read ({error.strerror})") from None
+
+
+def is_about_the_place(error: object, folder: Path) -> bool:
+    """Whether an error is of the place where results lie, so that no other result can be kept."""
+    return isinstance(error, OSError) and (error.errno in _PLACE or not folder.is_dir())
+
+
+def file_name(text: str) -> str:
+    """Return text as the name of a file: letters, digits and a few signs, never a path.
+
+    What had to be changed gets a digest, so that different texts keep different names.
+
+    Example:
+        >>> file_name("val_loss"), file_name("../a b")
+        ('val_loss', '_a_b-ba7b4b49')
+    """
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", text).lstrip(".")[:_MOST_LETTERS]
+    if plain == text:
+        return text
+    return f"{plain}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}"
+
+
+def printable(text: str) -> str:
+    r"""Return text that is safe in a terminal: control characters are written out.
+
+    Example:
+        >>> printable("loss\x1b[2J of\tone")
+        'loss\\x1b[2J of one'
+    """
+    return "".join(
+        " " if c in "\n\t" else c.encode("unicode_escape").decode() if _moves(c) else c
+        for c in text
+    )
+
+
+def _moves(character: str) -> bool:
+    # Control, format (which turns the direction of text) and surrogates.
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs")
+
+
+def _digest(content: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

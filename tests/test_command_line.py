@@ -1,0 +1,136 @@
+"""Every option of every verb with wrong values: exit code 2 and a sentence, and nothing begun."""
+
+import dataclasses
+import itertools
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+import tfadaopt
+from tfadaopt.experiments import cli, compare_run, configs, lecture
+
+NOT_UTF8 = os.fsdecode(b"a\xff")
+HUGE = "1" + "0" * 20
+NUMBERS = ("", HUGE, "9" * 5_000, "-1", "0", "nan", "inf", "two", "1.5", NOT_UTF8)
+RATES = ("", "1e39", "1e-50", "-1", "0", "nan", "inf", "two", "0.1,0.1", NOT_UTF8)
+NAMES = ("", ",", "SGD,SGD", "Adagard", HUGE, NOT_UTF8, "../SGD", "[red]SGD[/]")
+# What is no mistake where a number is asked for.
+ALLOWED = {("split_seed", "0"), ("condition_number", "1.5")}
+PROBLEM = Path(__file__).parents[1] / "examples" / "compare_digits.py"
+
+
+@pytest.fixture
+def refused(monkeypatch, capsys, tmp_path):
+    """Give a command that must be refused: exit code 2 and something said, nothing begun."""
+
+    def begun(*_, **__):
+        raise AssertionError("It began to run.")
+
+    monkeypatch.setattr(lecture, "run", begun)
+    monkeypatch.setattr(compare_run, "run", begun)
+    monkeypatch.chdir(tmp_path)
+
+    def give(*words) -> str:
+        monkeypatch.setattr(sys, "argv", ["tfadaopt", *map(str, words)])
+        code = cli.run()
+        said = " ".join(capsys.readouterr().err.split())
+        assert (code, bool(said)) == (2, True), f"{words}: exit {code}: {said}"
+        assert "\x1b" not in said
+        return said
+
+    return give
+
+
+def wrong_settings(kind):
+    for field in dataclasses.fields(kind):
+        of_rates = field.name.endswith("rates")
+        for value in RATES if of_rates else NAMES if field.name == "methods" else NUMBERS:
+            if (field.name, value) not in ALLOWED:
+                yield field.name, value
+
+
+@pytest.mark.parametrize("kind", [configs.Lecture, configs.Claims])
+def test_settings(kind, refused):
+    name = "lecture" if kind is configs.Lecture else "claims"
+    rows = list(wrong_settings(kind))
+    assert len(rows) > 15
+    for setting, value in rows:
+        said = refused("run", name, "--set", f"{setting}={value}")
+        assert setting in said
+        assert len(said) < 1_000
+    refused("run", name, "--set", "seeds=3", "--set", "seeds=4")
+    refused("run", name, "--set", "=3")
+    refused("run", name, "--set", NOT_UTF8)
+
+
+COUNTS = ("--trials", "--tuning-seeds", "--seeds", "--epochs", "--steps", "--batch-size", "--jobs")
+
+
+def test_numbers_of_compare(refused):
+    for option, value in itertools.product(COUNTS, NUMBERS):
+        assert option in refused("compare", PROBLEM, option, value)
+    for value in NUMBERS:
+        assert "--jobs" in refused("run", "lecture", "--jobs", value)
+
+
+def test_names_of_compare(refused):
+    for value in NAMES:
+        refused("compare", PROBLEM, "--methods", value)
+    for value in ("", "max:", ":", "x:loss", "beauty", "max:max:", NOT_UTF8):
+        refused("compare", PROBLEM, "--objective", value)
+
+
+def places(folder: Path):
+    (folder / "file").write_text("x")
+    (folder / "dangling").symlink_to("nowhere")
+    (folder / "others").mkdir()
+    (folder / "others" / "thesis.tex").write_text("precious")
+    yield from (folder / "file", folder / "file" / "below", folder / ("n" * 300))
+    yield from (folder / "/".join(["d" * 200] * 30), folder / "dangling", folder / "others")
+    yield from ("/dev/null", "/proc/none", folder / "others" / ("n" * 300) / NOT_UTF8)
+
+
+@pytest.mark.parametrize(
+    "words", [["run", "lecture"], ["run", "claim-ravine"], ["compare", str(PROBLEM)]], ids=" ".join
+)
+def test_places(words, refused, tmp_path, monkeypatch):
+    monkeypatch.undo()  # these begin, and end when they open the folder
+    before = None
+    for place in places(tmp_path):
+        monkeypatch.setattr(sys, "argv", ["tfadaopt", *words, "--out", str(place)])
+        before = before or sorted(tmp_path.rglob("*"))
+        assert cli.run() == 2, place
+        assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_files_and_folders_to_read(refused, tmp_path):
+    (tmp_path / "binary.py").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "empty").mkdir()
+    for file in ("missing.py", "", "empty", "n" * 300, "d/" * 3_000, NOT_UTF8, "/dev/null"):
+        refused("compare", file)
+    for folder in ("missing", "binary.py", "empty", "n" * 300, NOT_UTF8, "", "/dev/null"):
+        assert "tfadaopt" in refused("report", folder)
+
+
+def test_wrong_verbs_and_names(refused):
+    for words in (["fly"], ["list", "extra"], ["run"], ["report"], ["compare"], ["--verion"]):
+        assert "Usage" in refused(*words)
+    for name in ("", "lectur", "../lecture", NOT_UTF8, HUGE):
+        assert "Known" in refused("run", name)
+
+
+@pytest.mark.parametrize("words", [["run", "lecture"], ["compare", str(PROBLEM)], ["inspect", "x"]])
+@pytest.mark.parametrize("backend", ["jax", "torch", "numpy"])
+def test_another_backend_of_keras(words, backend, refused, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    said = refused(*words)
+    assert f"KERAS_BACKEND is '{backend}'" in said
+    assert "KERAS_BACKEND=tensorflow" in said
+
+
+def test_the_version(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["tfadaopt", "--version"])
+    assert cli.run() == 0
+    assert capsys.readouterr().out.startswith(f"tfadaopt {tfadaopt.__version__} (TensorFlow ")
