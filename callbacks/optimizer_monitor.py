@@ -183,12 +183,12 @@ class OptimizerMonitor(StateCallback):
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
         if self.file is not None:
-            self._look(self.file.save)
+            self._safely(self.file.save)
 
     def on_train_end(self, logs=None):
         super().on_train_end(logs)
         if self.file is not None:
-            self._look(self.file.close)
+            self._safely(self.file.close)
 
 
 def _patterns(name: str, given: Sequence[str]) -> tuple[str, ...]:

@@ -123,22 +123,22 @@ class StateCallback(keras.callbacks.Callback, abc.ABC):
             self._fail(error)
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._look(self._recorder.begin_epoch, self)
+        self._safely(self._recorder.begin_epoch, self)
 
     def on_train_batch_begin(self, batch, logs=None):
-        self._look(self._recorder.begin_batch, self, batch)
+        self._safely(self._recorder.begin_batch, self, batch)
 
     def on_train_batch_end(self, batch, logs=None):
-        self._look(self._recorder.end_batch, self, batch)
+        self._safely(self._recorder.end_batch, self, batch)
 
     def on_epoch_end(self, epoch, logs=None):
-        self._look(self._recorder.end_epoch)
-        self._look(self._say_if_nothing_moved)
+        self._safely(self._recorder.end_epoch)
+        self._safely(self._say_if_nothing_moved)
 
     def on_train_end(self, logs=None):
-        self._look(self._recorder.stop, self)
+        self._safely(self._recorder.stop, self)
 
-    def _look(self, do: Callable, *args) -> None:
+    def _safely(self, do: Callable, *args) -> None:
         """Do what only looks: a fault ends it, and not the training."""
         if self._failed:
             return

@@ -36,8 +36,8 @@ LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 LAZY = ("tfadaopt", "tfadaopt.callbacks")
 MOST_LINES_OF_A_METHOD = 150
 SHARED_BY_METHODS = (
-    *("arguments", "averaging", "base", "distances", "eigenbases", "fast", "first"),
-    *("kernels", "matrices", "moments", "norms", "sums", "together"),
+    *("arguments", "averaging", "base", "distances", "eigenbases", "fast", "first", "fitting"),
+    *("incoming", "kernels", "matrices", "moments", "norms", "stored", "sums", "together"),
 )
 
 METHODS = pytest.mark.parametrize("method", tfadaopt.methods(), ids=lambda method: method.name)

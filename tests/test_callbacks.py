@@ -539,7 +539,7 @@ def test_snapshots_are_traced_once(tmp_path, monkeypatch):
 
     def noted(self, steps, rates, series, kept=None):
         made.append([s.layer for s in series])
-        original(self, steps, rates, series)
+        original(self, steps, rates, series, kept)
 
     monkeypatch.setattr(measure.Snapshot, "__init__", noted)
     model = make_model(tfadaopt.Adagrad(), run_eagerly=True)

@@ -84,9 +84,8 @@ class SOAP(Optimizer):
         self.beta_1 = share(owner, "beta_1", beta_1, "the mean of gradients, such as 0.95")
         self.beta_2 = share(owner, "beta_2", beta_2, "the other means, such as 0.95")
         self.epsilon = small(owner, epsilon, "1e-8")
-        hint = "give a number such as 10"
+        hint = "give a number such as 10 or 1024"
         self.refresh_every = count(owner, "refresh_every", refresh_every, at_least=1, hint=hint)
-        hint = "give a length such as 1024"
         self.max_dimension = count(owner, "max_dimension", max_dimension, at_least=1, hint=hint)
 
     def slots(self, shape):

@@ -164,7 +164,7 @@ def fit(optimizer, methods: Sequence[str], stored: Stored) -> Fit:
     found = Fit()
     if not set(methods) & set(stored.methods):
         found.reasons.append(
-            f"It is the state of {_name(stored.methods)}, and this is {_name(methods)}."
+            f"It is the state of {_method_in(stored.methods)}, and this is {_method_in(methods)}."
         )
         return found
     place = _places(optimizer, stored, found)
@@ -311,7 +311,7 @@ def _without_numbers(path: str) -> str:
     return "/".join(re.sub(r"_\d+$", "", part) for part in path.split("/")[-2:])
 
 
-def _name(methods: Sequence[str]) -> str:
+def _method_in(methods: Sequence[str]) -> str:
     return methods[0] if methods else "an unknown method"
 
 

@@ -1,0 +1,387 @@
+"""Callbacks where they were not expected: GANs, strategies, loops of one's own, copies, faults."""
+
+import copy
+import json
+import os
+import pickle
+import subprocess
+import sys
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfadaopt
+from tfadaopt.callbacks import (
+    AccumulatorMagnitude,
+    EffectiveLearningRate,
+    OptimizerMonitor,
+    StallWarning,
+    UpdateRatio,
+    where,
+)
+from tfadaopt.callbacks.history import read
+
+X = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
+Y = X[:, :1]
+LOGGING = (OptimizerMonitor, EffectiveLearningRate, AccumulatorMagnitude, UpdateRatio, StallWarning)
+each_callback = pytest.mark.parametrize("callback", LOGGING)
+
+
+def make_model(optimizer="adam", **compile_arguments):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="out")], name="net")
+    model.compile(optimizer, "mse", **compile_arguments)
+    return model
+
+
+def fit(model, *callbacks, epochs=1):
+    model.fit(
+        X, Y, batch_size=4, epochs=epochs, shuffle=False, verbose=0, callbacks=list(callbacks)
+    )
+    return [v.numpy() for v in model.weights]
+
+
+class Pair(keras.Model):
+    """As a GAN of Keras' examples: two optimizers of its own, and one that compile() made."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = keras.layers.Dense(4, name="a"), keras.layers.Dense(1, name="b")
+
+    def build(self, shape):
+        self.a.build(shape)
+        self.b.build((None, 4))
+        self.built = True
+
+    def call(self, x):
+        return self.b(self.a(x))
+
+    def compile(self, first, second):
+        super().compile(loss="mse")
+        self.first, self.second = first, second
+
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((self(x) - y) ** 2)
+        a, b = self.a.trainable_variables, self.b.trainable_variables
+        of_a, of_b = tape.gradient(loss, [a, b])
+        self.first.apply(of_a, a)
+        self.second.apply(of_b, b)
+        return {"loss": loss}
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_two_optimizers_of_a_model_are_found_or_named(given, tmp_path):
+    model = Pair()
+    model.build((None, 3))
+    model.compile(tfadaopt.Adam(), tfadaopt.Adagrad())
+    optimizer = {"generator": model.first, "discriminator": model.second} if given else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(model, OptimizerMonitor(tmp_path, every=2, optimizer=optimizer))
+    table = read(tmp_path)["."].quantities["effective_learning_rate", "p50"]
+    assert table.steps.tolist() == [2, 4, 6, 8, 10]
+    assert [path.split("/")[-2:] for path in table.layers] == [
+        ["a", "kernel"],
+        ["a", "bias"],
+        ["b", "kernel"],
+        ["b", "bias"],
+    ]
+    for layer, leaf in ((0, model.first), (2, model.second)):
+        v = model.trainable_variables[layer]
+        rate = np.median(tfadaopt.effective_learning_rate(leaf, v).numpy())
+        np.testing.assert_allclose(table.values[-1, layer], rate, rtol=1e-5)
+
+
+@each_callback
+def test_optimizer_that_takes_no_step_is_said(callback, tmp_path):
+    with pytest.warns(UserWarning, match=r"took no step.*optimizer="):
+        fit(make_model("adam"), callback(tmp_path, optimizer=tfadaopt.Adam()))
+
+
+def test_optimizer_that_is_none_is_refused():
+    for wrong in ("adam", {}, {"a": 1}, 3):
+        with pytest.raises(TypeError, match="optimizer"):
+            StallWarning(optimizer=wrong)
+
+
+@pytest.mark.parametrize("way", ["train_on_batch", "tape"])
+def test_loop_of_ones_own(way, tmp_path):
+    model = make_model(tfadaopt.Adagrad(0.1))
+    optimizer, variables = model.optimizer, model.trainable_variables
+
+    @tf.function
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((model(x) - y) ** 2)
+        optimizer.apply(tape.gradient(loss, variables), variables)
+        return loss
+
+    step = model.train_on_batch if way == "train_on_batch" else step
+    monitor, stalls = OptimizerMonitor(tmp_path, every=5), StallWarning(every=5)
+    with (
+        monitor.watch(optimizer, variables) as watch,
+        stalls.watch(optimizer, variables) as other,
+    ):
+        for _ in range(20):
+            loss = step(X[:4], Y[:4])
+            watch.step(loss)
+            other.step(loss)
+    history = read(tmp_path)["."]
+    assert history.steps.tolist() == [5, 10, 15, 20]
+    rate = history.quantities["effective_learning_rate", "mean"].values[-1, 0]
+    right = np.mean(tfadaopt.effective_learning_rate(optimizer, variables[0]))
+    np.testing.assert_allclose(rate, right, rtol=1e-5)
+    assert stalls.marks == []
+
+
+class Doubles(keras.callbacks.Callback):
+    """Sets the next step's rate after each batch."""
+
+    used = ()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.used = (*self.used, float(self.model.optimizer.learning_rate))
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.optimizer.learning_rate = 2 * float(self.model.optimizer.learning_rate)
+
+
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("make", [tfadaopt.SGD, keras.optimizers.SGD])
+def test_rate_is_that_of_the_step_whoever_sets_the_next(make, first, tmp_path):
+    doubles, monitor = Doubles(), OptimizerMonitor(tmp_path, every=1)
+    fit(make_model(make(1e-5)), *([doubles, monitor] if first else [monitor, doubles]))
+    history = read(tmp_path)["."]
+    for values in (
+        history.scalars["learning_rate"][1],
+        history.quantities["effective_learning_rate", "p50"].values[:, 0],
+    ):
+        np.testing.assert_allclose(values, doubles.used, rtol=1e-5)
+
+
+@pytest.mark.parametrize("how", [copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))])
+@each_callback
+def test_copy_is_a_fresh_callback(callback, how, tmp_path):
+    original = callback(tmp_path / "logs", every=2)
+    fresh = how(original)
+    fit(make_model(), original)
+    again = how(original)
+    assert again.every == original.every
+    assert getattr(again, "marks", []) == []
+    with pytest.warns(UserWarning, match="run-2"):
+        fit(make_model(), again)
+    with pytest.warns(UserWarning, match="run-3"):
+        fit(make_model(), fresh)
+    assert sorted(read(tmp_path / "logs")) == [".", "run-2", "run-3"]
+
+
+def test_folder_given_later_counts(tmp_path):
+    callback = OptimizerMonitor(tmp_path / "a", every=2)
+    callback.log_dir = tmp_path / "b"
+    fit(make_model(), callback)
+    assert [p.name for p in tmp_path.iterdir()] == ["b"]
+    fit(make_model(), copy.deepcopy(callback))
+    with pytest.raises(TypeError, match="log_dir"):
+        callback.log_dir = 3
+
+
+def broken_writer(monkeypatch, tmp_path):
+    def write(self, *args):
+        raise tf.errors.ResourceExhaustedError(None, None, "no space left on device")
+
+    monkeypatch.setattr(where.EventWriter, "write", write)
+    return {}
+
+
+def broken_quantity(monkeypatch, tmp_path):
+    from tfadaopt.callbacks import measure
+
+    def take(self, before=None):
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(measure.Snapshot, "take", take)
+    return {}
+
+
+def broken_schedule_of_looks(monkeypatch, tmp_path):
+    return {"every": lambda step: 1 / 0}
+
+
+def full_folder(monkeypatch, tmp_path):
+    from tfadaopt.callbacks import folder
+
+    monkeypatch.setattr(folder, "_MOST_RUNS", 1)
+    return {}
+
+
+def foreign_file(monkeypatch, tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "events.out.tfevents.1.x.1.0.tfadaopt").write_bytes(b"\0nothing of ours" * 99)
+    return {}
+
+
+FAULTS = (broken_writer, broken_quantity, broken_schedule_of_looks, full_folder, foreign_file)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.__name__)
+@each_callback
+def test_no_fault_of_a_callback_ends_a_training(callback, fault, monkeypatch, tmp_path):
+    expected = fit(make_model())
+    arguments = {"every": 2, **fault(monkeypatch, tmp_path)}
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        actual = fit(make_model(), callback(tmp_path / "logs", **arguments))
+    for a, b in zip(actual, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+    said = [w for w in told if "training goes on" in str(w.message)]
+    assert len(said) == (0 if fault is foreign_file else 1)
+
+
+def test_warning_that_fails_does_not_end_a_training(tmp_path):
+    def fails(mark):
+        raise RuntimeError(mark.kind)
+
+    model = make_model("sgd")
+    with pytest.warns(UserWarning, match="training goes on"):
+        model.fit(
+            X * np.nan, Y, batch_size=2, verbose=0, callbacks=[StallWarning(on_warning=fails)]
+        )
+    assert int(model.optimizer.iterations) == 20
+
+
+def test_marks_go_where_one_wants():
+    marks = []
+    model = make_model("sgd")
+    stalls = StallWarning(on_warning=marks.append)
+    model.fit(X * np.nan, Y, batch_size=2, verbose=0, callbacks=[stalls])
+    assert marks == stalls.marks
+    assert {mark.kind for mark in marks} == {"nan"}
+
+
+def test_updates_left_out_are_told_at_the_next_look(tmp_path, capsys):
+    x = X.copy()
+    x[8] = np.nan
+    model = make_model(tfadaopt.Adam())
+    stalls, monitor = StallWarning(every=5), OptimizerMonitor(tmp_path, every=5)
+    with pytest.warns(UserWarning, match=r"updates of net/out/kernel were left out|updates of out"):
+        model.fit(x, Y, batch_size=4, shuffle=False, verbose=0, callbacks=[stalls, monitor])
+    assert {(mark.kind, mark.since) for mark in stalls.marks} == {("nan", 5)}
+    assert "in 1 step" in stalls.marks[0].cause
+    values = read(tmp_path)["."].quantities["accumulator/skipped_updates", "mean"].values
+    assert values.tolist() == [[1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_interrupted_training_goes_on_in_its_run(after, tmp_path):
+    """BackupAndRestore stands before the monitor or after it."""
+
+    def callbacks():
+        restore = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+        monitor = OptimizerMonitor(tmp_path / "logs", every=2, file=tmp_path / "run.csv")
+        return [monitor, restore] if after else [restore, monitor]
+
+    class Interrupts(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if int(self.model.optimizer.iterations) == 17:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(make_model(tfadaopt.Adam()), *callbacks(), Interrupts(), epochs=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        fit(make_model(tfadaopt.Adam()), *callbacks(), epochs=3)
+    runs = read(tmp_path / "logs")
+    assert list(runs) == ["."]
+    assert runs["."].steps.tolist() == list(range(2, 31, 2))
+    rows = (tmp_path / "run.csv").read_text().splitlines()[1:]
+    ratios = [row.split(",") for row in rows if "update_ratio" in row and "kernel" in row]
+    assert [int(row[0]) for row in ratios] == list(range(2, 31, 2))
+
+
+@pytest.mark.parametrize("ending", ["csv", "npz"])
+def test_file_keeps_other_runs(ending, tmp_path):
+    file = tmp_path / f"run.{ending}"
+    fit(make_model(), OptimizerMonitor(tmp_path / "a", every=5, file=file))
+    fit(make_model(), OptimizerMonitor(tmp_path / "b", every=5, file=file))
+    if ending == "npz":
+        found = np.load(file)
+        runs = found["update_ratio/value/runs"].tolist()
+        assert found["update_ratio/value"].shape == (4, 2)
+    else:
+        rows = [row.split(",") for row in file.read_text().splitlines()]
+        assert rows[0][-1] == "run"
+        runs = [row[-1] for row in rows if row[1] == "update_ratio" and "kernel" in row[3]]
+    assert runs == [str(tmp_path / "a")] * 2 + [str(tmp_path / "b")] * 2
+
+
+def test_damaged_file_is_set_aside(tmp_path):
+    (tmp_path / "run.npz").write_bytes(b"nothing")
+    with pytest.warns(UserWarning, match="could not be read"):
+        fit(make_model(), OptimizerMonitor(tmp_path / "a", every=5, file=tmp_path / "run.npz"))
+    assert (tmp_path / "run.npz.damaged").read_bytes() == b"nothing"
+    assert "update_ratio/value" in np.load(tmp_path / "run.npz")
+
+
+def test_console_that_cannot_print_does_not_end_a_training():
+    program = (
+        "import keras, numpy as np; from tfadaopt.callbacks import StallWarning\n"
+        "m = keras.Sequential([keras.Input([3]), keras.layers.Dense(1, name='out')])\n"
+        "m.compile('sgd', 'mse')\n"
+        "m.fit(np.full([40, 3], np.nan), np.ones([40]), 2, verbose=0, callbacks=[StallWarning()])\n"
+        "print('trained', int(m.optimizer.iterations))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "trained 20" in done.stdout
+    assert "StallWarning, step 10" in done.stdout
+
+
+def under_strategies() -> dict:
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    strategies = {
+        "one device": tf.distribute.OneDeviceStrategy("CPU:1"),
+        "mirrored on 1": tf.distribute.MirroredStrategy(["CPU:0"]),
+        "mirrored on 2": tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]),
+    }
+    found = {}
+    for name, strategy in strategies.items():
+        for make in ("tfadaopt", "keras"):
+            package = tfadaopt if make == "tfadaopt" else keras.optimizers
+            with strategy.scope():
+                model, plain = make_model(package.Adam(0.01)), make_model(package.Adam(0.01))
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always")
+                folder = f"{sys.argv[1]}/{name} {make}"
+                callbacks = [kind(folder, every=2) for kind in LOGGING]
+                weights = fit(model, *callbacks)
+            said = [str(w.message) for w in told if "tfadaopt" in str(w.filename)]
+            same = all(np.array_equal(a, b) for a, b in zip(weights, fit(plain), strict=True))
+            steps = read(folder)["."].steps.tolist()
+            found[f"{name}, {make}"] = [same, steps, said]
+    return found
+
+
+@pytest.mark.slow
+def test_all_callbacks_under_strategies(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.test_watch", str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    for name, found in json.loads(done.stdout.splitlines()[-1]).items():
+        assert found == [True, [2, 4, 6, 8, 10], []], name
+
+
+if __name__ == "__main__":
+    print(json.dumps(under_strategies()))
