@@ -1,20 +1,20 @@
 """Read back what the callbacks of a run logged, without TensorFlow or Keras."""
 
-import itertools
 import json
 import os
 import re
 import struct
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 from tensorboard.util import tensor_util
+
+from tfadaopt.callbacks.checksums import masked
 
 PLUGIN = "tfadaopt"
 STATISTICS = ("mean", "min", "max", "p05", "p50", "p95", "norm")
@@ -55,12 +55,15 @@ class History:
         marks: What ``StallWarning`` told: dictionaries with the keys ``layer`` (None: all),
             ``kind``, ``quantity``, ``since``, ``cause``, ``advice``, and ``step``: told when.
         optimizer: Name of the class; empty where the log does not say.
+        problems: What could not be read, file by file: damage, or a file that ends in a record,
+            as it is still being written or was cut off.
     """
 
     quantities: Mapping[tuple[str, str], Table] = field(default_factory=dict)
     scalars: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     marks: tuple[Mapping, ...] = ()
     optimizer: str = ""
+    problems: tuple[str, ...] = ()
 
     @property
     def steps(self) -> np.ndarray:
@@ -74,7 +77,8 @@ def read(log_dir: str | os.PathLike) -> dict[str, History]:
 
     Runs that hold nothing of tfadaopt are left out. A folder may hold several event files, of
     several ``fit`` or of a run that was resumed: where steps go back, what was logged there later
-    counts. A file that is still being written, or was cut off, is read as far as it goes. Tables
+    counts. A file that is damaged, still being written, or was cut off, is read as far as it goes,
+    and ``problems`` of its run says so. Tables
     that were logged as single scalars, a tag for each layer, are put together.
 
     Args:
@@ -117,35 +121,70 @@ def read(log_dir: str | os.PathLike) -> dict[str, History]:
 
 
 def _history(folder: Path) -> History | None:
-    files = [list(map(Event.FromString, _records(path))) for path in folder.glob("*tfevents*")]
-    # Names tell the second only, and a resume may follow within it.
-    files = sorted(filter(None, files), key=lambda events: events[0].wall_time)
+    files, problems = [], []
+    for path in sorted(folder.glob("*tfevents*")):
+        events, problem = _events(path)
+        if problem:
+            problems.append((path, problem))
+        if events:
+            # A name says the second in which a file was begun, and follows those before it even
+            # where the clock went back. Files of 0.1 may share a second.
+            begun = re.search(r"tfevents\.(\d+)", path.name)
+            files.append((int(begun.group(1)) if begun else 0, events[0].wall_time, path, events))
     log = _Log()
-    for event in itertools.chain.from_iterable(files):
-        for value in event.summary.value:
-            log.add(event.step, value)
+    for _, _, path, events in sorted(files, key=lambda file: file[:2]):
+        for event in events:
+            for value in event.summary.value:
+                try:
+                    log.add(event.step, value)
+                except Exception as error:  # whole, and yet not what a writer of ours writes
+                    problem = f"step {event.step}, {value.tag[:80]!r}: {type(error).__name__}"
+                    problems.append((path, problem))
     tables = {key: points.table() for key, points in log.tables.items()}
     scalars = {tag: points.scalar() for tag, points in log.scalars.items()}
     for key, points in _tables_of_scalars(scalars).items():
         tables.setdefault(key, points)
-    if not tables and not log.marks:
+    ours = tables or log.marks
+    said = tuple(f"{path.name}: {what}" for path, what in problems if ours or _is_ours(path))
+    if not ours and not said:
         return None
     marks = tuple({**mark, "step": step} for step, told in log.marks for mark in told)
-    return History(tables, scalars, marks, log.optimizer)
+    return History(tables, scalars, marks, log.optimizer, said)
 
 
-def _records(path: Path) -> Iterator[bytes]:
-    """Records of a file as far as it is whole."""
+def _is_ours(path: Path) -> bool:
+    return path.name.endswith(".tfadaopt")
+
+
+def _events(path: Path) -> tuple[list[Event], str]:
+    """Events of a file as far as it is whole, and what is wrong behind them, or ""."""
     # TensorBoard's own reader imports TensorFlow where it finds it, and without it takes seconds
-    # for the checksums of some MB. A length that is right leads to the next record.
+    # for the checksums of some MB.
     data = path.read_bytes()
-    at = 0
-    while at + 12 <= len(data):
+    places, at, problem = [], 0, ""
+    while at < len(data):
+        if at + 12 > len(data):
+            problem = f"it ends in a record, at byte {at}"
+            break
         length, checksum = struct.unpack_from("<QI", data, at)
-        if masked_crc32c(data[at : at + 8]) != checksum or at + length + 16 > len(data):
-            return
-        yield data[at + 12 : at + 12 + length]
+        if masked([data[at : at + 8]])[0] != checksum:
+            problem = f"damaged at byte {at} of {len(data)}"
+            break
+        if at + length + 16 > len(data):
+            problem = f"it ends in a record, at byte {at}"
+            break
+        places.append((at + 12, length))
         at += length + 16
+    records = [data[start : start + length] for start, length in places]
+    events = []
+    for (start, length), record, found in zip(places, records, masked(records), strict=True):
+        if found != struct.unpack_from("<I", data, start + length)[0]:
+            return events, f"damaged at byte {start} of {len(data)}: read up to there"
+        try:
+            events.append(Event.FromString(record))
+        except Exception:  # a checksum that is right says nothing of what was written
+            return events, f"no event at byte {start} of {len(data)}: read up to there"
+    return events, f"{problem}: read up to there" if problem else ""
 
 
 class _Log:
@@ -170,14 +209,27 @@ class _Log:
         self._forget_marks_after(step)
         array = tensor_util.make_ndarray(value.tensor).ravel()
         if about.get("marks"):
-            self.marks.append((step, [json.loads(mark) for mark in array]))
+            self.marks.append((step, [_mark(mark) for mark in array]))
             return
-        self.optimizer = about.get("optimizer") or self.optimizer
-        key = about["quantity"], about["statistic"]
-        self.tables[key].add(step, tuple(about["layers"]), array)
+        layers = tuple(map(str, about["layers"]))
+        if len(layers) != len(array):
+            raise ValueError(f"{len(array)} numbers of {len(layers)} layers")
+        self.optimizer = str(about.get("optimizer") or self.optimizer)
+        key = str(about["quantity"]), str(about["statistic"])
+        self.tables[key].add(step, layers, array.astype(np.float32))
 
     def _forget_marks_after(self, step: int) -> None:
         self.marks = [told for told in self.marks if told[0] <= step]
+
+
+def _mark(text: bytes) -> dict:
+    mark = json.loads(text)
+    texts = [mark["kind"], mark["quantity"], mark["cause"], mark["advice"]]
+    if not all(isinstance(x, str) for x in texts) or not isinstance(mark["since"], int):
+        raise ValueError("no mark")
+    if mark["layer"] is not None and not isinstance(mark["layer"], str):
+        raise ValueError("no layer")
+    return mark
 
 
 class _Points:

@@ -3,6 +3,7 @@
 import importlib
 import os
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -117,6 +118,9 @@ def _chosen(log, quantity, statistic, runs, include):
         histories: Mapping[str, History] = {".": log}
     else:
         histories = log if isinstance(log, Mapping) else read(log)
+        for run, history in histories.items():
+            if history.problems:
+                warnings.warn(f"{run}: {'; '.join(history.problems[:5])}", stacklevel=2)
     where = "this history" if isinstance(log, History | Mapping) else f"log_dir={os.fspath(log)!r}"
     if not histories:
         raise ValueError(

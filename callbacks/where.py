@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,8 +24,6 @@ VERSION = 1
 SUFFIX = ".tfadaopt"
 MARKS = "optimizer/marks"
 STALL_WARNING = "optimizer/stall_warning"
-# TensorBoard follows a run while it trains; a write alone may stay in the buffer.
-_FLUSH_SECONDS = 10.0
 _counter = itertools.count()
 
 # By quantity and statistic: the layers, and a float32 for each.
@@ -50,10 +49,11 @@ class EventWriter:
     def __init__(self, log_dir: str | os.PathLike, optimizer: str = ""):
         log_dir = os.fspath(log_dir)
         now = time.time()
-        name = f"events.out.tfevents.{int(now):010d}.{socket.gethostname()}.{os.getpid()}"
-        path = os.path.join(log_dir, f"{name}.{next(_counter)}{SUFFIX}")  # noqa: PTH118, may be gs://
         try:
             tf.io.gfile.makedirs(log_dir)
+            begun = _after_all(tf.io.gfile.listdir(log_dir), int(now))
+            name = f"events.out.tfevents.{begun:010d}.{socket.gethostname()}.{os.getpid()}"
+            path = os.path.join(log_dir, f"{name}.{next(_counter)}{SUFFIX}")  # noqa: PTH118, may be gs://
             self._records = tf.io.TFRecordWriter(path)
             self._records.write(
                 Event(wall_time=now, file_version="brain.Event:2").SerializeToString()
@@ -64,7 +64,6 @@ class EventWriter:
                 f"log_dir={log_dir!r} cannot be written to ({error}). Give a folder that this "
                 "process may create files in, on a disk with free space."
             ) from error
-        self._flushed = now
         self._optimizer = optimizer
         self._told: set[str] = set()
 
@@ -98,15 +97,13 @@ class EventWriter:
 
     def write_summary(self, summary: Summary, step: int = 0) -> None:
         """Write one event as it is."""
-        now = time.time()
-        self._records.write(Event(wall_time=now, step=step, summary=summary).SerializeToString())
-        if now - self._flushed > _FLUSH_SECONDS:
-            self.flush()
+        event = Event(wall_time=time.time(), step=step, summary=summary)
+        self._records.write(event.SerializeToString())
+        self.flush()  # What was measured stays, whatever becomes of the process.
 
     def flush(self) -> None:
         """Let TensorBoard see what was written so far."""
         self._records.flush()
-        self._flushed = time.time()
 
     def close(self) -> None:
         """Write what is left and close the file."""
@@ -138,6 +135,15 @@ class EventWriter:
             return Summary.Value(tag=tag, tensor=tensor)
         self._told.add(tag)
         return Summary.Value(tag=tag, tensor=tensor, metadata=metadata)
+
+
+def _after_all(names: Iterable[str], now: int) -> int:
+    """Second for the name of a new file, later than those there: TensorBoard reads by name.
+
+    A clock may have gone back since.
+    """
+    seconds = [re.search(r"tfevents\.(\d{1,11})\.", name) for name in names]
+    return max([now, *(int(found.group(1)) + 1 for found in seconds if found)])
 
 
 @functools.lru_cache(maxsize=1024)

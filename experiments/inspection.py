@@ -19,6 +19,7 @@ from tfadaopt.experiments.configs import ConfigError
 RATE = "effective_learning_rate"
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARK = 16
+_MOST_PROBLEMS = 5
 # Below these widths, the columns that say least go.
 _WITH_SPARK, _WITH_RATIO = 78, 64
 
@@ -45,6 +46,12 @@ def inspect(console: Console, log_dir: Path, runs: list[str], include: str) -> N
     except re.error as error:
         raise ConfigError(f"--include {include!r} is no regular expression ({error}).") from None
     shown = {run: histories[run] for run in runs or histories}
+    for run, history in shown.items():
+        for problem in history.problems[:_MOST_PROBLEMS]:
+            console.print(f"{plain(run)}: {plain(problem)}", markup=False, highlight=False)
+        if len(history.problems) > _MOST_PROBLEMS:
+            rest = len(history.problems) - _MOST_PROBLEMS
+            console.print(f"{plain(run)}: and {rest} more", markup=False, highlight=False)
     layers = {run: _paths(history, pattern) for run, history in shown.items()}
     if not any(layers.values()):
         some = ", ".join(next(iter(_paths(h, re.compile(""))), "none") for h in shown.values())
@@ -53,6 +60,11 @@ def inspect(console: Console, log_dir: Path, runs: list[str], include: str) -> N
         if layers[run]:
             _show(console, run, history, layers[run])
     console.print(f"More: tensorboard --logdir {log_dir}", markup=False, highlight=False)
+
+
+def plain(text: str) -> str:
+    """A text of a log without control characters, which a terminal would obey."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _histories(log_dir: Path) -> dict[str, History]:
@@ -81,7 +93,7 @@ def _paths(history: History, pattern: re.Pattern) -> list[str]:
 
 def _show(console: Console, run: str, history: History, layers: list[str]) -> None:
     steps = history.steps
-    name = "" if run == "." else f"[bold]{escape(run)}[/] · "
+    name = "" if run == "." else f"[bold]{escape(plain(run))}[/] · "
     console.print(
         f"{name}[bold]{history.optimizer or 'optimizer'}[/] · steps {steps[0]} to {steps[-1]} · "
         f"{len(steps)} snapshots{_eta(history)}",
@@ -96,10 +108,10 @@ def _show(console: Console, run: str, history: History, layers: list[str]) -> No
     for mark, paths in together(marks):
         since = f"{KINDS[mark['kind']]} since step {mark['since']}"
         names = named(short(paths), 8)
-        console.print(f"[bold red]{since}:[/] {escape(names)}", highlight=False)
+        console.print(f"[bold red]{since}:[/] {escape(plain(names))}", highlight=False)
         why = Grid(box=None, show_header=False, padding=(0, 0, 0, 2), pad_edge=True)
-        why.add_row("cause:", escape(mark["cause"]))
-        why.add_row("try:", escape(mark["advice"]))
+        why.add_row("cause:", escape(plain(mark["cause"])))
+        why.add_row("try:", escape(plain(mark["advice"])))
         console.print(why)
     console.print()
 
@@ -133,7 +145,7 @@ def _grid(width: int, history: History, layers: list[str], marks: list[Mapping])
         for path in layers if mark["layer"] is None else [mark["layer"]]:
             states.setdefault(path, []).append(mark["kind"].replace("_", " "))
     for path, name in zip(layers, short(layers), strict=True):
-        cells = [escape(name)]
+        cells = [escape(plain(name))]
         if rate is not None:
             values = _of(rate, path)
             cells += [_number(values[-1:]), _change(values)]

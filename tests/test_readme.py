@@ -30,7 +30,7 @@ def test_python_runs_as_written(monkeypatch, tmp_path):
         exec(compile(code, "README.md", "exec"), space)
     assert len(list((tmp_path / "logs" / "adagrad").glob("events.*"))) == 1
     assert space["rate"].shape == space["kernel"].shape == (784, 10)
-    assert list(space["state"]) == ["accumulator"]
+    assert list(space["state"]) == ["accumulator", "skipped_updates"]
 
 
 def test_own_training_takes_ten_lines():

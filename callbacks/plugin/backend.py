@@ -39,6 +39,8 @@ def _answering(answer: Callable) -> Callable:
             return say(str(error), 404)
         except exceptions.BadRequestKeyError as error:
             return say(f"The request needs the argument {error.args[0]!r}.", 400)
+        except exceptions.BadRequest as error:
+            return say(str(error.description), 400)
         except Exception as error:
             _logger.exception("The tab Optimizer could not answer %s", request.full_path)
             return say(f"{type(error).__name__}: {error}", 500)
@@ -113,7 +115,10 @@ class OptimizerTab(base_plugin.TBPlugin):
         """Table of one statistic, layer by layer; rows that the asker has are not sent again."""
         ask = request.args
         table = self._source.table(request, ask["run"], ask["quantity"], ask["statistic"])
-        known = int(ask.get("known", 0))
+        known = ask.get("known", "0")
+        if not known.isdecimal():
+            raise exceptions.BadRequest(f"known={known!r} is no number of rows.")
+        known = int(known)
         if known > len(table.steps) or table.token(known) != ask.get("token"):
             known = 0
         head = {

@@ -95,16 +95,25 @@ class Source:
         return table
 
     def marks(self, request, name: str) -> list[dict]:
-        """What was found out about layers, in the order in which it was written."""
+        """What was found out about layers, in the order in which it was written.
+
+        Raises:
+            NotThere: No such run, or nobody looked in it.
+        """
+        if self.run(request, name).marks is None:
+            raise NotThere(f"Run {name!r} has no marks.")
         marks = []
         for step, _, texts in self._rows(request, name, _MARKS):
             for text in texts.ravel().tolist():
                 try:
                     mark = json.loads(text)
                     mark.setdefault("since", step)
-                except (ValueError, AttributeError):
-                    continue
-                marks.append(mark)
+                    good = isinstance(mark["kind"], str) and isinstance(mark["since"], int)
+                    good &= isinstance(mark.get("layer"), str | None)
+                except (ValueError, AttributeError, KeyError, TypeError):
+                    continue  # The others are shown.
+                if good:
+                    marks.append(mark)
         return marks
 
     def _rows(self, request, run: str, tag: str) -> list[tuple]:

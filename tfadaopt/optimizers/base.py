@@ -564,7 +564,7 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
     @property
     def learning_rate(self):
         """The rate η; assign a number ≥ 0, or a schedule. Of a schedule, that of the next step."""
-        found = self._get_current_learning_rate()
+        found = compat.KerasOptimizer.learning_rate.fget(self)
         if isinstance(found, numbers.Real):
             single(self.name, "learning_rate", found, at_least=0.0, hint=_LATER)
         return found

@@ -20,9 +20,18 @@ const KEYS =
   "Arrow keys move from cell to cell, Enter shows the curves of the layer, plus and minus zoom, " +
   "0 shows everything, Escape closes the curves.";
 
+// A group that is repeated and holds a repetition or an alternative: its search may take for ever,
+// and nothing can stop it.
+const EXPLOSIVE = /\((?:[^()\\]|\\.)*[*+}|](?:[^()\\]|\\.)*\)(?:[*+]|\{\d*,)/;
+const MOST_REPETITIONS = 6;
+
 // Rows whose layer matches; an invalid expression is said, and matches everything.
 export function matchingLayers(layers, filter) {
   if (!filter) return { names: layers };
+  const repetitions = (filter.match(/[*+]|,\}/g) || []).length;
+  if (EXPLOSIVE.test(filter) || repetitions > MOST_REPETITIONS) {
+    return { names: layers, wrong: "This expression could take for ever. All layers are shown." };
+  }
   try {
     const expression = new RegExp(filter, "i");
     return { names: layers.filter((layer) => expression.test(layer)) };
