@@ -7,11 +7,15 @@ import site
 import subprocess
 import sys
 import tarfile
-import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pytest needs it there
+    import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
 MAPPED = ("callbacks", "experiments")  # stand at the top level, live in tfadaopt
