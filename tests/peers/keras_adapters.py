@@ -66,12 +66,11 @@ class Adapter:
             for name, value in decided.items():
                 setattr(self, name, value)
 
-        # What is stored is read from the signature.
-        keywords = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        known = {p.name for p in keywords}
-        ours = inspect.signature(kind.ours).parameters.values()
-        keywords += [p for p in ours if p.name not in known]
-        body = {"__init__": __init__, "__signature__": signature.replace(parameters=keywords)}
+        def get_config(self):
+            config = kind.ours.get_config(self)
+            return {**config, **{name: getattr(self, name) for name in kind.hidden}}
+
+        body = {"__init__": __init__, "get_config": get_config}
         return type(stock.__name__, (kind.ours, front), body)
 
 
