@@ -1,15 +1,22 @@
 # Two commands do all the set-up on a fresh machine with Python and make: `make demo`, `make test`.
 # Another Python: make demo PYTHON=python3.12. More for pip: make demo PIP_ARGS="--no-cache-dir".
+# `make matrix` may take two: make matrix LOWEST_PYTHON=python3.10 NEWEST_PYTHON=python3.13.
 PYTHON ?= python3
+LOWEST_PYTHON ?= $(PYTHON)
+NEWEST_PYTHON ?= $(PYTHON)
+MATRIX ?= .matrix
 PIP_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= runs/lecture
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
+PIP := -m pip install --quiet --disable-pip-version-check $(PIP_ARGS)
+# The newest of most packages want Python 3.11: on 3.10, the lowest set is the tested one.
+CONSTRAINTS = $(shell $(BIN)/python -c 'import sys; print("constraints-lowest.txt" if sys.version_info < (3, 11) else "constraints.txt")')
+PIP_INSTALL = $(BIN)/python $(PIP) -c $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test quick check clean
+.PHONY: help demo test quick matrix lowest newest peers check clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,22 +30,43 @@ test: check ## Install, and run every check and test (about 35 minutes on 2 core
 quick: check ## The same without the tests marked slow (under 3 minutes)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
 
+matrix: lowest newest ## Install the lowest and the newest versions apart, and run the quick suite on each
+
+# $(call suite,name,first Python,last Python,python,constraints)
+define suite
+@$(4) -c 'import sys; sys.exit(not (3, $(2)) <= sys.version_info[:2] <= (3, $(3)))' || { \
+  echo "The $(1) set needs Python 3.$(2) to 3.$(3), but '$(4)' is $$($(4) --version 2>&1)." \
+    "Name others: make matrix LOWEST_PYTHON=python3.10 NEWEST_PYTHON=python3.13"; exit 1; }
+$(4) -m venv $(MATRIX)/$(1)
+$(MATRIX)/$(1)/bin/python $(PIP) -c $(5) -e '.[dev]'
+$(MATRIX)/$(1)/bin/python -m pytest -n 2 --dist loadgroup -m "not slow" -p no:cacheprovider
+endef
+
+lowest:
+	$(call suite,lowest,10,12,$(LOWEST_PYTHON),constraints-lowest.txt)
+
+newest:
+	$(call suite,newest,11,13,$(NEWEST_PYTHON),constraints.txt)
+
+peers: $(VENV)/.dev ## Run Keras' own tests with our classes: make peers KERAS=folder-of-its-sources
+	$(BIN)/python -m tests.peers keras $(KERAS)
+
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 clean: ## Remove the environment and caches that make made (not runs/)
 	@if grep -qs created $(VENV)/.made; then rm -rf $(VENV); else rm -f $(VENV)/.made $(VENV)/.dev $(VENV)/.experiments; fi
-	rm -rf tfadaopt.egg-info .pytest_cache .ruff_cache
+	rm -rf tfadaopt.egg-info .pytest_cache .ruff_cache .matrix
 	find . -name __pycache__ -not -path './.*' -prune -exec rm -rf {} +
 
 # An environment is made once per change of what it depends on; dev contains experiments.
-$(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.made
+$(VENV)/.dev: pyproject.toml constraints.txt constraints-lowest.txt $(VENV)/.made
 	@echo "Installing the tested environment into $(VENV): it takes some minutes, once."
 	$(PIP_INSTALL) -e '.[dev]'
 	@touch $(VENV)/.experiments $@
 
-$(VENV)/.experiments: pyproject.toml constraints.txt $(VENV)/.made
+$(VENV)/.experiments: pyproject.toml constraints.txt constraints-lowest.txt $(VENV)/.made
 	@echo "Installing the tested environment into $(VENV): it takes some minutes, once."
 	$(PIP_INSTALL) -e '.[experiments]'
 	@touch $@
@@ -46,9 +74,9 @@ $(VENV)/.experiments: pyproject.toml constraints.txt $(VENV)/.made
 # The stamp says whether the environment was there before: `make clean` leaves such a one alone.
 $(VENV)/.made:
 	@command -v $(PYTHON) >/dev/null || { \
-	  echo "There is no '$(PYTHON)'. Install Python 3.11, 3.12 or 3.13, or name one: make PYTHON=python3.12 …"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
-	  echo "tfadaopt needs Python 3.11, 3.12 or 3.13 (TensorFlow 2.21 has no other), but '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." \
+	  echo "There is no '$(PYTHON)'. Install Python 3.10 to 3.13, or name one: make PYTHON=python3.12 …"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "tfadaopt needs Python 3.10 to 3.13 (of which TensorFlow has packages), but '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." \
 	    "Name another: make PYTHON=python3.12 …"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { \
 	  echo "'$(PYTHON)' cannot make environments: install its venv module (on Debian: apt install python3-venv)."; exit 1; }

@@ -10,8 +10,9 @@ if __name__ != "tfadaopt.callbacks":
         "'from tfadaopt.callbacks import …', and run Python outside the project's own folder tree."
     )
 
-import importlib
 from typing import TYPE_CHECKING
+
+from tfadaopt.lazy import load
 
 if TYPE_CHECKING:
     from tfadaopt.callbacks.accumulator_magnitude import AccumulatorMagnitude
@@ -48,7 +49,7 @@ _MODULE_OF = {
 
 def __getattr__(name: str):
     if name in _MODULE_OF:
-        return getattr(importlib.import_module(_MODULE_OF[name]), name)
+        return load(__name__, name, _MODULE_OF[name])
     raise AttributeError(f"module 'tfadaopt.callbacks' has no attribute {name!r}; it has {__all__}")
 
 

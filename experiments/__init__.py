@@ -8,6 +8,8 @@ if __name__ != "tfadaopt.experiments":
         "Write 'from tfadaopt.experiments import …'."
     )
 
+import importlib.util
+
 
 def main() -> None:
     """Run the command line ``tfadaopt``."""
@@ -16,8 +18,9 @@ def main() -> None:
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] == "tfadaopt":
-            raise
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "tfadaopt") or importlib.util.find_spec(package):
+            raise  # A part of it is missing: it is too old, too new, or broken.
         raise SystemExit(
             f"tfadaopt: the command line needs the package {error.name!r}, which is not installed. "
             "Install it with: pip install 'tfadaopt[experiments]'"

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import platform
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 import filelock
@@ -52,7 +52,7 @@ class FolderLock:
             "pid": os.getpid(),
             "host": platform.node(),
             "command": command,
-            "since": datetime.now(UTC).isoformat(timespec="seconds"),
+            "since": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         }
         # In place: a new file would be another lock.
         self._path.write_text(json.dumps(owner), encoding="utf-8")

@@ -24,7 +24,7 @@ FOLDER_OF = {
 }
 # A module imports from its own layer and from those before it.
 LAYERS = (
-    ("tfadaopt", "tfadaopt.catalog", "tfadaopt.compat"),
+    ("tfadaopt", "tfadaopt.catalog", "tfadaopt.compat", "tfadaopt.lazy"),
     ("tfadaopt.optimizers",),
     ("tfadaopt.builtins", "tfadaopt.effective", "tfadaopt.averages", "tfadaopt.gradients"),
     ("tfadaopt.callbacks",),

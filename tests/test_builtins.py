@@ -12,6 +12,8 @@ import tensorflow as tf
 import tfadaopt
 from tfadaopt import builtins, compat
 
+from .versions import needs
+
 K = keras.optimizers
 RATES = [0.05, 0.02, 0.04, 0.01, 0.03, 0.05]
 
@@ -113,7 +115,11 @@ def updates(make, w, g=None):
 
 
 @pytest.mark.parametrize(
-    ("make", "direction", "apart"), [pytest.param(*row, id=name) for name, *row in ROWS]
+    ("make", "direction", "apart"),
+    [
+        pytest.param(*row, id=name, marks=needs("Muon") if name.startswith("muon") else ())
+        for name, *row in ROWS
+    ],
 )
 def test_rate_times_direction_is_the_update(make, direction, apart):
     w = keras.Variable(np.linspace(-1, 1, 7).astype("float32"))
@@ -126,16 +132,16 @@ def test_rate_times_direction_is_the_update(make, direction, apart):
 
 def test_every_builtin_is_in_the_table():
     """What Keras has is read, or said to be unreadable; nothing is forgotten."""
-    wrappers = {K.LossScaleOptimizer, K.MultiOptimizer, K.Optimizer}
+    wrappers = {K.LossScaleOptimizer, compat.MultiOptimizer, K.Optimizer}
     optimizers = {
         thing
         for thing in vars(K).values()
         if isinstance(thing, type) and issubclass(thing, K.Optimizer)
     }
-    assert optimizers - wrappers == set(compat.SLOTS_OF_BUILTIN)
+    assert optimizers - wrappers == set(builtins.kinds())
 
 
-@pytest.mark.parametrize("kind", list(compat.SLOTS_OF_BUILTIN), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", builtins.kinds(), ids=lambda kind: kind.__name__)
 def test_state_has_the_names_of_keras(kind):
     """Each slot is found, once, by the suffix that Keras gave it."""
     full = {
@@ -202,6 +208,7 @@ def test_lamb_recovers_the_ratio_of_large_steps(start):
         )
 
 
+@needs("ScheduleFreeAdamW")
 def test_schedule_free_is_the_rate_of_z():
     w = keras.Variable(np.linspace(-1, 1, 7).astype("float32"))
     make = lambda r: K.ScheduleFreeAdamW(r, warmup_steps=4)  # noqa: E731
@@ -210,7 +217,13 @@ def test_schedule_free_is_the_rate_of_z():
         np.testing.assert_allclose(moved, rate * g, rtol=2e-5, atol=3e-7)
 
 
-@pytest.mark.parametrize(("make", "why"), [(K.Adafactor, "gradient"), (K.Muon, "matrix")])
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (K.Adafactor, "gradient"),
+        pytest.param(compat.Muon, "matrix", marks=needs("Muon")),
+    ],
+)
 def test_what_has_no_rate_says_why_and_has_accumulators(make, why):
     optimizer, w = make(), keras.Variable(np.ones([3, 2], "float32"))
     optimizer.build([w])
@@ -235,6 +248,7 @@ def test_bfloat16_reads_as_what_keras_applies():
 # Wrappers and others
 
 
+@needs("MultiOptimizer")
 def test_multi_optimizer_gives_each_variable_its_own():
     a, b = (keras.Variable(np.ones([2], "float32"), name=n) for n in "ab")
     parts = {"b": tfadaopt.Adagrad(0.5, epsilon=0.0)}

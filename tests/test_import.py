@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -55,6 +56,46 @@ def test_an_unknown_name_is_answered_with_the_known_ones(package):
     assert "'AdaGard'" in str(error.value)
     for name in module.__all__:
         assert repr(name) in str(error.value)
+
+
+@pytest.mark.parametrize("package", LAZY_PACKAGES)
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("import math; math.no_such_number", "has no attribute 'no_such_number'"),
+        ("from math import no_such_number", "cannot import name 'no_such_number' from 'math'"),
+        ("import no_such_package", "No module named 'no_such_package'"),
+    ],
+)
+def test_a_module_that_fails_to_import_says_why(package, line, why, tmp_path, monkeypatch):
+    # Python takes an AttributeError for a name that is not there: "cannot import name 'Adagrad'".
+    (tmp_path / "fails_on_import.py").write_text(line)
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module(package)
+    monkeypatch.setitem(module._MODULE_OF, "Adagrad", "fails_on_import")
+    with pytest.raises(ImportError, match=re.escape(why)):
+        exec(f"from {package} import Adagrad")
+    with pytest.raises(ImportError, match=re.escape(why)):
+        _ = module.Adagrad
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["Adagrad", "callbacks.OptimizerMonitor", "optimizers"])
+def test_a_class_that_keras_lacks_is_named(name, tmp_path):
+    code = f"""
+import keras
+del keras.optimizers.SGD
+import importlib
+try:
+    import tfadaopt
+    package, _, last = "tfadaopt.{name}".rpartition(".")
+    exec(f"from {{package}} import {{last}}")
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    answer = python(code, cwd=tmp_path)
+    assert "SGD" in answer
+    assert "cannot import name" not in answer
 
 
 @pytest.mark.parametrize("package", LAZY_PACKAGES)

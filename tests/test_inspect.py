@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests import logs
-from tfadaopt.experiments import cli
+from tfadaopt.experiments import cli, terminal
 
 NAMES = ("net/conv/kernel", "net/conv/bias", "net/out/kernel")
 
@@ -30,7 +30,7 @@ def inspect(monkeypatch, capsys):
     def run(*words, width=100):
         monkeypatch.setattr(sys, "argv", ["tfadaopt", "inspect", *map(str, words)])
         monkeypatch.setattr(cli.console, "_width", width)
-        monkeypatch.setattr(cli.errors, "_width", 200)
+        monkeypatch.setattr(terminal.errors, "_width", 200)
         code = cli.run()
         out, err = capsys.readouterr()
         return code, out, err

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import tfadaopt
-from tfadaopt import effective, gradients
+from tfadaopt import compat, effective, gradients
 from tfadaopt.callbacks import (
     EffectiveLearningRate,
     LogSpaced,
@@ -24,6 +24,7 @@ from tfadaopt.callbacks.when import schedule
 
 from . import events, logged
 from .cases import each_method_with_a_rate
+from .versions import needs
 
 K = keras.optimizers
 X, Y = (np.random.default_rng(0).normal(size=(20, n)).astype("float32") for n in (4, 1))
@@ -165,8 +166,8 @@ TELL = [
     lambda: K.Ftrl(0.01),
     lambda: K.Lion(0.01),
     lambda: K.Lamb(0.01),
-    lambda: K.Muon(0.01),
-    lambda: K.ScheduleFreeAdamW(0.01),
+    *([lambda: K.Muon(0.01)] if hasattr(K, "Muon") else []),
+    *([lambda: K.ScheduleFreeAdamW(0.01)] if hasattr(K, "ScheduleFreeAdamW") else []),
 ]
 
 
@@ -236,7 +237,7 @@ def same_in_sample(optimizer):
         return sample(tf.reshape(x, [-1]), SMALL_SAMPLE)
 
     for v in (w, b):
-        if isinstance(optimizer, K.Muon) and v is w:
+        if isinstance(optimizer, compat.Muon) and v is w:
             continue  # It has no rate.
         picked = effective.broadcastable_rate(optimizer, v, pick)
         assert picked.shape in ((SMALL_SAMPLE,), ())
@@ -277,7 +278,15 @@ class Unknown(K.Optimizer):
         self.assign_sub(variable, tf.cast(learning_rate, variable.dtype) * tf.sign(gradient))
 
 
-@pytest.mark.parametrize("make", [lambda: Unknown(0.01), tfadaopt.Shampoo, K.Adafactor, K.Muon])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Unknown(0.01),
+        tfadaopt.Shampoo,
+        K.Adafactor,
+        pytest.param(compat.Muon, marks=needs("Muon")),
+    ],
+)
 @pytest.mark.slow
 def test_what_has_no_rate_is_measured_and_told_once(make, tmp_path):
     beside, model = Beside(), make_model(make())
@@ -292,11 +301,14 @@ def test_what_has_no_rate_is_measured_and_told_once(make, tmp_path):
         for numbers in steps.values()
         for path in numbers
     }
-    expected = {"hidden/bias", "outputs/bias"} if isinstance(model.optimizer, K.Muon) else set()
+    expected = (
+        {"hidden/bias", "outputs/bias"} if isinstance(model.optimizer, compat.Muon) else set()
+    )
     assert rates == expected
 
 
 @pytest.mark.slow
+@needs("MultiOptimizer")
 def test_several_optimizers_each_with_its_rate(tmp_path):
     parts = {"hidden/.*": tfadaopt.Adagrad(0.5)}
     default = K.SGD(K.schedules.ExponentialDecay(0.1, 1, 0.5), momentum=0.9)

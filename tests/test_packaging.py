@@ -7,11 +7,15 @@ import site
 import subprocess
 import sys
 import tarfile
-import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pytest needs it there
+    import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
 MAPPED = ("callbacks", "experiments")  # stand at the top level, live in tfadaopt
@@ -174,8 +178,9 @@ def test_every_package_is_named_in_the_build():
     assert set(PYPROJECT["tool"]["setuptools"]["packages"]) == found
 
 
-def test_constraints_are_names_and_versions():
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
+@pytest.mark.parametrize("file", ["constraints.txt", "constraints-lowest.txt"])
+def test_constraints_are_names_and_versions(file):
+    lines = (ROOT / file).read_text().splitlines()
     assert lines[0].startswith("#")
     pins = [line for line in lines if not line.startswith("#")]
     names = [re.sub(r"[-_.]+", "-", pin.partition("==")[0]).lower() for pin in pins]
@@ -184,6 +189,28 @@ def test_constraints_are_names_and_versions():
     extras = PYPROJECT["project"]["optional-dependencies"]
     wanted = [*PYPROJECT["project"]["dependencies"], *extras["experiments"], *extras["dev"]]
     assert {re.match(r"[\w-]+", w)[0] for w in wanted} - set(names) == {"tfadaopt"}
+
+
+def test_the_lowest_set_is_the_lowest_that_is_allowed():
+    lines = (ROOT / "constraints-lowest.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if "==" in line and line[0] != "#")
+    pins = {name.lower(): version for name, version in pins.items()}
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    wanted = [*PYPROJECT["project"]["dependencies"], *extras["experiments"], *extras["dev"]]
+    bounds = dict(wish.split(">=") for wish in wanted if ">=" in wish)
+    assert len(bounds) == len(wanted) - 1  # dev has the extra experiments
+    wrong = [
+        f"{name}: {pins[name]} is not {bound}"
+        for name, bound in bounds.items()
+        if not f"{pins[name]}.".startswith(f"{bound}.")
+    ]
+    assert wrong == []
+
+
+def test_nothing_newer_is_refused():
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    wanted = [*PYPROJECT["project"]["dependencies"], *sum(extras.values(), [])]
+    assert [wish for wish in wanted if "<" in wish or "==" in wish] == []
 
 
 def test_ci_runs_the_test_command_of_the_makefile():
@@ -236,4 +263,4 @@ def test_make_refuses_a_python_that_is_too_old(tmp_path):
 
 def test_make_names_its_targets():
     listed = {line.split()[0] for line in make().stdout.splitlines()}
-    assert listed == {"help", "demo", "test", "quick", "clean"}
+    assert listed == {"help", "demo", "test", "quick", "matrix", "peers", "clean"}

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tfadaopt
 
 from .cases import RATE, each_method
+from .versions import needs
 
 X = np.random.default_rng(0).normal(size=(24, 4)).astype("float32")
 Y = np.random.default_rng(1).normal(size=(24, 1)).astype("float32")
@@ -66,6 +67,7 @@ def test_two_networks_against_each_other(case, mode):
         same(values(network.trainable_variables), theta, start)
 
 
+@needs("MultiOptimizer")
 @each_method
 def test_multi_optimizer(case):
     """The hidden layer by the method, the rest by SGD."""

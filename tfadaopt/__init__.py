@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import wrapt  # TensorFlow requires it: no dependency of our own
 
 from tfadaopt.catalog import METHODS, Method, get, methods
+from tfadaopt.lazy import load
 
 if TYPE_CHECKING:
     from tfadaopt import callbacks, experiments, optimizers
@@ -107,9 +108,9 @@ _MODULE_OF = {method.name: method.module for method in METHODS} | {
 
 def __getattr__(name: str):
     if name in _SUBPACKAGES:
-        return importlib.import_module(f"tfadaopt.{name}")
+        return load(__name__, name, f"tfadaopt.{name}")
     if name in _MODULE_OF:
-        return getattr(importlib.import_module(_MODULE_OF[name]), name)
+        return load(__name__, name, _MODULE_OF[name])
     raise AttributeError(f"module 'tfadaopt' has no attribute {name!r}; it has {sorted(__all__)}")
 
 

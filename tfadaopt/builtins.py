@@ -40,6 +40,11 @@ Rate = Callable[[keras.optimizers.Optimizer, State, tf.Tensor, tf.Tensor, tf.Ten
 _keras = keras.optimizers
 
 
+def kinds() -> list[type]:
+    """Those whose state can be read, of the Keras that is installed."""
+    return [kind for kind in compat.SLOTS_OF_BUILTIN if issubclass(kind, _keras.Optimizer)]
+
+
 def kind_of(optimizer: keras.optimizers.Optimizer) -> type | None:
     """The built-in whose rule an optimizer follows: a subclass with a step of its own has none."""
     for kind in compat.SLOTS_OF_BUILTIN:
@@ -185,6 +190,6 @@ _RATES: dict[type | None, Rate] = {
     _keras.Ftrl: _ftrl,
     _keras.Lion: _eta,
     _keras.Lamb: _lamb,
-    _keras.Muon: _muon,
-    _keras.ScheduleFreeAdamW: _schedule_free,
+    compat.Muon: _muon,
+    compat.ScheduleFreeAdamW: _schedule_free,
 }

@@ -1,7 +1,7 @@
 """The only file that touches private names of Keras and TensorFlow.
 
-Checked with Keras 3.15.1 on TensorFlow 2.21.0; ``tests/test_compat.py`` names what is missing
-when a later Keras drops one of them.
+Checked with Keras 3.8.0 on TensorFlow 2.18.0 and with Keras 3.15.1 on TensorFlow 2.21.0;
+``tests/test_compat.py`` names what is missing when a later Keras drops one of them.
 """
 
 import functools
@@ -15,6 +15,17 @@ if keras.backend.backend() != "tensorflow":
         f"tfadaopt needs Keras on TensorFlow, but Keras runs on {keras.backend.backend()!r}. Set "
         "KERAS_BACKEND=tensorflow in the environment before Keras is imported."
     )
+
+
+def class_of_keras(name: str) -> type:
+    """A class of ``keras.optimizers``; one that nothing is an instance of, in a Keras before it."""
+    return getattr(keras.optimizers, name, None) or type(name, (), {})
+
+
+# Since Keras 3.10, 3.14 and 3.15.
+Muon = class_of_keras("Muon")
+ScheduleFreeAdamW = class_of_keras("ScheduleFreeAdamW")
+MultiOptimizer = class_of_keras("MultiOptimizer")
 
 
 def index_of(optimizer: keras.optimizers.Optimizer, variable) -> int | None:
@@ -67,7 +78,7 @@ def path_of(variable) -> str:
 
 def is_overwritten_by_gradient(optimizer: keras.optimizers.Optimizer, variable) -> bool:
     """Whether Keras copies the gradient into the variable (float8 scales): such have no slots."""
-    return optimizer._overwrite_variable_with_gradient(variable)
+    return bool(getattr(variable, "overwrite_with_gradient", False))
 
 
 def micro_steps(optimizer: keras.optimizers.Optimizer) -> keras.Variable:
@@ -148,8 +159,8 @@ SLOTS_OF_BUILTIN: dict[type, dict[str, str]] = {
     keras.optimizers.Ftrl: {"accumulator": "_accumulators", "linear": "_linears"},
     keras.optimizers.Lion: {"momentum": "_momentums"},
     keras.optimizers.Lamb: _M_AND_V,
-    keras.optimizers.Muon: {"momentum": "momentums", "velocity": "adam_velocities"},
-    keras.optimizers.ScheduleFreeAdamW: _M_AND_V,
+    Muon: {"momentum": "momentums", "velocity": "adam_velocities"},
+    ScheduleFreeAdamW: _M_AND_V,
 }
 
 
@@ -173,13 +184,15 @@ def add_slot(
 ) -> keras.Variable:
     """``add_variable_from_reference``, with a dtype and, where it is given, a shape of its own."""
     native = variable.value if isinstance(variable, keras.Variable) else variable
+    layout = getattr(variable, "_layout", None) if shape is None else None
     with optimizer._distribution_strategy.extended.colocate_vars_with(native):
         return optimizer.add_variable(
             shape=variable.shape if shape is None else shape,
             # keras.initializers.Constant would round a float64 value through float32.
             initializer=lambda shape, dtype: tf.fill(shape, tf.constant(initial_value, dtype)),
             dtype=dtype,
-            layout=getattr(variable, "_layout", None) if shape is None else None,
+            # Since Keras 3.9, and only where a variable is laid out over devices.
+            **({} if layout is None else {"layout": layout}),
             name=f"{path_of(variable).replace('/', '_')}_{name}",
         )
 

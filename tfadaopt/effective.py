@@ -69,7 +69,7 @@ def readable(optimizer: keras.optimizers.Optimizer, what: str | None = None) -> 
     if any(_protocol(optimizer, name) for name in wanted):
         return
     ours = ", ".join(f"tfadaopt.{method.name}" for method in METHODS)
-    theirs = ", ".join(kind.__name__ for kind in compat.SLOTS_OF_BUILTIN)
+    theirs = ", ".join(kind.__name__ for kind in builtins.kinds())
     kind = type(optimizer)
     raise UnsupportedOptimizerError(
         f"The state of {kind.__module__}.{kind.__qualname__} cannot be read. Supported are {ours}, "
@@ -169,7 +169,7 @@ def shared_names(leaf) -> frozenset[str]:
 
 def varies(leaf) -> bool:
     """Whether some variables may have an effective rate, and others none."""
-    return _protocol(leaf, RATE) or isinstance(leaf, keras.optimizers.Muon)
+    return _protocol(leaf, RATE) or isinstance(leaf, compat.Muon)
 
 
 def _protocol(optimizer, name: str) -> bool:

@@ -58,7 +58,7 @@ def source(optimizer: keras.optimizers.Optimizer, variable) -> Source | None:
         return make(optimizer) if make else None
     kind = builtins.kind_of(optimizer)
     make = _THEIRS.get(kind)
-    if kind is _keras.Muon:
+    if kind is compat.Muon:
         slots = compat.builtin_slots(optimizer, kind, compat.index_of(optimizer, variable))
         make = _adam_of_muon if "velocity" in slots else _sum_of_muon
     if kind is _keras.SGD and not optimizer.momentum:
@@ -102,7 +102,7 @@ _THEIRS = {
     _keras.RMSprop: _mean("velocity", "rho", power=2),
     _keras.Adadelta: _mean("accumulated_grad", "rho", power=2),
     _keras.Lion: _mean("momentum", "beta_2"),
-    _keras.ScheduleFreeAdamW: _mean("velocity", "beta_2", power=2),
+    compat.ScheduleFreeAdamW: _mean("velocity", "beta_2", power=2),
     **dict.fromkeys(
         (_keras.Adam, _keras.AdamW, _keras.Adamax, _keras.Nadam, _keras.Lamb), _first_moment
     ),
