@@ -258,6 +258,20 @@ class TestInTensorBoard:
         assert (second["layer"], second["since"]) == (None, 6)
         assert server.ask("overview")["runs"]["long"]["marks"] is None
 
+    def test_bad_requests_are_told_what_is_wrong(self, server):
+        table = {"run": "long", "quantity": RATE, "statistic": "mean"}
+        for route, arguments, code in (
+            ("values", {**table, "known": "x"}, 400),
+            ("values", {**table, "known": "-1"}, 400),
+            ("marks", {"run": "long"}, 404),
+            ("marks", {"run": "none"}, 404),
+            ("marks", {}, 400),
+        ):
+            with pytest.raises(urllib.error.HTTPError) as error:
+                server.ask(route, **arguments)
+            assert error.value.code == code
+            assert len(error.value.read()) > 10
+
     def test_curves_of_a_layer(self, server):
         layer = layer_names(300)[123]
         head, flat = server.values(route="curves", run="wide", quantity=RATE, layer=layer)
