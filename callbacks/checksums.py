@@ -26,7 +26,7 @@ def masked(records: Sequence[bytes]) -> list[int]:
     Example:
         >>> from tfadaopt.callbacks.checksums import masked
         >>> [hex(x) for x in masked([b"123456789", b""])]
-        ['0x1a0f3f7a', '0xa282ead8']
+        ['0xc78ab0e5', '0xa282ead8']
     """
     short = [i for i, record in enumerate(records) if len(record) <= _LONG]
     if len(short) < _FEW:

@@ -224,11 +224,11 @@ class _Log:
 
 def _mark(text: bytes) -> dict:
     mark = json.loads(text)
-    texts = [mark["kind"], mark["quantity"], mark["cause"], mark["advice"]]
-    if not all(isinstance(x, str) for x in texts) or not isinstance(mark["since"], int):
+    texts = [mark["kind"], *(mark.get(key, "") for key in ("quantity", "cause", "advice", "layer"))]
+    if not all(isinstance(x, str | None) for x in texts):
         raise ValueError("no mark")
-    if mark["layer"] is not None and not isinstance(mark["layer"], str):
-        raise ValueError("no layer")
+    if not isinstance(mark.get("since", 0), int):
+        raise ValueError("no step")
     return mark
 
 

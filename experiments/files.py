@@ -151,7 +151,7 @@ def file_name(text: str) -> str:
 
     Example:
         >>> file_name("val_loss"), file_name("../a b")
-        ('val_loss', '_a_b-ba7b4b49')
+        ('val_loss', '_a_b-2c2c791a')
     """
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", text).lstrip(".")[:_MOST_LETTERS]
     if plain == text:

@@ -40,7 +40,14 @@ def owners() -> dict[str, object]:
     variable = keras.Variable([1.0, 2.0], name="w")
     optimizer = keras.optimizers.SGD(keras.optimizers.schedules.PolynomialDecay(1.0, 10, 0.0))
     optimizer.build([variable])
-    return {"optimizer": optimizer, "variable": variable}
+    # What only some settings make, and what only replicas have.
+    full = keras.optimizers.SGD(use_ema=True, gradient_accumulation_steps=2)
+    full.build([variable])
+    for name in ("_model_variables_moving_average", "_accumulated_gradients"):
+        setattr(optimizer, name, getattr(full, name))
+    native = tf.Variable(1.0)
+    native._distributed_container = None
+    return {"optimizer": optimizer, "variable": variable, "native": native}
 
 
 @pytest.mark.parametrize(("function", "owner", "name"), USES)

@@ -111,12 +111,16 @@ def test_callbacks_change_nothing_and_log_every_layer(animal, tmp_path, capsys):
 def test_a_file_goes_on_where_training_was(animal, tmp_path):
     if not animal.saves:
         pytest.skip("a subclass that is built at its first call has no weights when it is loaded")
+    if animal is ANIMALS["lora"]:
+        pytest.skip("Keras writes LoRA's factors into the kernel, and begins with fresh ones")
     model, _, _ = trained(animal, tfadaopt.Adam(0.01))
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert type(loaded.optimizer) is tfadaopt.Adam
     for other in (model, loaded):
-        keras.utils.set_random_seed(3)  # dropout
+        for layer in other.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                layer.seed_generator.state.assign([0, 3])  # a file does not keep it
         animal.fit(other)
     same([np.asarray(v) for v in model.weights], [np.asarray(v) for v in loaded.weights])
     same([np.asarray(v) for v in model.optimizer.variables], loaded.optimizer.variables)
@@ -135,7 +139,6 @@ def test_every_shape_of_hooks_under_all_callbacks(case, tmp_path):
     assert logged_layers(tmp_path, "update_ratio", "value") == dict.fromkeys(steps, layers)
 
 
-@pytest.mark.xfail(strict=True, reason="optimizers among a model's attributes are not found yet")
 def test_callbacks_find_the_optimizers_of_a_gan(tmp_path, capsys):
     animal = ANIMALS["gan"]
     alone, history, noted = trained(animal, tfadaopt.Adam(0.01))

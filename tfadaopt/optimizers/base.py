@@ -255,7 +255,11 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
     def _build(self, variables: list[keras.Variable]) -> None:
         paths = [compat.path_of(v) for v in variables]
         super().exclude_from_weight_decay(
-            var_list=[v for v, path in zip(variables, paths, strict=True) if not self._decays(path)]
+            var_list=[
+                v
+                for v, path in zip(variables, paths, strict=True)
+                if not self._decays(path) or compat.key_of(v) in self._no_decay_keys
+            ]
         )
         super().build(variables)
         self._lazy_ones = frozenset(
