@@ -6,10 +6,18 @@ import warnings
 from collections.abc import Callable, Mapping
 
 import keras
+import tensorflow as tf
 
 from tfadaopt.callbacks import watched
 from tfadaopt.callbacks.recorder import Recorder, Request
 from tfadaopt.callbacks.when import When, schedule
+
+# Strategies under which a callback cannot see the state between two steps.
+_ELSEWHERE = (
+    tf.distribute.TPUStrategy,
+    tf.distribute.experimental.ParameterServerStrategy,
+    tf.distribute.experimental.CentralStorageStrategy,
+)
 
 
 class StateCallback(keras.callbacks.Callback, abc.ABC):
@@ -111,7 +119,16 @@ class StateCallback(keras.callbacks.Callback, abc.ABC):
         return Watch(self, optimizer, variables)
 
     def on_train_begin(self, logs=None):
-        self._failed = False
+        strategy = getattr(self.model, "distribute_strategy", None)
+        self._failed = isinstance(strategy, _ELSEWHERE)
+        if self._failed:
+            warnings.warn(
+                f"{type(self).__name__} does not look under {type(strategy).__name__}: there the "
+                "optimizer's state lives on other machines or inside a step. The training goes on "
+                "without it; read tfadaopt.accumulators at its end.",
+                stacklevel=2,
+            )
+            return
         try:
             self._recorder.start(self, self.model, self.request(), self.optimizer)
             self._first_step = self._recorder.steps_seen()

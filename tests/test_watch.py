@@ -347,6 +347,25 @@ def test_console_that_cannot_print_does_not_end_a_training():
     assert "StallWarning, step 10" in done.stdout
 
 
+@pytest.mark.parametrize("kind", ["TPUStrategy", "ParameterServerStrategy"])
+@each_callback
+def test_strategies_under_which_nothing_is_seen_are_named(callback, kind, tmp_path):
+    classes = {
+        "TPUStrategy": tf.distribute.TPUStrategy,
+        "ParameterServerStrategy": tf.distribute.experimental.ParameterServerStrategy,
+    }
+    optimizer, w = tfadaopt.SGD(), keras.Variable([1.0])
+    watch = callback(tmp_path / "logs", every=1).watch(optimizer, [w])
+    watch._loop.distribute_strategy = object.__new__(classes[kind])  # no such machine is here
+    with pytest.warns(UserWarning, match=f"does not look under {kind}"):
+        watch.__enter__()
+    optimizer.apply([tf.ones(1)], [w])
+    watch.step(1.0)
+    watch.__exit__()
+    assert w.numpy()[0] < 1
+    assert not (tmp_path / "logs").exists()
+
+
 def under_strategies() -> dict:
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
