@@ -395,8 +395,9 @@ class Recorder:
         self._skips_said = True
         i = int(np.argmax(counts))
         warnings.warn(
-            f"Up to step {step}, {counts[i]:.0f} updates of {layers[i]} were left out"
-            + (f", and of {np.sum(counts > 0) - 1} other layers" if np.sum(counts > 0) > 1 else "")
+            f"Up to step {step}, the optimizer left out {counts[i]:.0f} "
+            f"update{'' if counts[i] == 1 else 's'} of {layers[i]}"
+            + (f", and some of {np.sum(counts > 0) - 1} others" if np.sum(counts > 0) > 1 else "")
             + ": the gradient is NaN, infinite or too large (nonfinite='skip'). Look for NaN in "
             "the data, for log(0) and 0/0 in the loss; lower the learning rate or clip gradients.",
             stacklevel=2,

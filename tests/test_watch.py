@@ -269,7 +269,7 @@ def test_updates_left_out_are_told_at_the_next_look(tmp_path, capsys):
     x[8] = np.nan
     model = make_model(tfadaopt.Adam())
     stalls, monitor = StallWarning(every=5), OptimizerMonitor(tmp_path, every=5)
-    with pytest.warns(UserWarning, match=r"updates of net/out/kernel were left out|updates of out"):
+    with pytest.warns(UserWarning, match=r"left out 1 update of .*kernel"):
         model.fit(x, Y, batch_size=4, shuffle=False, verbose=0, callbacks=[stalls, monitor])
     assert {(mark.kind, mark.since) for mark in stalls.marks} == {("nan", 5)}
     assert "in 1 step" in stalls.marks[0].cause
