@@ -289,9 +289,7 @@ class KerasOptimizer(keras.optimizers.Optimizer):
         skipped = tf.cast(~taken, counts.dtype)
         if order != list(range(counts.shape[0])):
             skipped = tf.scatter_nd([[i] for i in order], skipped, counts.shape)
-        distribution.extended.update(
-            counts, lambda own, skipped: own.assign_add(skipped), args=(skipped,), group=False
-        )
+        distribution.extended.update(counts, self.assign_add, args=(skipped,), group=False)
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
         return grads_and_vars

@@ -210,7 +210,7 @@ def keywords(owner: str, given: dict) -> dict:
     clips = {name: given[name] for name in _CLIPS if given.get(name) is not None}
     if len(clips) > 1:
         raise ValueError(
-            f"{owner}: Only one of clipnorm, clipvalue and global_clipnorm can be set, but "
+            f"{owner}: Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set, but "
             f"{', '.join(f'{name}={value!r}' for name, value in clips.items())} were received."
         )
     for name, value in clips.items():

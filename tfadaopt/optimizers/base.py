@@ -578,13 +578,15 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         if callable(value) and not isinstance(value, type):
             value = rate(self.name, value)
         else:
-            if callable(compat.rate_of(self)):
+            given = compat.rate_of(self)
+            if callable(given):
+                schedule = isinstance(given, keras.optimizers.schedules.LearningRateSchedule)
+                kind = "LearningRateSchedule" if schedule else "callable"
                 raise TypeError(
-                    f"{self.name}: its learning_rate is a "
-                    f"{type(compat.rate_of(self)).__name__} (a LearningRateSchedule or a "
-                    "callable), so that no number can be assigned to learning_rate, nor by a "
-                    "callback such as ReduceLROnPlateau. Make the optimizer with a number, or let "
-                    "a callable return a tf.Variable and assign to that."
+                    f"{self.name}: This optimizer was created with a `{kind}` "
+                    f"({type(given).__name__}), so that no number can be assigned to its "
+                    "learning_rate, nor by a callback such as ReduceLROnPlateau. Make it with a "
+                    "number, or let a callable return a tf.Variable and assign to that."
                 )
             if tf.is_tensor(value) and not hasattr(value, "numpy"):
                 pass  # It is known only when the graph runs.
