@@ -74,7 +74,8 @@ def shrunk(optimizer, model) -> set[str]:
     """Paths of the variables that decay: with zero gradients nothing else moves."""
     before = [v.numpy() for v in model.trainable_variables]
     zeros = [tf.zeros(v.shape) for v in model.trainable_variables]
-    optimizer.apply(zeros, model.trainable_variables)
+    for _ in range(2):  # the first update of some moves nothing
+        optimizer.apply(zeros, model.trainable_variables)
     pairs = zip(model.trainable_variables, before, strict=True)
     return {v.path for v, old in pairs if not np.array_equal(v.numpy(), old)}
 

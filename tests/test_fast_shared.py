@@ -82,14 +82,10 @@ def test_sums_are_the_readable_ones(case, small, monkeypatch, worst):
 @pytest.mark.parametrize("gpu", [False, True], ids=["cpu", "as-on-gpu"])
 @pytest.mark.parametrize("bad", [(0, np.nan), (1, np.inf), (2, np.nan), (0, 3e38)], ids=str)
 @pytest.mark.parametrize("case", rows([c for c in GLOBAL if c in FULLEST], ("DoG", "Prodigy")))
-def test_what_is_not_finite_counts_as_zeros(case, bad, gpu, monkeypatch):
+def test_what_does_not_fit_counts_as_zeros(case, bad, gpu, monkeypatch):
     monkeypatch.setattr(compat, "has_gpu", lambda: gpu)
     optimizer, variables, gradients = parts(case, bad)
     totals, expected, scale, checked = both(optimizer, variables, gradients)
-
-    if bad[1] == 3e38:  # finite, though its square is not
-        assert all(bool(g.finite) for g in checked if isinstance(g, sums.Checked))
-        return
     check(case, totals, expected, scale)
     known = [bool(g.finite) if isinstance(g, sums.Checked) else None for g in checked]
     assert known[:2] == [bad[0] != 0, bad[0] != 1]
