@@ -16,7 +16,7 @@ PIP_INSTALL = $(BIN)/python $(PIP) -c $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test quick matrix lowest newest peers check clean
+.PHONY: help demo test quick audit matrix lowest newest peers check clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,7 +28,11 @@ test: check ## Install, and run every check and test (about 35 minutes on 2 core
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 quick: check ## The same without the tests marked slow (under 3 minutes)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not audit"
+
+audit: check ## Break each rule and the engine in some 400 places, and see that the tests notice
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m audit
+	$(BIN)/python -m tests.audit
 
 matrix: lowest newest ## Install the lowest and the newest versions apart, and run the quick suite on each
 
@@ -39,7 +43,7 @@ define suite
     "Name others: make matrix LOWEST_PYTHON=python3.10 NEWEST_PYTHON=python3.13"; exit 1; }
 $(4) -m venv $(MATRIX)/$(1)
 $(MATRIX)/$(1)/bin/python $(PIP) -c $(5) -e '.[dev]'
-$(MATRIX)/$(1)/bin/python -m pytest -n 2 --dist loadgroup -m "not slow" -p no:cacheprovider
+$(MATRIX)/$(1)/bin/python -m pytest -n 2 --dist loadgroup -m "not slow and not audit" -p no:cacheprovider
 endef
 
 lowest:

@@ -209,22 +209,32 @@ def rows(cases):
 # Where a contract does not depend on the settings, other methods are tried with their fullest row.
 SOME = tuple(case for case in CASES if case in FULLEST or case.name in QUICK)
 
-# One method for each shape of hooks: no state, a kernel, one slot, two, numbers per variable, state
-# of another shape, a start, numbers that all share (with an average, with sums of signs), matrices.
-# What the base class, the engine or Keras decides is tried with these.
-SHAPES = tuple(
-    case
-    for case in FULLEST
-    if case.name
-    in (
-        *("SGD", "Momentum", "Adagrad", "Adam", "LARS", "SM3"),
-        *("ScheduleFreeSGD", "DoG", "Prodigy", "SOAP"),
-    )
-)
+# One method for each shape of hooks, with what it stands for: what the base class, the engine or
+# Keras decides is tried with these. tests/test_catalog.py holds that no hook is missing.
+SHAPE_OF = {
+    "SGD": "no state, a kernel",
+    "Momentum": "one slot, moves without gradient",
+    "Adagrad": "one slot, stays without gradient",
+    "RMSprop": "delta",
+    "Adadelta": "update",
+    "AdamW": "two slots, decay by default",
+    "LAMB": "norms of a variable, a decay of its own",
+    "SM3": "state of another shape",
+    "Adan": "decay and direction of its own",
+    "ScheduleFreeSGD": "a start, an average",
+    "DoG": "numbers that all variables share",
+    "Prodigy": "sums of signs, decay by what is shared",
+    "SOAP": "all variables at once, matrices, no rate",
+}
+SHAPES = tuple(case for case in FULLEST if case.name in SHAPE_OF)
+# Where even the shape does not matter: one that is simple, one that shares, one without a rate.
+THREE = tuple(case for case in SHAPES if case.name in ("Momentum", "DoG", "SOAP"))
 
 every_case = pytest.mark.parametrize("case", rows(CASES))
 each_method = pytest.mark.parametrize("case", rows(FULLEST))
 each_shape = pytest.mark.parametrize("case", rows(SHAPES))
+each_shape_with_a_rate = pytest.mark.parametrize("case", rows([c for c in SHAPES if c.has_rate]))
+three_methods = pytest.mark.parametrize("case", THREE, ids=str)
 # Of those that have an effective learning rate; tests/test_effective.py holds what the others say.
 every_case_with_a_rate = pytest.mark.parametrize("case", rows([c for c in CASES if c.has_rate]))
 each_method_with_a_rate = pytest.mark.parametrize("case", rows([c for c in FULLEST if c.has_rate]))

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import tfadaopt
 
-from .cases import FULLEST, each_method, each_method_with_a_rate
+from .cases import FULLEST, each_method, each_shape_with_a_rate
 
 NO_NUMBER = ["0.1", True, [0.1], {}, 1j, np.array([0.1])]
 NOT_NEGATIVE = [-1, -1e-9, np.float32(-1), math.nan, math.inf, *NO_NUMBER]
@@ -78,15 +78,22 @@ def test_every_argument_of_every_method_is_tried():
     assert {name for method in methods for name in own_arguments(method)} == set(BAD_OWN)
 
 
-@pytest.mark.parametrize(
-    ("method", "argument", "value"),
-    [
-        pytest.param(method.cls, argument, value, id=f"{method.name}-{argument}-{value}")
-        for method in tfadaopt.methods()
-        for argument in own_arguments(method.cls)
-        for value in BAD_OWN[argument]
-    ],
-)
+def bad_values():
+    """All that are bad for an argument, for the first method that has it; for others, one."""
+    tried, count = set(), 0
+    for method in tfadaopt.methods():
+        for argument in own_arguments(method.cls):
+            values, count = BAD_OWN[argument], count + 1
+            if argument in tried:
+                values = [values[count % len(values)]]
+            tried.add(argument)
+            for value in values:
+                yield pytest.param(
+                    method.cls, argument, value, id=f"{method.name}-{argument}-{value}"
+                )
+
+
+@pytest.mark.parametrize(("method", "argument", "value"), bad_values())
 def test_bad_value_is_refused(method, argument, value):
     refused(method, argument, value)
 
@@ -104,10 +111,9 @@ def test_bad_value_of_a_common_keyword_is_refused(argument, value):
         refused(method.cls, argument, value)
 
 
-@each_method
-def test_two_clips_are_refused(case):
+def test_two_clips_are_refused():
     with pytest.raises(ValueError, match=r"clipnorm.*clipvalue"):
-        case.make(clipnorm=1.0, clipvalue=1.0)
+        tfadaopt.SGD(clipnorm=1.0, clipvalue=1.0)
 
 
 @each_method
@@ -136,12 +142,9 @@ def after_one_step(optimizer) -> float:
     return float(w.numpy())
 
 
-@each_method
 @pytest.mark.parametrize("rate", GOOD, ids=lambda rate: f"{type(rate).__name__}-{rate}")
-def test_any_real_number_is_a_rate(case, rate):
-    assert after_one_step(case.make(learning_rate=rate)) == after_one_step(
-        case.make(learning_rate=float(rate))
-    )
+def test_any_real_number_is_a_rate(rate):
+    assert after_one_step(tfadaopt.SGD(rate)) == -float(rate)
 
 
 @pytest.mark.parametrize("name", sorted(BAD_OWN.keys() - NOT_HALF))
@@ -183,7 +186,7 @@ def test_defaults_are_the_signature(case):
 
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "function"])
-@each_method_with_a_rate
+@each_shape_with_a_rate
 def test_callable_rate_follows_its_variable(case, compiled):
     eta, w = tf.Variable(1.0), keras.Variable(0.0)
     optimizer = case.make(learning_rate=lambda: eta)

@@ -14,7 +14,7 @@ from tfadaopt import compat
 from tfadaopt.callbacks import AccumulatorMagnitude, EffectiveLearningRate, measure, quantities
 
 from . import events
-from .cases import BY_ID, each_method_with_a_rate
+from .cases import BY_ID, each_shape_with_a_rate
 
 PATHS = ["hidden/kernel", "hidden/bias", "outputs/kernel", "outputs/bias"]
 
@@ -85,7 +85,7 @@ class Fail(keras.callbacks.Callback):
 # Values and tags
 
 
-@each_method_with_a_rate
+@each_shape_with_a_rate
 def test_values_are_those_of_the_public_functions(case, tmp_path):
     """Under a schedule: η is the rate just applied, not the next one."""
     expected = beside()
@@ -458,7 +458,7 @@ def test_callback_of_a_fit_without_epochs_has_no_say_in_the_next(tmp_path):
 # What it costs
 
 
-@each_method_with_a_rate
+@each_shape_with_a_rate
 def test_training_is_bit_identical(case, tmp_path):
     """Weights and state, over two fits, with a snapshot after every step."""
     found = []

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import tfadaopt
 
-from .cases import FULLEST, RATE, each_method, rows
+from .cases import FULLEST, RATE, each_shape, rows, three_methods
 
 SHAPES = [(4, 3), (3,)]
 
@@ -119,7 +119,7 @@ def test_exclusion_after_build_is_refused():
         optimizer.exclude_from_weight_decay(var_names=["bias"])
 
 
-@each_method
+@each_shape
 def test_exclusion_survives_config_and_file(case, tmp_path):
     optimizer = case.make(weight_decay=0.1, exclude_from_weight_decay=["bias"])
     copy = type(optimizer).from_config(optimizer.get_config())
@@ -155,7 +155,7 @@ def clip_value(gradients):
     return [np.clip(g, -0.5, 0.5) for g in gradients]
 
 
-@each_method
+@each_shape
 @pytest.mark.parametrize(
     ("keyword", "by_hand"),
     [("clipnorm", clip_norm), ("global_clipnorm", clip_global), ("clipvalue", clip_value)],
@@ -170,7 +170,7 @@ def test_clipping(case, keyword, by_hand):
 # Averages, accumulation, scaling
 
 
-@each_method
+@each_shape
 def test_moving_average_of_the_weights(case):
     steps = some_gradients(3)
     plain = case.make()
@@ -188,7 +188,7 @@ def test_moving_average_of_the_weights(case):
     same(trained, average)
 
 
-@each_method
+@each_shape
 def test_accumulated_gradients_equal_the_large_batch(case):
     steps = some_gradients(8)
     means = [
@@ -199,13 +199,13 @@ def test_accumulated_gradients_equal_the_large_batch(case):
     assert int(optimizer.iterations.numpy()) == 2
 
 
-@each_method
+@three_methods
 def test_nothing_moves_before_the_last_accumulated_batch(case):
     actual = apply_all(case.make(gradient_accumulation_steps=4), some_gradients(3))
     same(actual, some_variables(), rtol=0)
 
 
-@each_method
+@each_shape
 def test_gradients_are_divided_by_the_loss_scale(case):
     steps = some_gradients(3)
     scaled = [[g * 8 for g in gradients] for gradients in steps]
@@ -215,7 +215,7 @@ def test_gradients_are_divided_by_the_loss_scale(case):
 # Embeddings
 
 
-@each_method
+@each_shape
 @pytest.mark.parametrize(
     "common",
     [{}, {"clipnorm": 1.0}, {"loss_scale_factor": 4.0}],
@@ -238,7 +238,7 @@ def test_repeated_rows_of_an_embedding_are_summed(case, common):
 
 
 @pytest.mark.parametrize("mode", ["eager", pytest.param("function", marks=pytest.mark.slow), "jit"])
-@each_method
+@each_shape
 def test_gradient_of_an_embedding_layer(case, mode):
     """What the tape gives for repeated ids, against a lookup by matrix product."""
     ids = tf.constant([[0, 2], [2, 2]])
@@ -268,7 +268,7 @@ def test_gradient_of_an_embedding_layer(case, mode):
 
 
 @pytest.mark.parametrize("mode", ["eager", "jit"])
-@each_method
+@each_shape
 def test_lazy_rows_without_gradient_stay(case, mode):
     """State and decay, too; the rows that have one move as ever."""
     common = {} if case.name == "SGD" else {"weight_decay": 0.1}
@@ -317,7 +317,7 @@ def test_bad_pattern_of_lazy_rows_is_refused():
 # Missing gradients
 
 
-@each_method
+@each_shape
 @pytest.mark.filterwarnings("ignore:Gradients do not exist")
 def test_variable_without_gradient_stays(case):
     steps = some_gradients(2)
@@ -340,7 +340,7 @@ def test_variable_without_gradient_stays(case):
             np.testing.assert_array_equal(slot, expected[name])
 
 
-@each_method
+@three_methods
 def test_no_gradient_at_all_is_an_error(case):
     variables = some_variables()
     with pytest.raises(ValueError, match="No gradients"):

@@ -10,10 +10,11 @@ import tfadaopt
 from .cases import (
     RATE,
     each_method,
-    each_method_with_a_rate,
+    each_shape_with_a_rate,
     every_case,
     every_case_with_a_rate,
     slots_of,
+    three_methods,
 )
 
 PIECES = [1.0, 0.5, 0.25]
@@ -59,7 +60,7 @@ def test_keys_are_the_twin_s(case):
         np.testing.assert_allclose(slot, twin.accumulators[name], rtol=1e-6)
 
 
-@each_method_with_a_rate
+@each_shape_with_a_rate
 def test_reading_changes_nothing(case):
     read, unread = case.make(), case.make()
     a, b = trained(read, 3), trained(unread, 3)
@@ -71,7 +72,7 @@ def test_reading_changes_nothing(case):
     np.testing.assert_array_equal(a.numpy(), b.numpy())
 
 
-@each_method
+@three_methods
 def test_accumulators_are_a_copy(case):
     optimizer = case.make()
     w = trained(optimizer)
@@ -104,7 +105,7 @@ def test_under_accumulation_it_is_the_rate_of_the_last_update():
             np.testing.assert_allclose(rate * [1.0, 0.5], moved, rtol=1e-5)
 
 
-@each_method_with_a_rate
+@each_shape_with_a_rate
 def test_accumulation_does_not_shift_the_state(case):
     accumulated, plain = case.make(gradient_accumulation_steps=3), case.make()
     a, b = trained(accumulated, 6), trained(plain, 2)
@@ -123,7 +124,7 @@ def test_assigning_the_rate_takes_effect():
     np.testing.assert_array_equal(tfadaopt.effective_learning_rate(optimizer, w), [0.25] * 2)
 
 
-@each_method_with_a_rate
+@each_shape_with_a_rate
 def test_inside_a_function(case):
     optimizer = case.make()
     w = trained(optimizer)
@@ -140,7 +141,7 @@ def test_inside_a_function(case):
         optimizer.apply([tf.constant([2.0, 2.0])], [w])
 
 
-@each_method_with_a_rate
+@each_shape_with_a_rate
 def test_native_variables(case):
     """A ``tf.Variable`` does as well, and one may ask by a Keras variable's ``.value``."""
     optimizer, native = case.make(), tf.Variable([0.0, 0.0])
@@ -157,7 +158,7 @@ def test_native_variables(case):
     np.testing.assert_array_equal(rates[0], rates[2])
 
 
-@each_method_with_a_rate
+@each_shape_with_a_rate
 def test_loss_scaling_is_unwrapped(case):
     inner = case.make()
     optimizer = keras.optimizers.LossScaleOptimizer(inner, initial_scale=4.0)
@@ -220,7 +221,7 @@ def test_a_method_without_rates_says_so(case):
 
 
 @READ
-@each_method
+@three_methods
 def test_not_built(read, case):
     optimizer = case.make()
     with pytest.raises(ValueError, match=r"optimizer\.build\("):
@@ -228,7 +229,7 @@ def test_not_built(read, case):
 
 
 @READ
-@each_method
+@three_methods
 def test_unknown_variable(read, case):
     optimizer = case.make(learning_rate=RATE)
     trained(optimizer)

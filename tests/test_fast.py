@@ -60,8 +60,15 @@ def sensitivity(optimizer, index, before, g, t, eta):
     return [np.max(x, axis=0) for x in zip(*farther, strict=True)]
 
 
-@pytest.mark.parametrize("small", [0, fast.SMALL], ids=["alone", "together"])
-@pytest.mark.parametrize("case", [quick(case) for case in COMPILED])
+@pytest.mark.parametrize(
+    ("case", "small"),
+    [
+        quick(case, small)
+        for case in COMPILED
+        for small in (0, fast.SMALL)
+        if case in FULLEST or not small
+    ],
+)
 def test_a_step_is_two_roundings_from_the_readable_form(case, small, monkeypatch, worst):
     """From equal weights and state, in each of 20 steps: θ and state to two roundings; where
     that is not so, to 16 of their change and to what 16 of each number that enters do to them."""
@@ -299,6 +306,18 @@ def test_a_nan_leaves_its_variable_alone_and_moves_the_others(small, monkeypatch
     # Large, but finite: g² overflows, and a sum that it entered would be infinite for good.
     assert variables[2].numpy().tolist() == [1.0, 2.0]
     assert optimizer.skipped_updates.numpy().tolist() == [0, 1, 1]
+
+
+def test_a_small_variable_steps_with_a_count_of_its_own_number():
+    """Counts differ as soon as one variable was left out of a step."""
+    variables = [keras.Variable([1.0, 2.0]) for _ in range(2)]
+    optimizer = tfadaopt.ADOPT(0.1, jit_compile=True)
+    good, bad = tf.constant([1.0, -1.0]), tf.constant([np.nan, 1.0])
+    optimizer.apply([good, bad], variables)
+    optimizer.apply([good, good], variables)
+    counts = [tfadaopt.accumulators(optimizer, v)["updates"] for v in variables]
+    assert used(optimizer) >= {"_flat_step"}
+    assert [int(n) for n in counts] == [2, 1]
 
 
 def test_auto_compiles_what_is_large_and_in_a_graph():

@@ -30,7 +30,7 @@ def run(case, gradients, mode="eager", dtype="float32"):
     return w, b, optimizer
 
 
-@pytest.mark.parametrize("size", [1e9, 1e15, 2e19, 1e25, 1e38, np.nan])
+@pytest.mark.parametrize("size", [1e15, 1e18, 2e19, 1e38])
 @each_method
 def test_training_goes_on_after_one_huge_gradient(case, size):
     usual, huge = [GOOD * (-1.0) ** t for t in range(4)], np.full((3, 2), size, "float32")
@@ -84,6 +84,15 @@ def test_left_out_of_the_rows_of_an_embedding():
         step(tf.constant(size))
     assert optimizer.skipped_updates.numpy().tolist() == [1]
     assert np.isfinite(table.numpy()).all()
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_counted_where_the_gradients_come_in_another_order(compiled):
+    a, b, c = (keras.Variable([1.0, 1.0]) for _ in range(3))
+    optimizer = tfadaopt.Adagrad(jit_compile=compiled)
+    optimizer.build([a, b, c])
+    optimizer.apply([tf.constant([np.nan, 1.0]), tf.constant([1.0, 1.0])], [c, a])
+    assert optimizer.skipped_updates.numpy().tolist() == [0, 0, 1]
 
 
 def test_counted_in_fit_and_kept_in_a_file(tmp_path):

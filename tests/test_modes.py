@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import tfadaopt
 
-from .cases import QUICK, RATE, SOME, each_method, quick, slots_of
+from .cases import FULLEST, RATE, SHAPES, each_shape, quick, slots_of, three_methods
 
 X = np.random.default_rng(0).normal(size=(24, 4)).astype("float32")
 Y = np.random.default_rng(1).normal(size=(24, 1)).astype("float32")
@@ -73,9 +73,9 @@ MODES = {
     ("case", "mode"),
     [
         quick(case, mode, only=mode == "jit")
-        for case in SOME
+        for case in FULLEST
         for mode in MODES
-        if case.name in QUICK or "3-steps" not in mode
+        if case in SHAPES or mode in ("graph", "jit")
     ],
 )
 def test_fit_equals_the_twin(case, mode):
@@ -85,7 +85,7 @@ def test_fit_equals_the_twin(case, mode):
     assert int(model.optimizer.iterations.numpy()) == 6
 
 
-@each_method
+@each_shape
 def test_mixed_precision_scales_the_loss(case):
     """The weights are float32; the gradients went through float16."""
     keras.config.set_dtype_policy("mixed_float16")
@@ -105,7 +105,7 @@ def test_mixed_precision_scales_the_loss(case):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@each_method
+@each_shape
 def test_state_of_half_precision_weights_is_float32(case, dtype):
     """1e-4² is zero in float16, and 1e3² infinite: the state must not be half precision."""
     variable = keras.Variable([1e-2, -1e-2, 0.0, 0.0], dtype=dtype)
@@ -134,7 +134,7 @@ def test_state_of_half_precision_weights_is_float32(case, dtype):
 
 
 @pytest.mark.parametrize("policy", ["bfloat16", pytest.param("float16", marks=pytest.mark.slow)])
-@each_method
+@each_shape
 def test_half_precision_model_trains(case, policy):
     model = make_model(case.make(), policy, run_eagerly=True)
     start = [v.numpy() for v in model.trainable_variables]
@@ -163,7 +163,7 @@ def test_rate_and_accumulator_of_adagrad_do_not_saturate_in_bfloat16():
 # Frozen layers
 
 
-@each_method
+@three_methods
 def test_frozen_layer_stays(case):
     model = make_model(case.make())
     model.get_layer("hidden").trainable = False
@@ -174,7 +174,7 @@ def test_frozen_layer_stays(case):
         np.testing.assert_array_equal(v.numpy(), old)
 
 
-@each_method
+@three_methods
 def test_layer_frozen_after_a_while_keeps_the_rest_going(case):
     model = make_model(case.make(), run_eagerly=True)
     model.train_on_batch(X[:4], Y[:4])
@@ -189,7 +189,7 @@ def test_layer_frozen_after_a_while_keeps_the_rest_going(case):
         assert tfadaopt.effective_learning_rate(model.optimizer, frozen).shape == frozen.shape
 
 
-@each_method
+@three_methods
 def test_unfrozen_layer_is_an_error_that_names_the_fix(case):
     model = make_model(case.make())
     model.get_layer("hidden").trainable = False
@@ -204,7 +204,7 @@ def test_unfrozen_layer_is_an_error_that_names_the_fix(case):
 # Custom loops
 
 
-@pytest.mark.parametrize("case", [quick(case) for case in SOME])
+@each_shape
 def test_custom_loop_without_build(case):
     """The first call of ``apply``, inside a function, makes the state; later calls use it."""
     model = make_model("sgd")
@@ -224,7 +224,7 @@ def test_custom_loop_without_build(case):
     same(actual, by_twin(case), 1e-4 if case.has_rate else 1e-3)
 
 
-@each_method
+@three_methods
 def test_apply_gradients_of_pairs(case):
     a, b = keras.Variable([1.0, 2.0]), keras.Variable([1.0, 2.0])
     g = tf.constant([0.5, -3.0])

@@ -13,6 +13,7 @@ import tensorflow as tf
 import tfadaopt
 from tfadaopt.optimizers.base import inverse_root
 
+from .audit import FAULTS
 from .cases import BY_ID, FULLEST, METHODS, QUICK, RATE, each_method_with_a_rate
 from .trajectories import ONE, STEPS, check_readings, check_updates, follow, problem_of, train
 
@@ -636,6 +637,13 @@ def run(make, mutant):
     return train(make(eta), starts, gradients, dtype=dtype), expected
 
 
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_faults_of_the_engine_have_a_place(fault):
+    """``make audit`` puts them there."""
+    source = fault.source()
+    assert source.replace(fault.right, fault.wrong) != source
+
+
 class Count:
     """Tried and caught, for the summary."""
 
@@ -648,17 +656,17 @@ class Count:
         self.figures[self.key] = f"{int(old[0]) + caught} of {int(old[1]) + tried}"
 
 
-def is_quick(mutant) -> bool:
-    return mutant in FIRST.values() and BY_ID[mutant.case].name in QUICK
-
-
 FIRST = {BY_ID[mutant.case].name: mutant for mutant in reversed(MUTANTS)}
 
 
-@pytest.mark.parametrize(
-    "mutant",
-    [pytest.param(m, id=str(m), marks=() if is_quick(m) else pytest.mark.slow) for m in MUTANTS],
-)
+def marks(mutant):
+    """One mutant of each method runs with the tests, all others with ``make audit``."""
+    if mutant not in FIRST.values():
+        return pytest.mark.audit
+    return () if BY_ID[mutant.case].name in QUICK else pytest.mark.slow
+
+
+@pytest.mark.parametrize("mutant", [pytest.param(m, id=str(m), marks=marks(m)) for m in MUTANTS])
 def test_broken_update_is_caught(mutant, figures):
     count = Count(figures, f"{BY_ID[mutant.case].name}, caught by displacement")
     with pytest.raises(AssertionError, match="displacements differ"):
@@ -687,7 +695,7 @@ def misread(case):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.audit
 @each_method_with_a_rate
 def test_wrong_reading_is_caught(case, figures):
     count = Count(figures, "caught by reading the rate")
@@ -699,7 +707,7 @@ def test_wrong_reading_is_caught(case, figures):
     count.add(caught=1)
 
 
-@pytest.mark.slow
+@pytest.mark.audit
 @pytest.mark.parametrize(
     "mutant", {(m.case, m.schedule): m for m in MUTANTS}.values(), ids=lambda m: m.case
 )

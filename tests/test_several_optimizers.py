@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import tfadaopt
 
-from .cases import RATE, each_method
+from .cases import RATE, each_shape
 from .versions import needs
 
 X = np.random.default_rng(0).normal(size=(24, 4)).astype("float32")
@@ -27,7 +27,7 @@ def same(actual, expected, starts):
 
 
 @pytest.mark.parametrize("mode", ["eager", "function"])
-@each_method
+@each_shape
 def test_two_networks_against_each_other(case, mode):
     """A generator and a discriminator, each with an optimizer, in one step."""
     keras.utils.set_random_seed(1)
@@ -68,7 +68,7 @@ def test_two_networks_against_each_other(case, mode):
 
 
 @needs("MultiOptimizer")
-@each_method
+@each_shape
 def test_multi_optimizer(case):
     """The hidden layer by the method, the rest by SGD."""
     keras.utils.set_random_seed(3)

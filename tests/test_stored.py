@@ -59,7 +59,7 @@ COPIES = {
 
 
 @pytest.mark.filterwarnings("error:.*optimizer state")
-@each_method
+@each_shape
 def test_untrained_model_is_copied_and_trains_alike(case, tmp_path):
     model = make_model(case.make(), run_eagerly=True)
     copies = [by(model, tmp_path) for by in COPIES.values()]
@@ -299,7 +299,7 @@ def test_subclass_keeps_what_it_passes_on(tmp_path):
     assert (loaded.note, loaded.beta_1, loaded.epsilon) == ("x", 0.25, 1e-3)
 
 
-@each_method
+@each_shape
 def test_configuration_keeps_what_a_subclass_passes_on(case):
     cls = getattr(tfadaopt, case.name)
     sub = type("Sub", (cls,), {"__init__": lambda self, *a, **k: cls.__init__(self, *a, **k)})

@@ -14,7 +14,8 @@ from optax import contrib
 
 import tfadaopt
 
-from .cases import BY_ID, CASES, FULLEST, QUICK, RATE, SOME, every_case_with_a_rate, quick
+from . import cases
+from .cases import BY_ID, CASES, FULLEST, QUICK, RATE, every_case_with_a_rate, quick
 from .references import REFERENCES
 from .trajectories import (
     ONE,
@@ -101,7 +102,7 @@ def test_follows_its_twin(case, dtype, worst):
             steps,
             only=(mode, rate) in (("eager", "constant"), ("jit", "exponential")),
         )
-        for case in SOME
+        for case in FULLEST
         for mode, rate, steps in (
             ("eager", "constant", 16),
             ("eager", "pieces", STEPS),
@@ -109,7 +110,7 @@ def test_follows_its_twin(case, dtype, worst):
             ("jit", "constant", STEPS),
             ("jit", "exponential", STEPS),
         )
-        if case.name in QUICK or (mode, rate) in (("eager", "constant"), ("jit", "exponential"))
+        if case in cases.SHAPES or (mode, rate) in (("eager", "constant"), ("jit", "exponential"))
     ],
 )
 def test_follows_its_twin_in_every_mode(case, mode, rate, steps, worst):

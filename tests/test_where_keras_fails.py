@@ -12,7 +12,7 @@ import tensorflow as tf
 
 import tfadaopt
 
-from .cases import each_method
+from .cases import FULLEST, THREE, each_shape, quick
 
 ROOT = Path(__file__).parent.parent
 
@@ -131,7 +131,7 @@ def test_state_that_does_not_fit_is_said(tmp_path):
     assert int(loaded.optimizer.iterations.numpy()) == 0
 
 
-@each_method
+@each_shape
 def test_weights_loaded_before_build_resume_bit_for_bit(case, tmp_path):
     model = small_model(case.make())
     train(model, 3)
@@ -171,9 +171,13 @@ def test_waiting_state_that_does_not_fit_is_a_warning(tmp_path):
 # NaN and infinity
 
 
-@pytest.mark.parametrize("mode", ["eager", "jit"])
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@each_method
+@pytest.mark.parametrize(
+    ("case", "bad", "mode"),
+    [
+        *(quick(case, np.nan, mode) for case in FULLEST for mode in ("eager", "jit")),
+        *((case, bad, "eager") for case in THREE for bad in (np.inf, -np.inf)),
+    ],
+)
 def test_gradient_that_is_not_finite_is_skipped(case, bad, mode):
     """The variable and its state stay; the other variable goes on."""
     optimizer, expected = case.make(), case.make()

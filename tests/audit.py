@@ -1,0 +1,341 @@
+"""Can the tests fail? Faults of the engine, each put into a copy of the project: ``make audit``.
+
+The mutants of ``test_mutants`` break a method's own rule, in the process of the tests. What lies
+between the rules and Keras (the base class, the compiled steps, the sums) is broken here in its
+source, and the tests that should notice run on the broken copy. A fault survives if they pass.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PARTS = ("tfadaopt", "callbacks", "experiments", "tests", "pyproject.toml", "README.md")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One place of the source that says something else.
+
+    Attributes:
+        name: What is wrong.
+        file: File below ``tfadaopt``.
+        right: Text that stands there once.
+        wrong: What stands there instead.
+        tests: Test file, below ``tests`` and without ``test_``, and an expression for ``-k``.
+    """
+
+    name: str
+    file: str
+    right: str
+    wrong: str
+    tests: tuple[str, str]
+
+    def source(self) -> str:
+        """The file as it is.
+
+        Raises:
+            ValueError: The text is not there once: the fault is to be written anew.
+        """
+        source = (ROOT / "tfadaopt" / self.file).read_text(encoding="utf-8")
+        if source.count(self.right) != 1:
+            raise ValueError(
+                f"{self.file} has {self.right!r} {source.count(self.right)} times, not once: edit "
+                f"the fault {self.name!r} in tests/audit.py."
+            )
+        return source
+
+
+BASE, FAST, SUMS = (f"optimizers/{name}.py" for name in ("base", "fast", "sums"))
+TOGETHER, INCOMING, FITTING = (
+    f"optimizers/{name}.py" for name in ("together", "incoming", "fitting")
+)
+NAN = ("where_keras_fails", "not_finite_is_skipped")
+
+FAULTS = (
+    # What a step leaves out
+    Fault(
+        "a NaN is computed with, operation by operation",
+        BASE,
+        'finite = True if self.nonfinite == "ignore" else fits(g)',
+        "finite = True",
+        (NAN[0], f"{NAN[1]} and momentum and eager"),
+    ),
+    Fault(
+        "a NaN is computed with, compiled",
+        FAST,
+        'finite = True if optimizer.nonfinite == "ignore" else fits(g)',
+        "finite = True",
+        ("fast", "a_nan_leaves_its_variable"),
+    ),
+    Fault(
+        "a NaN among small variables is computed with",
+        FAST,
+        "return theta, state, g, finite, tf.gather(finite, owner)",
+        "return theta, state, g, finite, tf.gather(tf.ones_like(finite), owner)",
+        ("fast", "a_nan_leaves_its_variable"),
+    ),
+    Fault(
+        "a NaN is computed with where all step at once",
+        TOGETHER,
+        "finite = [fits(g) for g in gradients]",
+        "finite = [tf.constant(True) for g in gradients]",
+        (NAN[0], f"{NAN[1]} and soap"),
+    ),
+    Fault(
+        "state moves where a gradient was left out",
+        TOGETHER,
+        "{name: tf.where(f, x, old[name]) for name, x in state.items()}",
+        "{name: x for name, x in state.items()}",
+        (NAN[0], f"{NAN[1]} and soap"),
+    ),
+    Fault(
+        "a NaN enters the sums",
+        SUMS,
+        'if optimizer.nonfinite == "skip":\n            g = tf.where(fits(g), g, tf.zeros_like(g))',
+        'if optimizer.nonfinite == "skip":\n            g = g * 1',
+        (NAN[0], f"{NAN[1]} and dog and eager"),
+    ),
+    Fault(
+        "what is finite fits",
+        FITTING,
+        "return dtype.max / ROOM",
+        "return dtype.max",
+        ("fitting", "one_huge_gradient and adagrad"),
+    ),
+    Fault(
+        "what was taken is counted as skipped",
+        "compat.py",
+        "skipped = tf.cast(~taken, counts.dtype)",
+        "skipped = tf.cast(taken, counts.dtype)",
+        ("fitting", "counted_in_fit"),
+    ),
+    Fault(
+        "skipped updates are counted for another variable",
+        "compat.py",
+        "skipped = tf.scatter_nd([[i] for i in order], skipped, counts.shape)",
+        "skipped = tf.concat([skipped, tf.zeros(counts.shape[0] - len(order), 'int64')], 0)",
+        ("fitting", "another_order"),
+    ),
+    # Rows
+    Fault(
+        "repeated rows step one after the other",
+        BASE,
+        "grads[i] = tf.convert_to_tensor(g)\n",
+        "grads[i] = g.values\n",
+        ("common_keywords", "repeated_rows and adagrad"),
+    ),
+    Fault(
+        "of repeated rows the largest counts",
+        FAST,
+        "sums = tf.math.unsorted_segment_sum(",
+        "sums = tf.math.unsorted_segment_max(",
+        ("fast", "rows_of_an_embedding"),
+    ),
+    Fault(
+        "the state of rows without gradient moves",
+        BASE,
+        "rows = {name: tf.where(touched, new[name], state[name]) for name in lazy}",
+        "rows = {name: new[name] for name in lazy}",
+        ("common_keywords", "lazy_rows_without and (adamw or momentum)"),
+    ),
+    Fault(
+        "rows without gradient move",
+        BASE,
+        "return {**new, **rows}, tf.where(touched, value, theta)",
+        "return {**new, **rows}, value",
+        ("common_keywords", "lazy_rows_without and (adamw or momentum)"),
+    ),
+    Fault(
+        "only rows step although a clip needs all",
+        FAST,
+        'if any(common) or optimizer.unit != "coordinate"',
+        'if optimizer.unit != "coordinate"',
+        ("fast", "all_rows_matter"),
+    ),
+    # Precision
+    Fault(
+        "bfloat16 is rounded to nearest",
+        BASE,
+        "return round_at_random(theta, seed)",
+        "return tf.cast(theta, dtype)",
+        ("where_keras_fails", "small_steps_of_bfloat16"),
+    ),
+    Fault(
+        "state in half precision",
+        BASE,
+        'return "float32" if dtype in ("float16", "bfloat16") else dtype',
+        "return dtype",
+        ("modes", "state_of_half_precision and adagrad"),
+    ),
+    Fault(
+        "gradients are clipped and added up in half precision",
+        INCOMING,
+        'tf.cast(g, "float32") if g is not None and is_half(variable) else g',
+        "g",
+        ("incoming", "half"),
+    ),
+    # Order and numbers of a step
+    Fault(
+        "replicas do not add up",
+        BASE,
+        "super().apply(sum_over_replicas(grads), trainable_variables)",
+        "super().apply(list(grads), trainable_variables)",
+        ("fast", "two_devices_equal_one"),
+    ),
+    Fault(
+        "decay without η",
+        BASE,
+        "shrink = eta * self.decay_now(state, decay) * theta",
+        "shrink = self.decay_now(state, decay) * theta",
+        ("common_keywords", "shrinks_before and momentum"),
+    ),
+    Fault(
+        "excluded variables decay",
+        BASE,
+        "decay = self.weight_decay if self.decays(variable) else 0.0",
+        "decay = self.weight_decay or 0.0",
+        ("common_keywords", "patterns_exclude"),
+    ),
+    Fault(
+        "compiled steps are numbered from 0",
+        FAST,
+        "moved = optimizer.step(theta, state, g, t, eta, kind.decay, kind.lazy, finite)\n"
+        "        for",
+        "moved = optimizer.step(theta, state, g, t - 1, eta, kind.decay, kind.lazy, finite)\n"
+        "        for",
+        ("fast", "two_roundings and adam and not betas"),
+    ),
+    Fault(
+        "small variables share the numbers of the first",
+        FAST,
+        "tf.unstack(tf.gather(values, first))",
+        "tf.unstack(tf.gather(values, 0 * first))",
+        ("fast", "of_its_own_number"),
+    ),
+    Fault(
+        "a setting changed later does not count",
+        FAST,
+        "key = (make, kind, *settings)",
+        "key = (make, kind)",
+        ("fast", "changed_setting"),
+    ),
+    Fault(
+        "sums of the first variable alone",
+        SUMS,
+        "tf.add_n([part[name] for part in parts])",
+        "parts[0][name]",
+        ("updates", "follows_its_twin and dog and float32"),
+    ),
+    Fault(
+        "shared numbers move after the variables",
+        SUMS,
+        "optimizer.assign(number, new[name])",
+        "optimizer.assign(number, shared[name])",
+        ("updates", "follows_its_twin and dog and float32"),
+    ),
+    # Averages and accumulation
+    Fault(
+        "averages begin at zero",
+        "compat.py",
+        "momentum = tf.where(first, 0.0, self.ema_momentum)",
+        "momentum = tf.cast(self.ema_momentum, 'float32')",
+        ("common_keywords", "moving_average"),
+    ),
+    Fault(
+        "averages move while gradients accumulate",
+        "compat.py",
+        "tf.cast(tf.where(moved, momentum, 1.0), value.dtype)",
+        "tf.cast(momentum, value.dtype)",
+        ("where_keras_fails", "average_stands_still"),
+    ),
+    Fault(
+        "averages of weights that are not constrained",
+        "compat.py",
+        "value = value if constraint is None else constraint(value)",
+        "value = value * 1",
+        ("where_keras_fails", "average_is_of_constrained"),
+    ),
+    Fault(
+        "a gradient that is missing in one batch loses the others",
+        BASE,
+        "if self.gradient_accumulation_steps and any(g is not None for g in grads):",
+        "if False:",
+        ("where_keras_fails", "survives_a_batch"),
+    ),
+    # State in files
+    Fault(
+        "what waits is dropped",
+        BASE,
+        "fit.reasons:\n                compat.put(compat.micro_steps(self), 0)\n"
+        "            self._take(fit.values)",
+        "fit.reasons:\n                compat.put(compat.micro_steps(self), 0)",
+        ("stored", "waiting_state_is_there"),
+    ),
+    Fault(
+        "methods do not matter",
+        "optimizers/stored.py",
+        "if not set(methods) & set(stored.methods):",
+        "if not set(stored.methods):",
+        ("stored", "dropped_or_mixed"),
+    ),
+)
+
+
+def run(folder: Path, tests: tuple[str, str]) -> tuple[bool, str]:
+    """Whether these tests pass in a copy of the project, and what pytest said."""
+    file, expression = f"tests/test_{tests[0]}.py", tests[1]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", file]
+    done = subprocess.run(
+        [*command, "-k", expression],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+    if done.returncode not in (0, 1) or not re.search(r"\d (passed|failed)", done.stdout):
+        raise RuntimeError(f"pytest ended with {done.returncode}:\n{done.stdout[-3000:]}")
+    return done.returncode == 0, done.stdout
+
+
+def survives(fault: Fault) -> bool:
+    """Whether the tests pass on a copy of the project that has the fault; say so."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in PARTS:
+            if (ROOT / part).is_dir():
+                shutil.copytree(ROOT / part, folder / part, symlinks=True)
+            else:
+                shutil.copy(ROOT / part, folder / part)
+        place = folder / "tfadaopt" / fault.file
+        place.write_text(fault.source().replace(fault.right, fault.wrong), encoding="utf-8")
+        passed, output = run(folder, fault.tests)
+    print(f"{'SURVIVES' if passed else 'caught  '}  {fault.name}", flush=True)
+    if passed:
+        print(output[-600:])
+    return passed
+
+
+def main(words: list[str] | None = None) -> int:
+    """Try all faults, or those whose name has a word; say which survive. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.audit", description=main.__doc__)
+    parser.add_argument("words", nargs="*", help="parts of names of faults; none for all")
+    chosen = parser.parse_args(words).words
+    faults = [f for f in FAULTS if not chosen or any(word in f.name for word in chosen)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        survived = sum(pool.map(survives, faults))
+    print(f"{len(faults) - survived} of {len(faults)} faults of the engine are caught.")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
