@@ -40,7 +40,7 @@ def test_importing_does_not_wait_for_tensorflow(module, tmp_path):
     assert not {"keras", "tensorflow", "jax", "matplotlib"} & set(loaded)
 
 
-@pytest.mark.parametrize("package", LAZY_PACKAGES)
+@pytest.mark.parametrize("package", [*LAZY_PACKAGES, "tfadaopt.optimizers"])
 def test_public_names_are_listed_and_load(package):
     module = importlib.import_module(package)
     assert set(module.__all__) <= set(dir(module))
@@ -48,7 +48,23 @@ def test_public_names_are_listed_and_load(package):
         assert getattr(module, name) is not None, name
 
 
-@pytest.mark.parametrize("package", LAZY_PACKAGES)
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import tfadaopt.optimizers.base",
+        "from tfadaopt.optimizers import Adagrad, Optimizer",
+        "from tfadaopt.optimizers.adagrad import Adagrad",
+        "import tfadaopt.effective",
+        "import tfadaopt.callbacks.recorder",
+        "from tfadaopt.callbacks import OptimizerMonitor",
+    ],
+)
+def test_any_module_may_be_the_first_that_is_imported(line, tmp_path):
+    python(line, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("package", [*LAZY_PACKAGES, "tfadaopt.optimizers"])
 def test_an_unknown_name_is_answered_with_the_known_ones(package):
     module = importlib.import_module(package)
     with pytest.raises(AttributeError) as error:
