@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -265,12 +265,17 @@ class Updates:
         return found
 
 
-def weights_before(variables: Sequence) -> dict[tuple, tf.Tensor]:
-    """What ``Updates`` needs from before a step that will build the optimizer."""
+def weights_before(variables: Sequence, wanted: Iterable) -> dict[tuple, tf.Tensor]:
+    """What ``Updates`` among the wanted quantities need from before a step that will build the
+    optimizer: whole copies only where a sample does not do."""
+    sampled = {quantity.sampled for quantity in wanted if isinstance(quantity, Updates)}
     kept = {}
-    for path, variable in zip(paths_of(variables), variables, strict=True):
-        theta = tf.identity(tf.convert_to_tensor(variable))
-        kept["weights", path], kept["sampled weights", path] = theta, _small_sample(theta)
+    for path, variable in zip(paths_of(variables), variables, strict=True) if sampled else ():
+        theta = tf.convert_to_tensor(variable)
+        if False in sampled:
+            kept["weights", path] = tf.identity(theta)
+        if True in sampled:
+            kept["sampled weights", path] = _small_sample(theta)
     return kept
 
 

@@ -270,7 +270,8 @@ class Recorder:
         steps = getattr(self._model, "steps_per_execution", 1) or 1
         due = self._due_at((self._seen_at(batch + steps - 1)) // self._per_update)
         if due and not self._optimizer.built:  # Keras builds it in the first step.
-            self._before = weights_before(self.variables)
+            wanted = [q for asker in due for q in self._asked[asker].what.quantities]
+            self._before = weights_before(self.variables, wanted)
             for leaf in effective.leaves(self._optimizer):
                 self._before |= {key: read() for key, read in eta_before(leaf).items()}
         elif due:
