@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event
 
-from tfadaopt.callbacks.where import PLUGIN, SUFFIX, layers_told
+from tfadaopt.callbacks.log_format import PLUGIN, SUFFIX, FormatError, description
 
 try:
     import fcntl
@@ -150,7 +150,8 @@ def _held_by_file(path: str, length: int) -> Held:
         last = max(last, event.step)
         for value in event.summary.value:
             if value.metadata.plugin_data.plugin_name == PLUGIN:
-                layers |= layers_told(value.metadata.plugin_data.content)
+                with contextlib.suppress(FormatError):
+                    layers |= {*description(value.metadata.plugin_data.content).layers}
     _known[path, length] = Held(last, layers)
     return _known[path, length]
 

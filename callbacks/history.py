@@ -1,6 +1,5 @@
 """Read back what the callbacks of a run logged, without TensorFlow or Keras."""
 
-import json
 import os
 import re
 import struct
@@ -15,33 +14,23 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.util import tensor_util
 
 from tfadaopt.callbacks.checksums import masked
-
-PLUGIN = "tfadaopt"
-STATISTICS = ("mean", "min", "max", "p05", "p50", "p95", "norm")
-# Of a quantity that is one number per layer.
-VALUE = "value"
+from tfadaopt.callbacks.log_format import (
+    ACCUMULATOR,
+    OF_LAYER,
+    PLUGIN,
+    RATE,
+    STATISTICS,
+    SUFFIX,
+    VALUE,
+    Description,
+    description,
+    mark_of,
+)
+from tfadaopt.callbacks.tables import Row, Table, joined
 
 _OF_LAYER = re.compile(
-    rf"(effective_learning_rate|accumulator/[^/]+)/(.+)/({'|'.join(STATISTICS)})"
-    r"|(update_ratio|update_norm|gradient_norm|weight_norm)/(.+)"
+    rf"({RATE}|{ACCUMULATOR}/[^/]+)/(.+)/({'|'.join(STATISTICS)})|({'|'.join(OF_LAYER)})/(.+)"
 )
-
-
-@dataclass(frozen=True)
-class Table:
-    """One statistic of one quantity: a row for each snapshot, a column for each layer.
-
-    Args:
-        layers: Paths of the variables, such as ``"conv/kernel"``, first layer first.
-        steps: Optimizer iterations of the snapshots, rising [n].
-        values: Values in float32 [n, layers]; NaN where nothing was measured, or NaN was.
-        measured: Whether a value was logged [n, layers]: tells the two kinds of NaN apart.
-    """
-
-    layers: tuple[str, ...]
-    steps: np.ndarray
-    values: np.ndarray
-    measured: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -136,12 +125,13 @@ def _history(folder: Path) -> History | None:
         for event in events:
             for value in event.summary.value:
                 try:
-                    log.add(event.step, value)
+                    log.add(event.step, event.wall_time, value)
                 except Exception as error:  # whole, and yet not what a writer of ours writes
                     problem = f"step {event.step}, {value.tag[:80]!r}: {type(error).__name__}"
                     problems.append((path, problem))
-    tables = {key: points.table() for key, points in log.tables.items()}
-    scalars = {tag: points.scalar() for tag, points in log.scalars.items()}
+    tables = {key: joined(rows) for key, rows in log.tables.items()}
+    points = {tag: joined(rows) for tag, rows in log.scalars.items()}
+    scalars = {tag: (table.steps, table.values[:, 0]) for tag, table in points.items()}
     for key, points in _tables_of_scalars(scalars).items():
         tables.setdefault(key, points)
     ours = tables or log.marks
@@ -153,7 +143,7 @@ def _history(folder: Path) -> History | None:
 
 
 def _is_ours(path: Path) -> bool:
-    return path.name.endswith(".tfadaopt")
+    return path.name.endswith(SUFFIX)
 
 
 def _events(path: Path) -> tuple[list[Event], str]:
@@ -191,77 +181,35 @@ class _Log:
     """Sorts the values of a run's events, in the order of writing, into tables and scalars."""
 
     def __init__(self):
-        self.tables: defaultdict[tuple[str, str], _Points] = defaultdict(_Points)
-        self.scalars: defaultdict[str, _Points] = defaultdict(_Points)
+        self.tables: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
+        self.scalars: defaultdict[str, list[Row]] = defaultdict(list)
         self.marks: list[tuple[int, list[dict]]] = []
         self.optimizer = ""
-        self._described: dict[str, dict] = {}
+        self._described: dict[str, Description] = {}
 
-    def add(self, step: int, value: Summary.Value) -> None:
+    def add(self, step: int, wall: float, value: Summary.Value) -> None:
         if value.HasField("simple_value"):
-            self.scalars[value.tag].add(step, ("",), np.array([value.simple_value], np.float32))
+            number = np.array([value.simple_value], np.float32)
+            self.scalars[value.tag].append(Row(step, wall, ("",), number))
             return
         if value.metadata.plugin_data.plugin_name == PLUGIN and value.tag not in self._described:
-            self._described[value.tag] = json.loads(value.metadata.plugin_data.content)
+            self._described[value.tag] = description(value.metadata.plugin_data.content)
         about = self._described.get(value.tag)
         if about is None:
             return  # Of another writer, such as keras.callbacks.TensorBoard.
         self._forget_marks_after(step)
         array = tensor_util.make_ndarray(value.tensor).ravel()
-        if about.get("marks"):
-            self.marks.append((step, [_mark(mark) for mark in array]))
+        if about.marks:
+            self.marks.append((step, [mark_of(mark, step) for mark in array]))
             return
-        layers = tuple(map(str, about["layers"]))
-        if len(layers) != len(array):
-            raise ValueError(f"{len(array)} numbers of {len(layers)} layers")
-        self.optimizer = str(about.get("optimizer") or self.optimizer)
-        key = str(about["quantity"]), str(about["statistic"])
-        self.tables[key].add(step, layers, array.astype(np.float32))
+        if len(about.layers) != len(array):
+            raise ValueError(f"{len(array)} numbers of {len(about.layers)} layers")
+        self.optimizer = about.optimizer or self.optimizer
+        key = about.quantity, about.statistic
+        self.tables[key].append(Row(step, wall, about.layers, array.astype(np.float32)))
 
     def _forget_marks_after(self, step: int) -> None:
         self.marks = [told for told in self.marks if told[0] <= step]
-
-
-def _mark(text: bytes) -> dict:
-    mark = json.loads(text)
-    texts = [mark["kind"], *(mark.get(key, "") for key in ("quantity", "cause", "advice", "layer"))]
-    if not all(isinstance(x, str | None) for x in texts):
-        raise ValueError("no mark")
-    if not isinstance(mark.get("since", 0), int):
-        raise ValueError("no step")
-    return mark
-
-
-class _Points:
-    """Values by step, in the order of writing: those of a step replace what came at later ones.
-
-    Several events of one step add to each other: each has the layers that it lists.
-    """
-
-    def __init__(self):
-        self._rows: list[tuple[int, tuple[str, ...], np.ndarray]] = []
-
-    def add(self, step: int, layers: tuple[str, ...], values: np.ndarray) -> None:
-        while self._rows and self._rows[-1][0] > step:
-            self._rows.pop()
-        self._rows.append((step, layers, values))
-
-    def table(self) -> Table:
-        lists = dict.fromkeys(layers for _, layers, _ in self._rows)
-        columns = list(dict.fromkeys(layer for layers in lists for layer in layers))
-        place = {layer: i for i, layer in enumerate(columns)}
-        places = {layers: [place[layer] for layer in layers] for layers in lists}
-        steps, row_of = np.unique([step for step, _, _ in self._rows], return_inverse=True)
-        values = np.full((len(steps), len(columns)), np.nan, np.float32)
-        measured = np.zeros(values.shape, bool)
-        for row, (_, layers, found) in zip(row_of, self._rows, strict=True):
-            values[row, places[layers]] = found
-            measured[row, places[layers]] = True
-        return Table(tuple(columns), steps.astype(np.int64), values, measured)
-
-    def scalar(self) -> tuple[np.ndarray, np.ndarray]:
-        table = self.table()
-        return table.steps, table.values[:, 0]
 
 
 def _tables_of_scalars(
@@ -274,12 +222,10 @@ def _tables_of_scalars(
             columns[several or single, statistic or VALUE][path or single_path] = points
     tables = {}
     for key, of_layer in columns.items():
-        steps = np.unique(np.concatenate([at for at, _ in of_layer.values()]))
-        values = np.full((len(steps), len(of_layer)), np.nan, np.float32)
-        measured = np.zeros(values.shape, bool)
-        for column, (at, found) in enumerate(of_layer.values()):
-            rows = np.searchsorted(steps, at)
-            values[rows, column] = found
-            measured[rows, column] = True
-        tables[key] = Table(tuple(of_layer), steps, values, measured)
+        rows = [
+            Row(int(step), 0.0, (layer,), np.array([value], np.float32))
+            for layer, (steps, values) in of_layer.items()
+            for step, value in zip(steps, values, strict=True)
+        ]
+        tables[key] = joined(sorted(rows, key=lambda row: row.step))
     return tables

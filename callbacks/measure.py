@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.callbacks.where import Tables
+from tfadaopt.callbacks import log_format
+from tfadaopt.callbacks.log_format import Tables
 
-STATISTICS = ("mean", "min", "max", "p05", "p50", "p95")
-ALL = (*STATISTICS, "norm")
+ALL = tuple(log_format.STATISTICS)
+STATISTICS = ALL[:-1]
 QUANTILES = (0.05, 0.50, 0.95)
 SPREAD = ("p05", "p50", "p95")
-VALUE = ("value",)
+VALUE = (log_format.VALUE,)
 # First part of the keys of what is the same after the step, if nothing has changed it since.
 ETA = "eta"
 _EXACT = {"mean", "min", "max", "norm"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfadaopt.callbacks.where import Tables
+from tfadaopt.callbacks.log_format import Tables
 
 COLUMNS = ("step", "quantity", "statistic", "layer", "value", "run")
 _KINDS = (".csv", ".parquet", ".npz")

@@ -5,22 +5,18 @@ import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from tfadaopt.callbacks.hindsight import marks_of
-from tfadaopt.callbacks.history import VALUE, History, Table, read
+from tfadaopt.callbacks.history import History, read
+from tfadaopt.callbacks.log_format import QUANTITIES, RATE, VALUE
 from tfadaopt.callbacks.names import short
+from tfadaopt.callbacks.tables import Table
 
 # The first of them that was logged, where the user names none.
 _STATISTICS = (VALUE, "p50", "norm", "mean")
-_LABELS = {
-    "effective_learning_rate": "effective learning rate",
-    "update_ratio": "‖Δθ‖ / ‖θ‖",
-    "update_norm": "‖Δθ‖",
-    "gradient_norm": "‖g‖",
-    "weight_norm": "‖θ‖",
-}
 _NAN, _NOTHING, _ZERO = "#D81B60", "#EEEEEE", "#000000"
 # More columns than pixels are slow, and nobody sees them.
 _COLUMNS = 1000
@@ -31,7 +27,7 @@ _DECADES = 12
 
 def plot(
     log: str | os.PathLike | History | Mapping[str, History],
-    quantity: str = "effective_learning_rate",
+    quantity: str = RATE,
     statistic: str | None = None,
     runs: Sequence[str] | None = None,
     include: str = "",
@@ -91,7 +87,7 @@ def plot(
         seen |= _kinds_of_cells(table)
         axes.set_title(_title(run, histories[run], alone=len(values) == 1), loc="left", fontsize=11)
     grid[-1, 0].set_xlabel("step (optimizer iterations)")
-    label = _LABELS.get(quantity, quantity.replace("/", ": "))
+    label = QUANTITIES.get(quantity, quantity.replace("/", ": "))
     name = "median" if statistic == "p50" else statistic
     detail = "" if statistic == VALUE else f", {name} of the coordinates"
     figure.colorbar(mesh, ax=grid[:, 0].tolist(), label=label + detail, extend="min", pad=0.01)
@@ -152,12 +148,16 @@ def _included(table: Table, include: str) -> Table | None:
     if not keep or not len(table.steps):
         return None
     layers = tuple(table.layers[i] for i in keep)
-    return Table(layers, table.steps, table.values[:, keep], table.measured[:, keep])
+    values, measured = table.values[:, keep], table.measured[:, keep]
+    return replace(table, layers=layers, values=values, measured=measured)
 
 
 def _thinned(table: Table) -> Table:
     keep = np.unique(np.linspace(0, len(table.steps) - 1, _COLUMNS).round().astype(int))
-    return Table(table.layers, table.steps[keep], table.values[keep], table.measured[keep])
+    values, measured = table.values[keep], table.measured[keep]
+    return replace(
+        table, steps=table.steps[keep], walls=table.walls[keep], values=values, measured=measured
+    )
 
 
 def _norm(matplotlib, arrays: Sequence[np.ndarray]):

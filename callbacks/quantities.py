@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfadaopt import compat, effective, gradients
+from tfadaopt.callbacks.log_format import RATE
 from tfadaopt.callbacks.measure import (
     ALL,
     ETA,
@@ -21,8 +22,6 @@ from tfadaopt.callbacks.measure import (
 )
 from tfadaopt.optimizers.base import SKIPPED, UnsupportedOptimizerError
 from tfadaopt.optimizers.first import UPDATES
-
-RATE = "effective_learning_rate"
 
 
 @dataclass(frozen=True)

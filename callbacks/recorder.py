@@ -43,6 +43,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tfadaopt import compat, effective
 from tfadaopt.callbacks import watched as watched_by
 from tfadaopt.callbacks.folder import free_for, held, release
+from tfadaopt.callbacks.log_format import Tables
 from tfadaopt.callbacks.measure import Before, Series, Snapshot
 from tfadaopt.callbacks.quantities import (
     Layer,
@@ -56,7 +57,7 @@ from tfadaopt.callbacks.quantities import (
 )
 from tfadaopt.callbacks.shown import Shown
 from tfadaopt.callbacks.when import When
-from tfadaopt.callbacks.where import EventWriter, Tables
+from tfadaopt.callbacks.where import EventWriter
 from tfadaopt.optimizers.base import SKIPPED
 
 Listener = Callable[[int, Tables], Iterable[Mapping] | None]

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfadaopt import compat, effective
+from tfadaopt.callbacks.log_format import Tables
 from tfadaopt.callbacks.quantities import (
     Accumulators,
     EffectiveRates,
@@ -16,7 +17,7 @@ from tfadaopt.callbacks.quantities import (
     WeightNorms,
 )
 from tfadaopt.callbacks.recorder import Request, What
-from tfadaopt.callbacks.stalls import STOPPED, Layer, Mark, StallDetector, Tables, Thresholds
+from tfadaopt.callbacks.stalls import STOPPED, Layer, Mark, StallDetector, Thresholds
 from tfadaopt.callbacks.state_callback import StateCallback
 from tfadaopt.callbacks.telling import as_text, say
 from tfadaopt.callbacks.when import When

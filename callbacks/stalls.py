@@ -8,9 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfadaopt.callbacks import advice
-
-# Tables of one snapshot: by quantity and statistic, the layers and a number for each.
-Tables = Mapping[tuple[str, str], tuple[Sequence[str], np.ndarray]]
+from tfadaopt.callbacks.log_format import RATE, Tables
 
 Values = Mapping[str, np.ndarray]
 
@@ -308,7 +306,7 @@ class _Seen:
                 values[[place[path] for path in paths]] = found
             return values
 
-        self.rate = column("effective_learning_rate", "p50")
+        self.rate = column(RATE, "p50")
         self.ratio = column("update_ratio", "value")
         self.weight = column("weight_norm", "value")
         update = column("update_norm", "value")
@@ -320,7 +318,7 @@ class _Seen:
         self.state = []
         for (quantity, statistic), (paths, _) in tables.items():
             known, values = np.isin(layers, paths), column(quantity, statistic)
-            if (quantity, statistic) == ("effective_learning_rate", "p50"):
+            if (quantity, statistic) == (RATE, "p50"):
                 # It may be infinite, where a gradient is 0 and ε is, too.
                 self.state.append((quantity, known & ~np.isinf(values), values))
             elif quantity == "weight_norm" or (

@@ -1,14 +1,11 @@
 """Where snapshots go: TensorBoard event files."""
 
-import functools
-import hashlib
 import itertools
-import json
 import os
 import re
 import socket
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -18,16 +15,18 @@ from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_TENSOR, Summary, Sum
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 
-PLUGIN = "tfadaopt"
-VERSION = 1
-# Tells our files from those that Keras' TensorBoard callback may write beside them.
-SUFFIX = ".tfadaopt"
-MARKS = "optimizer/marks"
-STALL_WARNING = "optimizer/stall_warning"
-_counter = itertools.count()
+from tfadaopt.callbacks.log_format import (
+    MARKS,
+    PLUGIN,
+    STALL_WARNING,
+    SUFFIX,
+    Description,
+    Tables,
+    coded_mark,
+    tensor_tag,
+)
 
-# By quantity and statistic: the layers, and a float32 for each.
-Tables = Mapping[tuple[str, str], tuple[tuple[str, ...], np.ndarray]]
+_counter = itertools.count()
 
 
 class EventWriter:
@@ -88,9 +87,8 @@ class EventWriter:
             values.append(self._tensor(quantity, statistic, layers, numbers))
         marks = list(marks)
         if marks:
-            coded = [json.dumps(mark).encode() for mark in marks]
-            metadata = _metadata(PLUGIN, {"version": VERSION, "marks": True})
-            values.append(self._strings(MARKS, coded, metadata))
+            metadata = _metadata(PLUGIN, Description(marks=True).coded())
+            values.append(self._strings(MARKS, [coded_mark(mark) for mark in marks], metadata))
             words = [in_words(mark).encode() for mark in marks]
             values.append(self._strings(STALL_WARNING, words, _metadata("text")))
         self.write_summary(Summary(value=values), step)
@@ -119,13 +117,7 @@ class EventWriter:
         if tag in self._told:
             return Summary.Value(tag=tag, tensor=tensor)
         self._told.add(tag)
-        content = {
-            "version": VERSION,
-            "quantity": quantity,
-            "statistic": statistic,
-            "layers": list(layers),
-            "optimizer": self._optimizer,
-        }
+        content = Description(quantity, statistic, tuple(layers), self._optimizer).coded()
         return Summary.Value(tag=tag, tensor=tensor, metadata=_metadata(PLUGIN, content))
 
     def _strings(self, tag: str, texts: list[bytes], metadata: SummaryMetadata) -> Summary.Value:
@@ -146,21 +138,6 @@ def _after_all(names: Iterable[str], now: int) -> int:
     return max([now, *(int(found.group(1)) + 1 for found in seconds if found)])
 
 
-@functools.lru_cache(maxsize=1024)
-def tensor_tag(quantity: str, statistic: str, layers: Sequence[str]) -> str:
-    """Tag of a tensor; TensorBoard takes the names of the first for all, so other layers differ."""
-    digest = hashlib.sha256(json.dumps(list(layers)).encode()).hexdigest()[:8]
-    return f"optimizer/{quantity}/{statistic}@{digest}"
-
-
-def layers_told(content: bytes) -> frozenset[str]:
-    """The layers that the metadata of a tensor tell; none of marks."""
-    try:
-        return frozenset(json.loads(content).get("layers", ()))
-    except ValueError:
-        return frozenset()
-
-
 def in_words(mark: Mapping) -> str:
     """A mark as a line of Markdown."""
     where = f"**{mark['layer']}**" if mark.get("layer") else "**The model**"
@@ -168,8 +145,6 @@ def in_words(mark: Mapping) -> str:
     return " ".join([text, *(mark[key] for key in ("cause", "advice") if mark.get(key))])
 
 
-def _metadata(plugin: str, content: Mapping | None = None) -> SummaryMetadata:
-    data = SummaryMetadata.PluginData(plugin_name=plugin)
-    if content is not None:
-        data.content = json.dumps(content).encode()
+def _metadata(plugin: str, content: bytes = b"") -> SummaryMetadata:
+    data = SummaryMetadata.PluginData(plugin_name=plugin, content=content)
     return SummaryMetadata(plugin_data=data, data_class=DATA_CLASS_TENSOR)

@@ -11,12 +11,13 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from tfadaopt.callbacks.hindsight import marks_of
-from tfadaopt.callbacks.history import VALUE, History, Table, read
+from tfadaopt.callbacks.history import History, read
+from tfadaopt.callbacks.log_format import RATE, VALUE
 from tfadaopt.callbacks.names import short
+from tfadaopt.callbacks.tables import Table
 from tfadaopt.callbacks.telling import KINDS, named, together
 from tfadaopt.experiments.configs import ConfigError
 
-RATE = "effective_learning_rate"
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARK = 16
 _MOST_PROBLEMS = 5

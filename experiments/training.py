@@ -8,9 +8,9 @@ from pathlib import Path
 
 import keras
 import tensorflow as tf
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tfadaopt.callbacks import AccumulatorMagnitude, EffectiveLearningRate
+from tfadaopt.callbacks.history import read
 from tfadaopt.catalog import METHODS
 from tfadaopt.experiments.configs import Lecture
 from tfadaopt.experiments.data import Split, digits
@@ -109,15 +109,11 @@ def trainer(method: str, config: Lecture) -> Trainer:
 
 def logged_series(log_dir: Path) -> list[dict[str, object]]:
     """Read back what the callbacks wrote: one record per tag, with steps and values."""
-    events = EventAccumulator(str(log_dir), size_guidance={"scalars": 0})
-    events.Reload()
-    series = []
-    for tag in events.Tags()["scalars"]:
-        points = events.Scalars(tag)
-        series.append(
-            {"tag": tag, "steps": [p.step for p in points], "values": [p.value for p in points]}
-        )
-    return series
+    found = read(log_dir).get(".")
+    return [
+        {"tag": tag, "steps": steps.tolist(), "values": values.tolist()}
+        for tag, (steps, values) in (found.scalars.items() if found else ())
+    ]
 
 
 def _whole(split: Split) -> tf.data.Dataset:

@@ -113,7 +113,7 @@ def test_checksums_are_those_of_tensorboard():
 )
 def test_whole_records_that_make_no_sense(content, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "tfadaopt.callbacks.where.json.dumps", lambda _: json.JSONEncoder().encode(content)
+        "tfadaopt.callbacks.log_format.json.dumps", lambda _: json.JSONEncoder().encode(content)
     )
     log(tmp_path, marks=False)
     history = read(tmp_path)["."]

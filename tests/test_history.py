@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,9 +46,9 @@ def test_nan_that_was_measured_is_not_nothing(tmp_path):
     log = logs.Log(tmp_path).table(1, {"a": 1.0, "b": np.nan})
     log.table(2, {"a": 1.0, "c": np.inf})
     table = rates(tmp_path)
-    assert table.layers == ("a", "b", "c")
-    np.testing.assert_array_equal(table.values, [[1, np.nan, np.nan], [1, np.nan, np.inf]])
-    assert table.measured.tolist() == [[True, True, False], [True, False, True]]
+    assert table.layers == ("a", "c", "b")  # each after the one that it follows in its own list
+    np.testing.assert_array_equal(table.values, [[1, np.nan, np.nan], [1, np.inf, np.nan]])
+    assert table.measured.tolist() == [[True, False, True], [True, True, False]]
 
 
 def test_a_resume_replaces_what_came_after_it(tmp_path):
@@ -134,3 +135,23 @@ def test_reading_does_not_load_tensorflow(tmp_path):
     ).stdout.split()
     assert "tfadaopt.callbacks.history" in loaded
     assert not {"keras", "tensorflow", "matplotlib"} & set(loaded)
+
+
+def test_logs_of_0_1_still_read():
+    found = history.read(Path(__file__).parent / "logs_of_0_1")
+    assert found.keys() == {".", "nan"}
+    run, nan = found["."], found["nan"]
+    assert (run.optimizer, nan.optimizer, run.problems, nan.problems) == (
+        "Adagrad",
+        "Adagrad",
+        (),
+        (),
+    )
+    assert run.steps.tolist() == nan.steps.tolist() == [2, 4, 6, 8]
+    rates = run.quantities["effective_learning_rate", "p50"]
+    assert rates.layers[1:3] == ("sequential/hidden/bias", "sequential/out/kernel")
+    expected = [0.18407047, 0.18407047, 0.07243633, 0.03444254]
+    np.testing.assert_allclose(rates.values[-1], expected, rtol=1e-6)
+    assert len(run.quantities) == 14
+    marks = [(mark["layer"], mark["kind"], mark["since"], mark["step"]) for mark in nan.marks]
+    assert marks == [(f"sequential_1/out/{name}", "nan", 2, 2) for name in ("kernel", "bias")]

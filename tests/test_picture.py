@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tests import logs
 from tfadaopt.callbacks import history, picture
+from tfadaopt.callbacks.tables import Table
 
 NAMES = ("net/conv/kernel", "net/conv/bias", "net/out/kernel")
 
@@ -58,7 +59,7 @@ def test_names_title_and_label_are_those_of_the_run(log):
     ticks = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
     assert ticks == ["conv/kernel", "conv/bias", "out/kernel"]
     assert figure.axes[0].get_title(loc="left") == "Adagrad"
-    assert "effective learning rate" in figure.axes[-1].get_ylabel()
+    assert "Effective learning rate" in figure.axes[-1].get_ylabel()
     assert picture.plot(log, include="bias").axes[0].get_ylim() == (0.5, -0.5)
 
 
@@ -98,7 +99,7 @@ def test_runs_share_one_scale(tmp_path):
 def test_thousands_of_steps_are_thinned_and_the_last_stays(tmp_path):
     steps = np.arange(1, 5001)
     values = np.linspace(1, 2, 5000, dtype=np.float32)[:, np.newaxis]
-    table = history.Table(("a",), steps, values, np.ones((5000, 1), bool))
+    table = Table(("a",), steps, values, np.ones((5000, 1), bool), np.zeros(5000))
     log = history.History({("update_ratio", "value"): table})
     mesh = picture.plot(log, "update_ratio").axes[0].collections[-1]
     assert mesh.get_array().size == 1000

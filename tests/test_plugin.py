@@ -3,9 +3,11 @@
 import argparse
 import importlib.metadata
 import json
+import shutil
 import subprocess
 import sys
 import urllib.error
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,8 +19,10 @@ from werkzeug.wrappers import Response
 
 from tests.tab_data import RATE, RunWriter, layer_names, rates, write_statistics
 from tests.tensorboard_server import serving, wait
+from tfadaopt.callbacks import log_format
 from tfadaopt.callbacks.plugin import Loader, backend
-from tfadaopt.callbacks.plugin.tables import MISSING, NAN, Part, merge, united
+from tfadaopt.callbacks.plugin.backend import MISSING, NAN
+from tfadaopt.callbacks.tables import Row, Table, joined, united
 
 LAYERS = ["a/kernel", "a/bias", "b/kernel"]
 
@@ -28,21 +32,25 @@ def bits(values) -> list:
     return np.asarray(values, np.float32).view(np.uint32).tolist()
 
 
-def part(layers, *rows) -> Part:
-    return Part(layers, [(step, wall, np.array(row, np.float32)) for step, wall, row in rows])
+def part(layers, *rows) -> list[Row]:
+    """Rows over one list of layers: of each its step, wall time and numbers."""
+    layers = tuple(layers)
+    return [Row(step, wall, layers, np.array(row, np.float32)) for step, wall, row in rows]
+
+
+def merge(*parts) -> Table:
+    return joined(sorted((row for rows in parts for row in rows), key=lambda row: row.wall))
 
 
 def test_two_lists_of_layers_become_one_table():
     table = merge(
-        [
-            part(["a", "c"], (10, 1.0, [1, 3]), (20, 2.0, [2, np.nan])),
-            part(["a", "b", "c"], (30, 3.0, [4, 5, 6])),
-        ]
+        part(["a", "c"], (10, 1.0, [1, 3]), (20, 2.0, [2, np.nan])),
+        part(["a", "b", "c"], (30, 3.0, [4, 5, 6])),
     )
-    assert table.layers == ["a", "b", "c"]
+    assert table.layers == ("a", "b", "c")
     assert table.steps.tolist() == [10, 20, 30]
     expected = [[1, MISSING, 3], [2, MISSING, NAN], [4, 5, 6]]
-    assert bits(table.values) == bits(expected)
+    assert bits(backend.coded(table)) == bits(expected)
 
 
 def test_a_measured_nan_is_not_a_missing_value():
@@ -50,11 +58,11 @@ def test_a_measured_nan_is_not_a_missing_value():
     assert np.isnan(MISSING)
     assert bits(NAN) != bits(MISSING)
     odd = np.array([0xFFC0FFEE], np.uint32).view(np.float32)  # a NaN of other bits
-    assert bits(merge([Part(["a"], [(1, 0.0, odd)])]).values) == [[bits(NAN)]]
+    assert bits(backend.coded(joined([Row(1, 0.0, ("a",), odd)]))) == [[bits(NAN)]]
 
 
 def test_rows_of_the_wrong_length_are_left_out_and_counted():
-    table = merge([part(["a", "b"], (1, 1.0, [1, 2]), (2, 2.0, [1]), (3, 3.0, [5, 6]))])
+    table = merge(part(["a", "b"], (1, 1.0, [1, 2]), (2, 2.0, [1]), (3, 3.0, [5, 6])))
     assert table.steps.tolist() == [1, 3]
     assert table.values.tolist() == [[1, 2], [5, 6]]
     assert table.skipped == 1
@@ -63,13 +71,13 @@ def test_rows_of_the_wrong_length_are_left_out_and_counted():
 def test_what_a_run_wrote_before_it_went_back_is_left_out():
     first = [(step, step / 10, [step]) for step in (10, 20, 30, 40)]
     again = [(step, 10 + step / 10, [-step]) for step in (20, 30)]
-    table = merge([part(["a"], *first, *again)])
+    table = merge(part(["a"], *first, *again))
     assert table.steps.tolist() == [10, 20, 30]
     assert table.values.ravel().tolist() == [10, -20, -30]
     # The same where the layers differ from then on.
-    table = merge([part(["a"], *first), part(["b"], *again)])
+    table = merge(part(["a"], *first), part(["b"], *again))
     assert table.steps.tolist() == [10, 20, 30]
-    assert bits(table.values) == bits([[10, MISSING], [MISSING, -20], [MISSING, -30]])
+    assert bits(backend.coded(table)) == bits([[10, MISSING], [MISSING, -20], [MISSING, -30]])
 
 
 def test_layers_keep_their_order():
@@ -82,16 +90,16 @@ def test_two_lists_written_side_by_side_share_their_rows():
     # As two optimizers of one model do: neither went back.
     a = [(step, step, [step]) for step in (1, 2, 3)]
     b = [(step, step + 0.5, [-step]) for step in (1, 2, 3)]
-    table = merge([part(["a"], *a), part(["b"], *b)])
+    table = merge(part(["a"], *a), part(["b"], *b))
     assert table.values.tolist() == [[1, -1], [2, -2], [3, -3]]
 
 
 def test_a_token_names_rows():
     rows = [(1, 1.0, [1]), (2, 2.0, [2]), (3, 3.0, [3])]
-    table, longer = merge([part(["a"], *rows[:2])]), merge([part(["a"], *rows)])
+    table, longer = merge(part(["a"], *rows[:2])), merge(part(["a"], *rows))
     assert table.token(2) == longer.token(2) != longer.token(3)
-    rewritten = merge([part(["a"], rows[0], (2, 9.0, [2]))])
-    other = merge([part(["b"], *rows[:2])])
+    rewritten = merge(part(["a"], rows[0], (2, 9.0, [2])))
+    other = merge(part(["b"], *rows[:2]))
     assert len({table.token(2), rewritten.token(2), other.token(2)}) == 3
 
 
@@ -307,12 +315,23 @@ class TestInTensorBoard:
 
 
 @pytest.mark.slow
+def test_logs_of_0_1_are_shown(tmp_path):
+    shutil.copytree(Path(__file__).parent / "logs_of_0_1", tmp_path / "logs")
+    with serving(tmp_path / "logs") as server:
+        wait(lambda: server.ask("overview")["runs"].keys() == {".", "nan"})
+        assert server.ask("overview")["runs"]["."]["optimizer"] == "Adagrad"
+        assert len(server.ask("marks", run="nan")) == 2
+
+
+@pytest.mark.slow
 def test_without_data_there_is_an_empty_answer_then_the_data(tmp_path):
     folder = tmp_path / "runs"
     folder.mkdir()
     with serving(folder, "--path_prefix=/deep/er") as server:
         assert server.url.endswith("/deep/er/")
-        assert server.ask("overview") == {"logdir": str(folder), "runs": {}, "problems": []}
+        overview = server.ask("overview")
+        assert overview.pop("names")["quantities"] == log_format.QUANTITIES
+        assert overview == {"logdir": str(folder), "runs": {}, "problems": []}
         assert not json.loads(server.get("data/plugins_listing"))["tfadaopt"]["enabled"]
         writer = RunWriter(folder / "late")
         writer.write(1, {(RATE, "mean"): [1.0]}, ["a"])

@@ -7,7 +7,7 @@ there costs the tab alone.
 
 from tensorboard.plugins import base_plugin
 
-from tfadaopt.callbacks.plugin.name import NAME
+from tfadaopt.callbacks.log_format import PLUGIN
 
 
 class Loader(base_plugin.TBLoader):
@@ -20,9 +20,9 @@ class Loader(base_plugin.TBLoader):
         """
         samples = getattr(flags, "samples_per_plugin", None)
         if not samples:
-            flags.samples_per_plugin = {NAME: 0}
+            flags.samples_per_plugin = {PLUGIN: 0}
         elif isinstance(samples, dict):
-            samples.setdefault(NAME, 0)
+            samples.setdefault(PLUGIN, 0)
 
     def load(self, context):
         """Make the tab; TensorBoard reports what this raises, and goes on without it."""

@@ -12,9 +12,14 @@ from tensorboard.plugins import base_plugin
 from tensorboard.util import tb_logging
 from werkzeug import exceptions, wrappers
 
-from tfadaopt.callbacks.plugin.name import NAME
+from tfadaopt.callbacks import log_format
 from tfadaopt.callbacks.plugin.source import NotThere, Source
+from tfadaopt.callbacks.tables import Table
 
+# Two different NaN: one was measured, the other says that nothing was. The tab's JavaScript tells
+# them apart by these bits (static/table.js).
+NAN = np.array(0x7FC00000, np.uint32).view(np.float32)
+MISSING = np.array(0x7FC00001, np.uint32).view(np.float32)
 _STATIC = Path(__file__).parent / "static"
 _TYPES = {".js": "text/javascript", ".css": "text/css"}
 _BROKEN = """\
@@ -55,7 +60,7 @@ class OptimizerTab(base_plugin.TBPlugin):
         context: TensorBoard's.
     """
 
-    plugin_name = NAME
+    plugin_name = log_format.PLUGIN
 
     def __init__(self, context: base_plugin.TBContext):
         self._source = Source(context.data_provider)
@@ -107,7 +112,15 @@ class OptimizerTab(base_plugin.TBPlugin):
                     for quantity, statistics in run.series.items()
                 },
             }
-        overview = {"logdir": self._logdir, "runs": runs, "problems": problems}
+        overview = {
+            "logdir": self._logdir,
+            "runs": runs,
+            "problems": problems,
+            "names": {
+                "quantities": log_format.QUANTITIES,
+                "statistics": {**log_format.STATISTICS, log_format.VALUE: log_format.VALUE},
+            },
+        }
         return http_util.Respond(request, overview, "application/json")
 
     @_answering
@@ -128,7 +141,7 @@ class OptimizerTab(base_plugin.TBPlugin):
             "token": table.token(len(table.steps)),
             "skipped": table.skipped,
         }
-        return _binary(request, head, [table.values[known:].T])
+        return _binary(request, head, [coded(table)[known:].T])
 
     @_answering
     def _curves(self, request):
@@ -140,7 +153,7 @@ class OptimizerTab(base_plugin.TBPlugin):
             table = self._source.table(request, run, quantity, statistic)
             if layer in table.layers:
                 head[statistic] = table.steps.tolist()
-                curves.append(table.values[:, table.layers.index(layer)])
+                curves.append(coded(table)[:, table.layers.index(layer)])
         if not head:
             raise NotThere(f"Run {run!r} has no {quantity!r} of the layer {layer!r}.")
         return _binary(request, head, curves)
@@ -150,6 +163,12 @@ class OptimizerTab(base_plugin.TBPlugin):
         """Stalled layers and the like."""
         marks = self._source.marks(request, request.args["run"])
         return http_util.Respond(request, marks, "application/json")
+
+
+def coded(table: Table) -> np.ndarray:
+    """Values with the two kinds of NaN."""
+    values = np.where(np.isnan(table.values), NAN, table.values)
+    return np.where(table.measured, values, MISSING)
 
 
 def _binary(request, head: dict, arrays: list[np.ndarray]):

@@ -1,6 +1,6 @@
 """What TensorBoard knows of the runs, read through its data provider."""
 
-import json
+import contextlib
 import threading
 from collections import OrderedDict
 from typing import NamedTuple
@@ -8,11 +8,9 @@ from typing import NamedTuple
 from tensorboard import plugin_util
 from tensorboard.data import provider
 
-from tfadaopt.callbacks.plugin.name import NAME
-from tfadaopt.callbacks.plugin.tables import Part, Table, merge
+from tfadaopt.callbacks.log_format import MARKS, PLUGIN, FormatError, description, mark_of
+from tfadaopt.callbacks.tables import Row, Table, joined
 
-_MARKS = "optimizer/marks"
-_VERSION = 1
 # Tables that were shown last stay in memory: a click on a layer needs all statistics.
 _CACHE_BYTES = 256 * 2**20
 # TensorBoard samples what it hands out, too; a reader must say how many it wants at most.
@@ -27,7 +25,7 @@ class Tag(NamedTuple):
     """A tag of one list of layers, with what changes when more is written to it."""
 
     name: str
-    layers: list[str]
+    layers: tuple[str, ...]
     stamp: str
 
 
@@ -54,7 +52,7 @@ class Source:
 
     def runs(self, request) -> dict[str, Run]:
         """All runs with data for the tab, by name."""
-        listed = self._provider.list_tensors(**_where(request), plugin_name=NAME)
+        listed = self._provider.list_tensors(**_where(request), plugin_name=PLUGIN)
         return {name: _run(tags) for name, tags in sorted(listed.items())}
 
     def run(self, request, name: str) -> Run:
@@ -65,7 +63,7 @@ class Source:
         """
         only = provider.RunTagFilter(runs=[name])
         listed = self._provider.list_tensors(
-            **_where(request), plugin_name=NAME, run_tag_filter=only
+            **_where(request), plugin_name=PLUGIN, run_tag_filter=only
         )
         if name not in listed:
             raise NotThere(f"There is no run {name!r} with data of the optimizer.")
@@ -86,7 +84,12 @@ class Source:
             if key in self._tables and self._tables[key][0] == stamp:
                 self._tables.move_to_end(key)
                 return self._tables[key][1]
-        table = merge(Part(tag.layers, self._rows(request, name, tag.name)) for tag in tags)
+        rows = [
+            Row(step, wall, tag.layers, values)
+            for tag in tags
+            for step, wall, values in self._rows(request, name, tag.name)
+        ]
+        table = joined(sorted(rows, key=lambda row: row.wall))
         with self._lock:
             self._tables[key] = stamp, table
             self._tables.move_to_end(key)
@@ -103,23 +106,16 @@ class Source:
         if self.run(request, name).marks is None:
             raise NotThere(f"Run {name!r} has no marks.")
         marks = []
-        for step, _, texts in self._rows(request, name, _MARKS):
+        for step, _, texts in self._rows(request, name, MARKS):
             for text in texts.ravel().tolist():
-                try:
-                    mark = json.loads(text)
-                    mark.setdefault("since", step)
-                    good = isinstance(mark["kind"], str) and isinstance(mark["since"], int)
-                    good &= isinstance(mark.get("layer"), str | None)
-                except (ValueError, AttributeError, KeyError, TypeError):
-                    continue  # The others are shown.
-                if good:
-                    marks.append(mark)
+                with contextlib.suppress(FormatError):  # The others are shown.
+                    marks.append(mark_of(text, step))
         return marks
 
     def _rows(self, request, run: str, tag: str) -> list[tuple]:
         read = self._provider.read_tensors(
             **_where(request),
-            plugin_name=NAME,
+            plugin_name=PLUGIN,
             downsample=_ALL,
             run_tag_filter=provider.RunTagFilter(runs=[run], tags=[tag]),
         )
@@ -140,21 +136,14 @@ def _run(tags) -> Run:
     for name, listed in sorted(tags.items()):
         stamp = f"{listed.max_step} {listed.max_wall_time}"
         try:
-            content = json.loads(listed.plugin_content)
-            if content["version"] != _VERSION:
-                problems.append(
-                    f"{name} was written by another version of tfadaopt (format "
-                    f"{content['version']}, this tab reads {_VERSION}): start TensorBoard from an "
-                    "environment with that version."
-                )
-            elif content.get("marks"):
-                marks = stamp
-            else:
-                layers = [str(layer) for layer in content["layers"]]
-                statistics = series.setdefault(str(content["quantity"]), {})
-                tag = Tag(name, layers, stamp)
-                statistics.setdefault(str(content["statistic"]), []).append(tag)
-                optimizer = str(content.get("optimizer") or optimizer)
-        except (ValueError, KeyError, TypeError):
-            problems.append(f"{name} has no description that this tab understands.")
+            about = description(listed.plugin_content)
+        except FormatError as error:
+            problems.append(f"{name} {error}")
+            continue
+        if about.marks:
+            marks = stamp
+            continue
+        statistics = series.setdefault(about.quantity, {})
+        statistics.setdefault(about.statistic, []).append(Tag(name, about.layers, stamp))
+        optimizer = about.optimizer or optimizer
     return Run(optimizer, series, marks, problems)

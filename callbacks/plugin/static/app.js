@@ -5,7 +5,7 @@ import { Chart } from "./chart.js";
 import { element } from "./dom.js";
 import { emptyPage } from "./empty.js";
 import { followData, followTheme } from "./host.js";
-import { orderedQuantities, orderedStatistics } from "./labels.js";
+import { orderedQuantities, orderedStatistics, setNames } from "./labels.js";
 import { alignLayers } from "./table.js";
 import { remembered, remember } from "./state.js";
 import { Toolbar } from "./toolbar.js";
@@ -56,6 +56,7 @@ class App {
   async refresh() {
     try {
       this.overview = await client.overview();
+      setNames(this.overview.names);
     } catch (error) {
       this.say(error);
       return;

@@ -32,37 +32,25 @@ export function abbreviated(path, fits) {
   return "…";
 }
 
-const QUANTITIES = {
-  effective_learning_rate: "Effective learning rate",
-  update_ratio: "Update ratio ‖Δθ‖ / ‖θ‖",
-  update_norm: "Update norm ‖Δθ‖",
-  gradient_norm: "Gradient norm ‖g‖",
-  weight_norm: "Weight norm ‖θ‖",
-};
+// The server's: callbacks/log_format.py has them.
+let names = { quantities: {}, statistics: {} };
+
+export function setNames(found) {
+  names = found ?? names;
+}
 
 export function quantityName(quantity) {
   const [family, ...rest] = quantity.split("/");
   if (family === "accumulator") return `Accumulator: ${rest.join("/").replaceAll("_", " ")}`;
-  return QUANTITIES[quantity] ?? quantity.replaceAll("_", " ");
+  return names.quantities[quantity] ?? quantity.replaceAll("_", " ");
 }
 
-const STATISTICS = {
-  mean: "mean",
-  min: "minimum",
-  max: "maximum",
-  p05: "5th percentile",
-  p50: "median",
-  p95: "95th percentile",
-  norm: "Euclidean norm",
-  value: "value",
-};
+export const statisticName = (statistic) => names.statistics[statistic] ?? statistic;
 
-export const statisticName = (statistic) => STATISTICS[statistic] ?? statistic;
-
-const order = (names, list) =>
+const order = (first, list) =>
   list.sort((a, b) => {
-    const [i, j] = [names.indexOf(a), names.indexOf(b)];
-    return (i < 0 ? names.length : i) - (j < 0 ? names.length : j) || (a < b ? -1 : 1);
+    const [i, j] = [first.indexOf(a), first.indexOf(b)];
+    return (i < 0 ? first.length : i) - (j < 0 ? first.length : j) || (a < b ? -1 : 1);
   });
 
 // The most telling first: it is what a new visitor sees.

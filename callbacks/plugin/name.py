@@ -1,3 +1,0 @@
-"""The name of the plugin: data for the tab is written under it."""
-
-NAME = "tfadaopt"
