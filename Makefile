@@ -16,7 +16,7 @@ PIP_INSTALL = $(BIN)/python $(PIP) -c $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test quick audit matrix lowest newest peers check clean
+.PHONY: help demo test quick audit matrix lowest newest peers format check clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -54,6 +54,11 @@ newest:
 
 peers: $(VENV)/.dev ## Run Keras' own tests with our classes: make peers KERAS=folder-of-its-sources
 	$(BIN)/python -m tests.peers keras $(KERAS)
+
+format: $(VENV)/.dev ## Format the code, and write what follows from the catalog
+	$(BIN)/python -m tests.generated
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format .
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,12 +1,14 @@
 """The methods as data, and by name."""
 
-import re
-from pathlib import Path
-
 import keras
 import pytest
 
 import tfadaopt
+from tfadaopt.catalog import PEERS
+from tfadaopt.optimizers.base import Optimizer
+
+from . import generated
+from .cases import SHAPE_OF
 
 METHODS = tfadaopt.methods()
 each_record = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
@@ -59,7 +61,6 @@ def test_arguments_for_an_optimizer_are_refused():
 def test_in_order_of_appearance():
     years = [method.year for method in METHODS]
     assert years == sorted(years)
-    assert len(METHODS) == 30
 
 
 @each_record
@@ -72,13 +73,35 @@ def test_state_is_what_is_counted(method):
     assert floats // 64**2 == method.state
 
 
+@pytest.mark.parametrize("path", generated.TEXTS, ids=lambda path: path.name)
+def test_what_follows_from_the_catalog_is_up_to_date(path):
+    text = path.read_text(encoding="utf-8")
+    assert generated.TEXTS[path](text) == text, "run make format"
+
+
 @each_record
-def test_readme_has_the_row(method):
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    (row,) = re.findall(rf"^\| `{method.name}` .*$", readme, flags=re.MULTILINE)
-    cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells[1:4] == [
-        str(method.year),
-        str(method.state),
-        "yes" if method.elementwise else "no",
-    ]
+def test_a_method_says_how_each_peer_has_it(method):
+    assert len(method.peers) == len(PEERS)
+
+
+HOOKS = [
+    "direction",
+    "delta",
+    "update",
+    "decay_and_update",
+    "decay_now",
+    "shared",
+    "update_all",
+    "kernel",
+]
+
+
+def hooks_of(cls) -> set[str]:
+    ours = [c for c in cls.__mro__ if issubclass(c, Optimizer) and c is not Optimizer]
+    return {hook for hook in HOOKS if any(hook in vars(c) for c in ours)}
+
+
+def test_each_hook_is_written_by_one_of_the_shapes():
+    written = set().union(*(hooks_of(method.cls) for method in METHODS))
+    assert written == set(HOOKS)
+    assert set().union(*(hooks_of(tfadaopt.get(name).__class__) for name in SHAPE_OF)) == written

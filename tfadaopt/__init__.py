@@ -21,72 +21,42 @@ if TYPE_CHECKING:
         accumulators,
         effective_learning_rate,
     )
-    from tfadaopt.optimizers.adabelief import AdaBelief
-    from tfadaopt.optimizers.adadelta import Adadelta
-    from tfadaopt.optimizers.adagrad import Adagrad
-    from tfadaopt.optimizers.adagradnorm import AdaGradNorm
-    from tfadaopt.optimizers.adam import Adam
-    from tfadaopt.optimizers.adamax import Adamax
-    from tfadaopt.optimizers.adamw import AdamW
-    from tfadaopt.optimizers.adan import Adan
-    from tfadaopt.optimizers.adopt import ADOPT
-    from tfadaopt.optimizers.amsgrad import AMSGrad
-    from tfadaopt.optimizers.dadaptadam import DAdaptAdam
-    from tfadaopt.optimizers.dog import DoG
-    from tfadaopt.optimizers.dowg import DoWG
-    from tfadaopt.optimizers.lamb import LAMB
-    from tfadaopt.optimizers.lars import LARS
-    from tfadaopt.optimizers.madgrad import MADGRAD
-    from tfadaopt.optimizers.momentum import Momentum
-    from tfadaopt.optimizers.nadam import Nadam
-    from tfadaopt.optimizers.nadamw import NadamW
-    from tfadaopt.optimizers.nesterov import Nesterov
-    from tfadaopt.optimizers.prodigy import Prodigy
-    from tfadaopt.optimizers.radam import RAdam
-    from tfadaopt.optimizers.rmsprop import RMSprop
-    from tfadaopt.optimizers.schedulefreeadamw import ScheduleFreeAdamW
-    from tfadaopt.optimizers.schedulefreesgd import ScheduleFreeSGD
-    from tfadaopt.optimizers.sgd import SGD
-    from tfadaopt.optimizers.shampoo import Shampoo
-    from tfadaopt.optimizers.sm3 import SM3
-    from tfadaopt.optimizers.soap import SOAP
-    from tfadaopt.optimizers.yogi import Yogi
+    from tfadaopt.optimizers.adabelief import AdaBelief as AdaBelief
+    from tfadaopt.optimizers.adadelta import Adadelta as Adadelta
+    from tfadaopt.optimizers.adagrad import Adagrad as Adagrad
+    from tfadaopt.optimizers.adagradnorm import AdaGradNorm as AdaGradNorm
+    from tfadaopt.optimizers.adam import Adam as Adam
+    from tfadaopt.optimizers.adamax import Adamax as Adamax
+    from tfadaopt.optimizers.adamw import AdamW as AdamW
+    from tfadaopt.optimizers.adan import Adan as Adan
+    from tfadaopt.optimizers.adopt import ADOPT as ADOPT
+    from tfadaopt.optimizers.amsgrad import AMSGrad as AMSGrad
+    from tfadaopt.optimizers.dadaptadam import DAdaptAdam as DAdaptAdam
+    from tfadaopt.optimizers.dog import DoG as DoG
+    from tfadaopt.optimizers.dowg import DoWG as DoWG
+    from tfadaopt.optimizers.lamb import LAMB as LAMB
+    from tfadaopt.optimizers.lars import LARS as LARS
+    from tfadaopt.optimizers.madgrad import MADGRAD as MADGRAD
+    from tfadaopt.optimizers.momentum import Momentum as Momentum
+    from tfadaopt.optimizers.nadam import Nadam as Nadam
+    from tfadaopt.optimizers.nadamw import NadamW as NadamW
+    from tfadaopt.optimizers.nesterov import Nesterov as Nesterov
+    from tfadaopt.optimizers.prodigy import Prodigy as Prodigy
+    from tfadaopt.optimizers.radam import RAdam as RAdam
+    from tfadaopt.optimizers.rmsprop import RMSprop as RMSprop
+    from tfadaopt.optimizers.schedulefreeadamw import ScheduleFreeAdamW as ScheduleFreeAdamW
+    from tfadaopt.optimizers.schedulefreesgd import ScheduleFreeSGD as ScheduleFreeSGD
+    from tfadaopt.optimizers.sgd import SGD as SGD
+    from tfadaopt.optimizers.shampoo import Shampoo as Shampoo
+    from tfadaopt.optimizers.sm3 import SM3 as SM3
+    from tfadaopt.optimizers.soap import SOAP as SOAP
+    from tfadaopt.optimizers.yogi import Yogi as Yogi
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "ADOPT",
-    "LAMB",
-    "LARS",
-    "MADGRAD",
-    "SGD",
-    "SM3",
-    "SOAP",
-    "AMSGrad",
-    "AdaBelief",
-    "AdaGradNorm",
-    "Adadelta",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "Adan",
-    "DAdaptAdam",
-    "DoG",
-    "DoWG",
     "Method",
-    "Momentum",
-    "Nadam",
-    "NadamW",
-    "Nesterov",
-    "Prodigy",
-    "RAdam",
-    "RMSprop",
-    "ScheduleFreeAdamW",
-    "ScheduleFreeSGD",
-    "Shampoo",
     "UnsupportedOptimizerError",
-    "Yogi",
     "accumulators",
     "averaged_weights",
     "callbacks",
@@ -95,6 +65,7 @@ __all__ = [
     "get",
     "methods",
     "optimizers",
+    *(method.name for method in METHODS),
 ]
 
 _SUBPACKAGES = ("callbacks", "experiments", "optimizers")

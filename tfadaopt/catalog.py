@@ -20,6 +20,7 @@ class Method:
             ``Shampoo`` and ``SOAP``); numbers per variable are not counted.
         elementwise: Whether each coordinate is sized by its own state alone.
         has_rate: Whether a coordinate has an effective learning rate.
+        peers: How each of ``PEERS`` has it: its name or difference there; empty where it has not.
     """
 
     name: str
@@ -30,12 +31,16 @@ class Method:
     state: int
     elementwise: bool = True
     has_rate: bool = True
+    peers: tuple[str, ...] = ("", "", "", "")
 
     @property
     def cls(self) -> type:
         """The optimizer class itself (importing it imports Keras)."""
         return getattr(importlib.import_module(self.module), self.name)
 
+
+# Libraries that the methods are compared with, in the versions that were read.
+PEERS = ("Keras 3.15", "PyTorch 2.13", "Optax 0.2.8", "TensorFlow Addons")
 
 METHODS = (
     Method(
@@ -45,6 +50,7 @@ METHODS = (
         source="Robbins & Monro, A stochastic approximation method",
         rule="θ ← θ − η g",
         state=0,
+        peers=("`SGD`", "`SGD`", "`sgd`", ""),
     ),
     Method(
         name="Momentum",
@@ -53,6 +59,7 @@ METHODS = (
         source="Polyak, Some methods of speeding up the convergence of iteration methods",
         rule="b ← μ b + g; θ ← θ − η b",
         state=1,
+        peers=("`SGD(momentum)`: η inside the buffer", "`SGD(momentum)`", "`sgd(momentum)`", ""),
     ),
     Method(
         name="Nesterov",
@@ -61,6 +68,7 @@ METHODS = (
         source="Nesterov; form of Bengio, Boulanger-Lewandowski & Pascanu 2013, section 3.5",
         rule="b ← μ b + g; θ ← θ − η (g + μ b)",
         state=1,
+        peers=("`SGD(nesterov)`: η inside", "`SGD(nesterov)`", "`sgd(nesterov)`", ""),
     ),
     Method(
         name="Adagrad",
@@ -69,6 +77,7 @@ METHODS = (
         source="Duchi, Hazan & Singer, Adaptive subgradient methods, Figure 1 (diagonal)",
         rule="r ← r + g²; θ ← θ − η g / √(ε + r)",
         state=1,
+        peers=("r₀ = 0.1, η 0.001", "ε beside the root", "r₀ = 0.1", ""),
     ),
     Method(
         name="RMSprop",
@@ -77,6 +86,7 @@ METHODS = (
         source="Tieleman & Hinton, Lecture 6e; centered: Graves 2013, equations 38–45",
         rule="v ← ρ v + (1 − ρ) g²; θ ← θ − η g / √(ε + v)",
         state=1,
+        peers=("η inside the buffer; NaN where v − a² < 0", "ε beside, ρ 0.99", "same", ""),
     ),
     Method(
         name="Adadelta",
@@ -85,6 +95,7 @@ METHODS = (
         source="Zeiler, ADADELTA, Algorithm 1",
         rule="Δ = √(E_x + ε)/√(E_g + ε) g; θ ← θ − η Δ",
         state=2,
+        peers=("η 0.001: hardly moves", "ρ 0.9", "ρ 0.9", ""),
     ),
     Method(
         name="Adam",
@@ -93,6 +104,7 @@ METHODS = (
         source="Kingma & Ba, Adam, Algorithm 1",
         rule="θ ← θ − η m̂ / (√v̂ + ε)",
         state=2,
+        peers=("ε̂ form, 1e-7", "same", "same", ""),
     ),
     Method(
         name="Adamax",
@@ -101,6 +113,7 @@ METHODS = (
         source="Kingma & Ba, Adam, Algorithm 2",
         rule="u ← max(β₂ u, |g|); θ ← θ − η m̂ / u",
         state=2,
+        peers=("ε 1e-7", "ε inside the maximum", "ε inside the maximum", ""),
     ),
     Method(
         name="Nadam",
@@ -109,6 +122,7 @@ METHODS = (
         source="Dozat, Incorporating Nesterov momentum into Adam, Algorithm 2",
         rule="θ ← θ − η m̄ / (√v̂ + ε), m̄ looks ahead",
         state=2,
+        peers=("ψ = 1; m without μ", "m without μ", "μ = β₁", ""),
     ),
     Method(
         name="LARS",
@@ -118,6 +132,7 @@ METHODS = (
         rule="b ← μ b + ρ (g + λ θ), ρ = τ‖θ‖/(‖g‖ + λ‖θ‖); θ ← θ − η b",
         state=1,
         elementwise=False,
+        peers=("", "", "other ratio", ""),
     ),
     Method(
         name="AMSGrad",
@@ -126,6 +141,7 @@ METHODS = (
         source="Reddi, Kale & Kumar, On the convergence of Adam and beyond, Algorithm 2",
         rule="v̂ ← max(v̂, v); θ ← θ − η m / (√v̂ + ε)",
         state=3,
+        peers=("corrected, maximum of raw v", "corrected", "maximum of corrected v", ""),
     ),
     Method(
         name="Yogi",
@@ -134,6 +150,7 @@ METHODS = (
         source="Zaheer et al., Adaptive methods for nonconvex optimization, Algorithm 2",
         rule="v ← v − (1 − β₂) sign(v − g²) g²; θ ← θ − η m / (√v + ε)",
         state=2,
+        peers=("", "", "corrected, m₀ = 1e-6", "corrected"),
     ),
     Method(
         name="Shampoo",
@@ -152,6 +169,7 @@ METHODS = (
         source="Loshchilov & Hutter, Decoupled weight decay regularization, Algorithm 2",
         rule="θ ← (1 − η λ) θ − η m̂ / (√v̂ + ε)",
         state=2,
+        peers=("λ 0.004", "λ 0.01", "λ 1e-4", "same rule, λ required"),
     ),
     Method(
         name="AdaGradNorm",
@@ -170,6 +188,7 @@ METHODS = (
         rule="ν = min μ + g²; μ ← max ν; m ← mean of g/√ν; θ ← θ − η m",
         state=1,
         elementwise=False,
+        peers=("", "", "ε 1e-8", ""),
     ),
     Method(
         name="RAdam",
@@ -178,6 +197,7 @@ METHODS = (
         source="Liu et al., On the variance of the adaptive learning rate and beyond, Algorithm 2",
         rule="θ ← θ − η r m̂ / (√v̂ + ε)",
         state=2,
+        peers=("", "threshold 5", "threshold 5", "threshold 5"),
     ),
     Method(
         name="AdaBelief",
@@ -186,6 +206,7 @@ METHODS = (
         source="Zhuang et al., AdaBelief, Algorithm 2",
         rule="s ← β₂ s + (1 − β₂)(g − m)² + ε; θ ← θ − η m̂ / (√ŝ + ε)",
         state=2,
+        peers=("", "", "same", "rectified by default"),
     ),
     Method(
         name="LAMB",
@@ -195,6 +216,7 @@ METHODS = (
         rule="r = m̂ / (√v̂ + ε) + λ θ; θ ← θ − η r ‖θ‖/‖r‖",
         state=2,
         elementwise=False,
+        peers=("decay outside the ratio", "", "same", "same rule"),
     ),
     Method(
         name="MADGRAD",
@@ -203,6 +225,7 @@ METHODS = (
         source="Defazio & Jelassi, Adaptivity without compromise, Algorithm 1",
         rule="z = θ₀ − s / (∛ν + ε); θ ← μ θ + (1 − μ) z",
         state=3,
+        peers=("", "", "λ = (η + ε) √t", ""),
     ),
     Method(
         name="Adan",
@@ -211,6 +234,7 @@ METHODS = (
         source="Xie et al., Adan, Algorithm 1",
         rule="θ ← (θ − η (m̂ + β₂ v̂) / (√n̂ + ε)) / (1 + η λ)",
         state=4,
+        peers=("", "", "weight of v is 1 − β₂", ""),
     ),
     Method(
         name="NadamW",
@@ -219,6 +243,7 @@ METHODS = (
         source="Dozat 2016 and Loshchilov & Hutter 2019; in the form of Dahl et al. 2023",
         rule="θ ← (1 − η λ) θ − η m̄ / (√v̂ + ε)",
         state=2,
+        peers=("", "`NAdam(decoupled_weight_decay)`, ψ 0.004", "same", ""),
     ),
     Method(
         name="DoG",
@@ -228,6 +253,7 @@ METHODS = (
         rule="θ ← θ − η g max‖θ − θ₀‖ / √(Σ‖g‖² + ε)",
         state=2,
         elementwise=False,
+        peers=("", "", "no mean of the weights", ""),
     ),
     Method(
         name="DAdaptAdam",
@@ -237,6 +263,7 @@ METHODS = (
         rule="m ← β₁ m + (1 − β₁) d η g; θ ← θ − m / (√v + ε)",
         state=3,
         elementwise=False,
+        peers=("", "", "bias-corrected", ""),
     ),
     Method(
         name="DoWG",
@@ -246,6 +273,7 @@ METHODS = (
         rule="θ ← θ − η g r̄² / √Σ r̄²‖g‖², r̄ = max‖θ − θ₀‖",
         state=1,
         elementwise=False,
+        peers=("", "", "same", ""),
     ),
     Method(
         name="ScheduleFreeSGD",
@@ -254,6 +282,7 @@ METHODS = (
         source="Defazio et al., The road less scheduled, equations 3–5",
         rule="z ← z − γ g(y); x ← mean of z; y = (1 − β) z + β x",
         state=1,
+        peers=("", "", "weights (max γ)²", ""),
     ),
     Method(
         name="ScheduleFreeAdamW",
@@ -262,6 +291,7 @@ METHODS = (
         source="Defazio et al., The road less scheduled, Algorithm 1",
         rule="z ← z − γ (g(y) / (√v̂ + ε) + λ y); x ← mean of z",
         state=2,
+        peers=("wrong z, decays x alone, no x to evaluate", "", "weights (max γ)²", ""),
     ),
     Method(
         name="ADOPT",
@@ -270,6 +300,7 @@ METHODS = (
         source="Taniguchi et al., ADOPT, Algorithm 2",
         rule="m ← β₁ m + (1 − β₁) g / max(√v, ε), v of before; θ ← θ − η m",
         state=2,
+        peers=("", "", "same", ""),
     ),
     Method(
         name="Prodigy",
@@ -279,6 +310,7 @@ METHODS = (
         rule="θ ← θ − η d m / (√v + d ε), d estimates ‖θ₀ − θ*‖",
         state=4,
         elementwise=False,
+        peers=("", "", "bias-corrected", ""),
     ),
     Method(
         name="SOAP",

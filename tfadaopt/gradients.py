@@ -53,9 +53,12 @@ def source(optimizer: keras.optimizers.Optimizer, variable) -> Source | None:
     if isinstance(optimizer, Optimizer):
         if optimizer.kind_of(variable).lazy is not None:
             return None  # Rows without a gradient keep their old state undecayed.
-        kind = type(optimizer)
-        make = _OURS.get(kind.__name__) if kind.__module__.startswith("tfadaopt.") else None
-        return make(optimizer) if make else None
+        told = optimizer.gradient_in
+        # A subclass of a user's may have another rule.
+        if told is None or not type(optimizer).__module__.startswith("tfadaopt."):
+            return None
+        kept = getattr(optimizer, told.kept) if isinstance(told.kept, str) else told.kept
+        return Source(told.slot, told.power, kept, 1 - kept if told.mean else 1.0)
     kind = builtins.kind_of(optimizer)
     make = _THEIRS.get(kind)
     if kind is compat.Muon:
@@ -81,19 +84,6 @@ def _sum(slot: str, power: int = 1) -> Callable[[object], Source]:
 _first_moment = _mean("momentum", "beta_1")
 _adam_of_muon = _mean("momentum", "adam_beta_1")
 _sum_of_muon = _sum("momentum")
-_OURS = {
-    "Momentum": _sum("momentum"),
-    "Nesterov": _sum("momentum"),
-    "Adagrad": _sum("accumulator", power=2),
-    "RMSprop": _mean("velocity", "rho", power=2),
-    "Adadelta": _mean("accumulated_grad", "rho", power=2),
-    "Nadam": _mean("velocity", "beta_2", power=2),
-    "NadamW": _mean("velocity", "beta_2", power=2),
-    "Adan": lambda o: Source("previous_gradient", 1, 0.0, 1.0),
-    **dict.fromkeys(
-        ("Adam", "AdamW", "AMSGrad", "Adamax", "RAdam", "AdaBelief", "Yogi", "LAMB"), _first_moment
-    ),
-}
 _THEIRS = {
     # η is inside the buffer.
     _keras.SGD: lambda o: Source("momentum", 1, o.momentum, None),

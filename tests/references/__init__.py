@@ -11,100 +11,12 @@ Every twin has the name, the arguments and the defaults of the public class, and
 are of the kind of ``joint.Joint``; ``twins.Twins`` steps several arrays of either kind.
 """
 
-from .adabelief import AdaBelief
-from .adadelta import Adadelta
-from .adagrad import Adagrad
-from .adagradnorm import AdaGradNorm
-from .adam import Adam
-from .adamax import Adamax
-from .adamw import AdamW
-from .adan import Adan
-from .adopt import ADOPT
-from .amsgrad import AMSGrad
-from .dadaptadam import DAdaptAdam
-from .dog import DoG
-from .dowg import DoWG
-from .lamb import LAMB
-from .lars import LARS
-from .madgrad import MADGRAD
-from .momentum import Momentum
-from .nadam import Nadam
-from .nadamw import NadamW
-from .nesterov import Nesterov
-from .prodigy import Prodigy
-from .radam import RAdam
-from .rmsprop import RMSprop
-from .schedulefreeadamw import ScheduleFreeAdamW
-from .schedulefreesgd import ScheduleFreeSGD
-from .sgd import SGD
-from .shampoo import Shampoo
-from .sm3 import SM3
-from .soap import SOAP
-from .yogi import Yogi
+import importlib
 
+from tfadaopt.catalog import METHODS
+
+# The file of a twin has the name of the class in small letters.
 REFERENCES = {
-    "AdaBelief": AdaBelief,
-    "Adadelta": Adadelta,
-    "Adagrad": Adagrad,
-    "Adam": Adam,
-    "Adamax": Adamax,
-    "AdamW": AdamW,
-    "AMSGrad": AMSGrad,
-    "Momentum": Momentum,
-    "Nadam": Nadam,
-    "NadamW": NadamW,
-    "Nesterov": Nesterov,
-    "RAdam": RAdam,
-    "RMSprop": RMSprop,
-    "SGD": SGD,
-    "Yogi": Yogi,
-    "Adan": Adan,
-    "ADOPT": ADOPT,
-    "LARS": LARS,
-    "LAMB": LAMB,
-    "AdaGradNorm": AdaGradNorm,
-    "SM3": SM3,
-    "MADGRAD": MADGRAD,
-    "ScheduleFreeSGD": ScheduleFreeSGD,
-    "ScheduleFreeAdamW": ScheduleFreeAdamW,
-    "DoG": DoG,
-    "DoWG": DoWG,
-    "DAdaptAdam": DAdaptAdam,
-    "Prodigy": Prodigy,
-    "Shampoo": Shampoo,
-    "SOAP": SOAP,
+    method.name: getattr(importlib.import_module(f".{method.name.lower()}", __name__), method.name)
+    for method in METHODS
 }
-
-__all__ = [
-    "ADOPT",
-    "LAMB",
-    "LARS",
-    "MADGRAD",
-    "REFERENCES",
-    "SGD",
-    "SM3",
-    "SOAP",
-    "AMSGrad",
-    "AdaBelief",
-    "AdaGradNorm",
-    "Adadelta",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "Adan",
-    "DAdaptAdam",
-    "DoG",
-    "DoWG",
-    "Momentum",
-    "Nadam",
-    "NadamW",
-    "Nesterov",
-    "Prodigy",
-    "RAdam",
-    "RMSprop",
-    "ScheduleFreeAdamW",
-    "ScheduleFreeSGD",
-    "Shampoo",
-    "Yogi",
-]

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import share, small
-from tfadaopt.optimizers.base import Optimizer, Rate, inverse_root
+from tfadaopt.optimizers.base import GradientIn, Optimizer, Rate, inverse_root
 from tfadaopt.optimizers.moments import running_mean
 
 
@@ -56,6 +56,7 @@ class Adadelta(Optimizer):
     """
 
     unit = "coordinate"
+    gradient_in = GradientIn("accumulated_grad", power=2, kept="rho", mean=True)
 
     def __init__(
         self, learning_rate: Rate = 1.0, rho: float = 0.95, epsilon: float = 1e-6, **kwargs

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import number, small
-from tfadaopt.optimizers.base import Optimizer, Rate, inverse_root
+from tfadaopt.optimizers.base import GradientIn, Optimizer, Rate, inverse_root
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")
@@ -62,6 +62,7 @@ class Adagrad(Optimizer):
     """
 
     unit = "coordinate"
+    gradient_in = GradientIn("accumulator", power=2, kept=1.0)
     still_without_gradient = True
 
     def __init__(

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import boolean, share, small
-from tfadaopt.optimizers.base import Optimizer, Rate
+from tfadaopt.optimizers.base import GradientIn, Optimizer, Rate
 from tfadaopt.optimizers.first import UPDATES, is_first
 from tfadaopt.optimizers.moments import reciprocal, running_mean, weight_so_far
 
@@ -67,6 +67,7 @@ class Adan(Optimizer):
     """
 
     unit = "coordinate"
+    gradient_in = GradientIn("previous_gradient")
 
     def __init__(
         self,

@@ -37,6 +37,22 @@ class Slot(NamedTuple):
     initial_value: float = 0.0
 
 
+class GradientIn(NamedTuple):
+    """The slot that tells the gradient: it becomes ``kept · old + g ** power`` in an update.
+
+    Attributes:
+        slot: Its name.
+        power: 1, or 2.
+        kept: Share of the old value, or the name of the argument that says it.
+        mean: Whether g has the weight 1 − kept instead of 1.
+    """
+
+    slot: str
+    power: int = 1
+    kept: str | float = 0.0
+    mean: bool = False
+
+
 class Optimizer(compat.KerasOptimizer, abc.ABC):
     """Abstract base of the optimizers of tfadaopt.
 
@@ -98,6 +114,8 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
     still_without_gradient: ClassVar[bool] = False
     # The same rule by a kernel of TensorFlow (see ``kernels``), where that is faster on a CPU.
     kernel: ClassVar[Callable | None] = None
+    # From which state the gradient of the last update can be had; None: from none.
+    gradient_in: ClassVar[GradientIn | None] = None
     # Whether all variables step at once, by ``update_all``.
     together: ClassVar[bool] = False
 

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import boolean, share, small
-from tfadaopt.optimizers.base import Optimizer, Rate, Slot
+from tfadaopt.optimizers.base import GradientIn, Optimizer, Rate, Slot
 from tfadaopt.optimizers.moments import first_and_second, reciprocal, weight_so_far
 from tfadaopt.optimizers.norms import trust_ratio
 
@@ -59,6 +59,7 @@ class LAMB(Optimizer):
     """
 
     unit = "variable"
+    gradient_in = GradientIn("momentum", kept="beta_1", mean=True)
 
     def __init__(
         self,

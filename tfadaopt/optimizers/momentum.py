@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfadaopt.optimizers import kernels
 from tfadaopt.optimizers.arguments import share
-from tfadaopt.optimizers.base import Optimizer, Rate
+from tfadaopt.optimizers.base import GradientIn, Optimizer, Rate
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")
@@ -48,6 +48,7 @@ class Momentum(Optimizer):
     """
 
     unit = "coordinate"
+    gradient_in = GradientIn("momentum", kept="momentum")
     kernel = kernels.momentum
 
     def __init__(self, learning_rate: Rate = 0.01, momentum: float = 0.9, **kwargs):

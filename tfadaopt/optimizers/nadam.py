@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import number, share, small
-from tfadaopt.optimizers.base import Optimizer, Rate, Slot
+from tfadaopt.optimizers.base import GradientIn, Optimizer, Rate, Slot
 from tfadaopt.optimizers.moments import reciprocal, running_mean, weight_so_far
 
 
@@ -59,6 +59,7 @@ class Nadam(Optimizer):
     """
 
     unit = "coordinate"
+    gradient_in = GradientIn("velocity", power=2, kept="beta_2", mean=True)
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfadaopt.optimizers import kernels
 from tfadaopt.optimizers.arguments import share
-from tfadaopt.optimizers.base import Optimizer, Rate
+from tfadaopt.optimizers.base import GradientIn, Optimizer, Rate
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")
@@ -51,6 +51,7 @@ class Nesterov(Optimizer):
     """
 
     unit = "coordinate"
+    gradient_in = GradientIn("momentum", kept="momentum")
     kernel = kernels.nesterov
 
     def __init__(self, learning_rate: Rate = 0.01, momentum: float = 0.9, **kwargs):

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import number, share, small
-from tfadaopt.optimizers.base import Optimizer, Rate
+from tfadaopt.optimizers.base import GradientIn, Optimizer, Rate
 from tfadaopt.optimizers.moments import first_and_second, reciprocal, weight_so_far
 
 
@@ -62,6 +62,7 @@ class RAdam(Optimizer):
     """
 
     unit = "coordinate"
+    gradient_in = GradientIn("momentum", kept="beta_1", mean=True)
 
     def __init__(
         self,

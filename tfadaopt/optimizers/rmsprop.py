@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import boolean, share, small
-from tfadaopt.optimizers.base import Optimizer, Rate, inverse_root
+from tfadaopt.optimizers.base import GradientIn, Optimizer, Rate, inverse_root
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")
@@ -63,6 +63,7 @@ class RMSprop(Optimizer):
     """
 
     unit = "coordinate"
+    gradient_in = GradientIn("velocity", power=2, kept="rho", mean=True)
 
     def __init__(
         self,

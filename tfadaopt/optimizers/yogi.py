@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import boolean, number, share, small
-from tfadaopt.optimizers.base import Optimizer, Rate
+from tfadaopt.optimizers.base import GradientIn, Optimizer, Rate
 from tfadaopt.optimizers.moments import reciprocal, running_mean, weight_so_far
 
 
@@ -61,6 +61,7 @@ class Yogi(Optimizer):
     """
 
     unit = "coordinate"
+    gradient_in = GradientIn("momentum", kept="beta_1", mean=True)
 
     def __init__(
         self,

@@ -1,0 +1,52 @@
+"""Texts that follow from the catalog: ``make format`` writes them, a test compares them.
+
+The README's table of methods, and the names of ``tfadaopt`` for type checkers and editors.
+"""
+
+import re
+from pathlib import Path
+
+from tfadaopt.catalog import METHODS, PEERS
+
+ROOT = Path(__file__).parent.parent
+README, INIT = ROOT / "README.md", ROOT / "tfadaopt" / "__init__.py"
+
+
+def readme(text: str) -> str:
+    """The README with the table of methods."""
+    head = ["method", "year", "state", "elementwise", *PEERS]
+    rows = [
+        [
+            f"`{m.name}`",
+            str(m.year),
+            str(m.state),
+            "yes" if m.elementwise else "no",
+            *(peer or "—" for peer in m.peers),
+        ]
+        for m in METHODS
+    ]
+    lines = [head, ["---"] * len(head), *rows]
+    table = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    table = table.replace("| " + " | ".join(["---"] * len(head)) + " |", "|---" * len(head) + "|")
+    new, count = re.subn(r"\| method \| year (?:.*\n)+?(?=\n)", lambda _: f"{table}\n", text)
+    assert count == 1, "README.md has no table of methods that begins with '| method | year'"
+    return new
+
+
+def init(text: str) -> str:
+    """``tfadaopt/__init__.py`` with an import of each method for type checkers."""
+    ordered = sorted(METHODS, key=lambda m: m.module)
+    lines = [f"    from {m.module} import {m.name} as {m.name}\n" for m in ordered]
+    new, count = re.subn(
+        r"(?:    from tfadaopt\.optimizers\.\w+ import \w+(?: as \w+)?\n)+", "".join(lines), text
+    )
+    assert count == 1, "tfadaopt/__init__.py has no imports of methods under TYPE_CHECKING"
+    return new
+
+
+TEXTS = {README: readme, INIT: init}
+
+
+if __name__ == "__main__":
+    for path, made in TEXTS.items():
+        path.write_text(made(path.read_text(encoding="utf-8")), encoding="utf-8")
