@@ -5,6 +5,8 @@ import graphlib
 import importlib
 import importlib.metadata
 import inspect
+import io
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import keras
 import pytest
+from docutils.core import publish_doctree
 from packaging.requirements import Requirement
 
 import tfadaopt
@@ -35,10 +38,25 @@ LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 # Their lists of lazy names point everywhere below; tests/test_import.py holds them.
 LAZY = ("tfadaopt", "tfadaopt.callbacks")
 MOST_LINES_OF_A_METHOD = 150
-SHARED_BY_METHODS = (
-    *("arguments", "averaging", "base", "distances", "eigenbases", "fast", "first", "fitting"),
-    *("incoming", "kernels", "matrices", "moments", "norms", "stored", "sums", "together"),
-)
+SHARED_BY_METHODS = [
+    "arguments",
+    "averaging",
+    "base",
+    "distances",
+    "docstrings",
+    "eigenbases",
+    "fast",
+    "first",
+    "fitting",
+    "incoming",
+    "kernels",
+    "matrices",
+    "moments",
+    "norms",
+    "stored",
+    "sums",
+    "together",
+]
 
 METHODS = pytest.mark.parametrize("method", tfadaopt.methods(), ids=lambda method: method.name)
 
@@ -285,6 +303,36 @@ def test_a_docstring_is_enough(name, thing):
     lines = {line.strip() for line in thing.__doc__.splitlines()}
     assert parts - lines == set()
     assert ">>> " in thing.__doc__ or "Example:" not in parts
+
+
+@pytest.mark.parametrize("method", tfadaopt.methods(), ids=lambda method: method.name)
+def test_help_shows_the_keywords_that_all_take(method):
+    doc, own = method.cls.__doc__, vars(importlib.import_module(method.module))
+    for name in inspect.signature(own[method.name]).parameters:
+        assert re.search(rf"^ +{name}: ", doc, re.MULTILINE) or name == "kwargs"
+    for name in ("weight_decay", "clipnorm", "nonfinite", "lazy_rows", "jit_compile", "name"):
+        assert len(re.findall(rf"^ +{name}: ", doc, re.MULTILINE)) == 1, name
+    assert "**kwargs" not in doc
+
+
+DOCSTRINGS = [
+    (f"{module}.{getattr(node, 'name', '')}", doc)
+    for module, tree in sources().items()
+    for node in ast.walk(tree)
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+    if (doc := ast.get_docstring(node))
+]
+
+
+def test_docstrings_parse():
+    """As reStructuredText; but for the sections with arguments, whose indents are Google's."""
+    said = io.StringIO()
+    settings = {"report_level": 3, "halt_level": 5, "warning_stream": said}
+    for name, doc in DOCSTRINGS:
+        publish_doctree(doc, source_path=name, settings_overrides=settings)
+    errors = re.findall(r"^(\S+):\d+: \(ERROR/3\) (.*)", said.getvalue(), re.MULTILINE)
+    assert [error for error in errors if error[1] != "Unexpected indentation."] == []
+    assert len(DOCSTRINGS) > 600
 
 
 def test_every_module_says_what_it_is_for():

@@ -22,13 +22,13 @@ class Adam(Optimizer):
     Effective learning rate: η / ((1 − β₁^t)(√v̂ + ε)), elementwise, on the direction m.
     Accumulators: ``momentum`` m and ``velocity`` v.
 
-    ==============  ======================  =========
-    implementation  ε                       default ε
-    ==============  ======================  =========
-    tfadaopt        beside √v̂               1e-8
-    PyTorch, Optax  beside √v̂               1e-8
+    ==============  ========================  =========
+    implementation  ε                         default ε
+    ==============  ========================  =========
+    tfadaopt        beside √v̂                 1e-8
+    PyTorch, Optax  beside √v̂                 1e-8
     Keras           beside √v: ε̂ = ε√(1−β₂ᵗ)  1e-7
-    ==============  ======================  =========
+    ==============  ========================  =========
 
     With a gradient of 1e-6, the first step is 0.990 η here and 0.240 η in Keras.
 

@@ -19,13 +19,13 @@ class Adamax(Optimizer):
     Effective learning rate: η / ((1 − β₁^t)(u + ε)), elementwise, on the direction m. The first
     step is η in each coordinate. Accumulators: ``momentum`` m and ``norm`` u.
 
-    ==============  ====================  =========  =========
-    implementation  ε                     default ε  default η
-    ==============  ====================  =========  =========
-    tfadaopt        beside u              0 (paper)  0.002
-    Keras           beside u              1e-7       0.001
+    ==============  =======================  =========  =========
+    implementation  ε                        default ε  default η
+    ==============  =======================  =========  =========
+    tfadaopt        beside u                 0 (paper)  0.002
+    Keras           beside u                 1e-7       0.001
     PyTorch, Optax  beside abs(g), inside u  1e-8       0.002
-    ==============  ====================  =========  =========
+    ==============  =======================  =========  =========
 
     Args:
         learning_rate: η ≥ 0, a number, schedule or callable. Default 0.002.

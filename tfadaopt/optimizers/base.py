@@ -14,6 +14,7 @@ import tensorflow as tf
 from tfadaopt import compat
 from tfadaopt.optimizers import fast, incoming, stored, sums, together
 from tfadaopt.optimizers.arguments import argument_names, keywords, patterns, plain, rate, single
+from tfadaopt.optimizers.docstrings import REST, with_common_keywords
 from tfadaopt.optimizers.fitting import fits
 
 State = Mapping[str, tf.Tensor]
@@ -118,6 +119,11 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
     gradient_in: ClassVar[GradientIn | None] = None
     # Whether all variables step at once, by ``update_all``.
     together: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if cls.__doc__ and REST in cls.__doc__:
+            cls.__doc__ = with_common_keywords(cls.__doc__, Optimizer.__doc__)
 
     def __init__(
         self,

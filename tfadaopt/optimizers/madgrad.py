@@ -38,8 +38,9 @@ class MADGRAD(Optimizer):
         learning_rate: η ≥ 0, a number, schedule or callable. Default 0.01.
         momentum: μ in [0, 1), the share of θ that is kept per step. Default 0.9.
         epsilon: ε ≥ 0, beside the root. Default 1e-6.
-        **kwargs: What every optimizer takes; see ``tfadaopt.optimizers.base.Optimizer``. Weight
-            decay must be far smaller than for other methods, as z starts anew from θ₀.
+        weight_decay: λ ≥ 0 or None. Decoupled: θ ← θ − η λ θ before each update. It must be far
+            smaller than for other methods, as z starts anew from θ₀.
+        **kwargs: What every optimizer takes; see ``tfadaopt.optimizers.base.Optimizer``.
 
     Raises:
         TypeError: An argument is not a number.
