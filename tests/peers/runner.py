@@ -58,7 +58,14 @@ KERAS = Peer(
     ),
     HERE / "expected_keras.json",
 )
-PEERS = {peer.name: peer for peer in (KERAS,)}
+OPTAX = Peer(
+    "optax",
+    "TFADAOPT_OPTAX_SOURCES",
+    "tests.peers.optax_plugin",
+    ("optax/contrib/_common_test.py",),
+    HERE / "expected_optax.json",
+)
+PEERS = {peer.name: peer for peer in (KERAS, OPTAX)}
 
 
 def run(
