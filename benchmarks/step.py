@@ -7,7 +7,7 @@ rounds: the median of each form, and its ratio to the partner from Keras and to 
 bytes that the rule must read and write. Seconds to the first step and peak memory are measured in a
 fresh process for each form. ``--methods all`` takes every method, ``keras`` every built-in of Keras
 that is nobody's partner; Optax' form under JAX is there where it is installed. ``--write`` puts the
-table and the plot under ``benchmarks``. On a GPU, kernel launches per step are counted as well.
+table under ``benchmarks``. On a GPU, kernel launches per step are counted as well.
 """
 
 import argparse
@@ -270,29 +270,13 @@ def as_markdown(rows: list[dict]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def plot(rows: list[dict], path: Path) -> None:
-    """Milliseconds of each form, a bar each."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 0.28 * len(rows) + 1), layout="constrained")
-    axes = figure.subplots()
-    colors = ["#D55E00" if row["form"].startswith("keras") else "#0072B2" for row in rows]
-    labels = [f"{row['model']}: {row['form']}" for row in rows]
-    bars = axes.barh(range(len(rows)), [row["ms"] for row in rows], color=colors)
-    axes.bar_label(bars, fmt="%.1f", padding=3, fontsize=8)
-    axes.set_yticks(range(len(rows)), labels, fontsize=8)
-    axes.invert_yaxis()
-    axes.set_xlabel("milliseconds per update")
-    figure.savefig(path)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="resnet50", help="or mlp, vit-tiny, embedding-100000")
     parser.add_argument("--methods", default="SGD,Momentum,Adagrad,RMSprop,Adam,Yogi")
     parser.add_argument("--rounds", type=int, default=21, help="interleaved steps of each form")
     parser.add_argument("--no-fresh", action="store_true", help="no first step, no peak memory")
-    parser.add_argument("--write", action="store_true", help="write benchmarks/step-MODEL.md, .svg")
+    parser.add_argument("--write", action="store_true", help="write benchmarks/step-MODEL.md")
     parser.add_argument("--alone", nargs=2, metavar=("METHOD", "FORM"), help=argparse.SUPPRESS)
     parser.add_argument("--only", metavar="METHOD", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -315,7 +299,6 @@ def main() -> None:
         print(as_markdown(new), flush=True)
     if options.write:
         (HERE / f"step-{options.model}.md").write_text(as_markdown(rows), encoding="utf-8")
-        plot(rows, HERE / "figures" / f"step-{options.model}.svg")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""What the TensorBoard tab costs, and its pictures for the README.
+"""What the TensorBoard tab costs, and its picture for the README.
 
     python benchmarks/tab.py [--layers 2000] [--steps 2000] [--runs 1] [--starts 5]
-    python benchmarks/tab.py --screenshots
+    python benchmarks/tab.py --screenshot
 
-Without ``--screenshots``: how much later TensorBoard answers for the plugin, started with and
+Without ``--screenshot``: how much later TensorBoard answers for the plugin, started with and
 without it in turn; and in headless Chromium, the time from opening the tab to its first picture,
 and from a move of the pointer to the box with the value. With it: a short training of a deep
-network with several methods, and pictures of the tab in ``benchmarks/figures``.
+network with several methods, and a picture of the tab in ``benchmarks/figures``.
 """
 
 import argparse
@@ -162,42 +162,24 @@ def train(logs: Path) -> None:
         model.fit(data.images, data.labels, 64, epochs=5, verbose=0, callbacks=callbacks)
 
 
-def save(page, name: str) -> None:
-    """Save a picture of the page with 256 colours, so that it is small."""
+def screenshot(logs: Path) -> None:
+    """Picture the tab, with the box of one value, in 256 colours, so that the file is small."""
     from PIL import Image
 
-    path = FIGURES / f"{name}.png"
-    page.screenshot(path=path)
+    path = FIGURES / "tab_light.png"
+    with serving(logs) as server, browsing() as browser:
+        for method in METHODS:
+            server.wait_for(method, LAST_STEP)
+        page = browser.new_page(viewport={"width": 1280, "height": 640})
+        tab = open_in_tensorboard(page, server.url)
+        box = tab.locator("canvas.front").nth(1).bounding_box()
+        page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.35)
+        page.wait_for_timeout(300)
+        page.screenshot(path=path)
     with Image.open(path) as image:
         small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
     small.save(path, optimize=True)
     print(path.relative_to(ROOT), path.stat().st_size // 1000, "kB")
-
-
-def screenshots(logs: Path) -> None:
-    """Picture the tab: light, dark, and with the curves of a layer."""
-    with serving(logs) as server, browsing() as browser:
-        for method in METHODS:
-            server.wait_for(method, LAST_STEP)
-        for name, dark, curves in [
-            ("tab_light", False, False),
-            ("tab_dark", True, False),
-            ("tab_curves", False, True),
-        ]:
-            size = {"width": 1280, "height": 800 if curves else 640}
-            page = browser.new_page(viewport=size)
-            tab = open_in_tensorboard(page, server.url, dark=dark)
-            if curves:
-                tab.locator(".names button").nth(6).click()
-                tab.wait_for_function("document.body.textContent.includes('5th to 95th')")
-                box = tab.locator(".panel canvas.curves").nth(1).bounding_box()
-                page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 60)
-            else:
-                box = tab.locator("canvas.front").nth(1).bounding_box()
-                page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.35)
-            page.wait_for_timeout(300)
-            save(page, name)
-            page.close()
 
 
 def main() -> None:
@@ -206,10 +188,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2000, help="its steps")
     parser.add_argument("--runs", type=int, default=1, help="its runs")
     parser.add_argument("--starts", type=int, default=5, help="pairs of starts; 0: none")
-    parser.add_argument("--screenshots", action="store_true", help="make pictures instead")
+    parser.add_argument("--screenshot", action="store_true", help="make pictures instead")
     parser.add_argument("--logs", type=Path, help="folder to keep the trainings of the pictures in")
     options = parser.parse_args()
-    if not options.screenshots:
+    if not options.screenshot:
         latencies(options.layers, options.steps, options.runs)
         if options.starts:
             start_ups(options.starts)
@@ -218,7 +200,7 @@ def main() -> None:
         logs = options.logs or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "runs"
         if not (logs / "rmsprop").exists():
             train(logs)
-        screenshots(logs)
+        screenshot(logs)
 
 
 if __name__ == "__main__":
