@@ -49,9 +49,17 @@ def test_commands_exist():
             assert words[:2] == ["pip", "install"], line
 
 
-@pytest.mark.parametrize("path", re.findall(r"\]\((?!http)([^)]+)\)", README))
-def test_links_lead_somewhere(path):
-    assert (ROOT / path).exists()
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md")
+LINKS = [
+    (page, link)
+    for page in PAGES
+    for link in re.findall(r"\]\((?!http)([^)]+)\)", (ROOT / page).read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize(("page", "path"), LINKS)
+def test_links_lead_somewhere(page, path):
+    assert ((ROOT / page).parent / path.partition("#")[0]).exists()
 
 
 def test_names_every_method_and_command_under_benchmarks():
