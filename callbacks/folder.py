@@ -18,7 +18,8 @@ try:
 except ImportError:  # not on Windows
     fcntl = None
 
-_MOST_RUNS = 1000
+# Folders that are tried beyond the last run, where other processes begin at the same time.
+_TRIES = 1000
 # Locked as long as a process writes to the folder that it is in.
 _CLAIM = ".tfadaopt.lock"
 _claims: dict[str, int] = {}
@@ -52,7 +53,8 @@ def free_for(log_dir: str, step: int, layers: frozenset[str]) -> str:
     if resumed is not None and _claim(resumed):
         return resumed
     what = ""
-    for number in range(1, _MOST_RUNS):
+    last = _runs(log_dir)[-1]
+    for number in sorted({1, *range(last, last + _TRIES)}):
         folder = _folder(log_dir, number)
         found = held(folder)
         other = bool(layers and found.layers) and not layers & found.layers
@@ -74,7 +76,7 @@ def free_for(log_dir: str, step: int, layers: frozenset[str]) -> str:
                 stacklevel=2,
             )
         return folder
-    raise OSError(f"log_dir={log_dir!r} holds {_MOST_RUNS - 1} runs; give a folder of its own.")
+    raise OSError(f"log_dir={log_dir!r} is written to by many processes; give one of its own.")
 
 
 def release(folder: str | None) -> None:
@@ -111,15 +113,22 @@ def _folder(log_dir: str, number: int) -> str:
 
 def _reached(log_dir: str, step: int, layers: frozenset[str]) -> str | None:
     """The last run that has reached a step, of the same layers."""
-    last = None
-    for number in range(1, _MOST_RUNS):
+    for number in reversed(_runs(log_dir)):
         folder = _folder(log_dir, number)
         found = held(folder)
-        if found.last_step < 0 and number > 1:
-            break
         if found.last_step >= step and (not layers or not found.layers or layers & found.layers):
-            last = folder
-    return last
+            return folder
+    return None
+
+
+def _runs(log_dir: str) -> list[int]:
+    """Numbers of the runs that have a folder, rising; that of the folder itself is 1."""
+    try:
+        names = tf.io.gfile.listdir(log_dir)
+    except (OSError, tf.errors.OpError):
+        names = []
+    found = (re.fullmatch(r"run-(\d{1,9})/?", name) for name in names)
+    return sorted({1, *(int(match.group(1)) for match in found if match)})
 
 
 def held(folder: str) -> Held:

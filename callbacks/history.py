@@ -79,6 +79,7 @@ def read(log_dir: str | os.PathLike) -> dict[str, History]:
     Raises:
         FileNotFoundError: There is no such folder.
         NotADirectoryError: It is a file.
+        OSError: It is on another file system, such as ``gs://``.
 
     Example:
         >>> import keras, numpy, tempfile, tfadaopt
@@ -94,6 +95,12 @@ def read(log_dir: str | os.PathLike) -> dict[str, History]:
         >>> table.steps.tolist(), [path.split("/")[-1] for path in table.layers]
         ([2, 4], ['kernel', 'bias'])
     """
+    # A Path has made one slash of two.
+    if remote := re.match(r"[a-z][a-z0-9+.-]+:/", os.fspath(log_dir)):
+        raise OSError(
+            f"log_dir={os.fspath(log_dir)!r} is not on this machine ({remote.group()}/): it is "
+            "read by TensorBoard alone. Copy the folder to a local one, and give that."
+        )
     root = Path(log_dir)
     if not root.exists():
         raise FileNotFoundError(

@@ -1,5 +1,6 @@
 """What is watched of a training: which optimizers take its steps, and which variables they move."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 
 import keras
@@ -72,6 +73,14 @@ def optimizer_of(owner: str, model, given):
         # compile() without an optimizer gives a model one that it may never use.
         mine = {} if given is None or _is_default(given, others) else {"optimizer": given}
         found = {**mine, **others}
+        if given is not None and not mine and getattr(model, "loss", None) is not None:
+            # With a loss, compile() reads as if its optimizer took the steps.
+            warnings.warn(
+                f"{owner}: the optimizer that compile() gave the model, {given.name!r}, has taken "
+                f"no step; watched is what was found among its attributes: {', '.join(found)}. To "
+                f"watch others, name them: {owner}(…, optimizer={{'name': optimizer}}).",
+                stacklevel=2,
+            )
         return next(iter(found.values())) if len(found) == 1 else Several(found)
     if given is None:
         raise ValueError(

@@ -137,6 +137,13 @@ def test_reading_does_not_load_tensorflow(tmp_path):
     assert not {"keras", "tensorflow", "matplotlib"} & set(loaded)
 
 
+@pytest.mark.parametrize("log_dir", ["gs://bucket/logs", "s3://b", Path("hdfs://host/logs")])
+def test_a_folder_elsewhere_is_said_to_be_elsewhere(log_dir):
+    with pytest.raises(OSError, match=r"not on this machine .*Copy the folder") as error:
+        history.read(log_dir)
+    assert not isinstance(error.value, FileNotFoundError)
+
+
 def test_logs_of_0_1_still_read():
     found = history.read(Path(__file__).parent / "logs_of_0_1")
     assert found.keys() == {".", "nan"}

@@ -320,6 +320,20 @@ def test_a_run_that_begins_again_does_not_make_the_first_one_vanish(tmp_path):
         assert [point.step for point in reader.Tensors(tag)] == list(range(1, 11))
 
 
+def test_there_may_be_any_number_of_runs(tmp_path):
+    """A new one looks at the first and the last of them alone."""
+    fit(make_model(), UpdateRatio(tmp_path, 1))
+    (file,) = events.files(tmp_path)
+    for number in (*range(2, 20), 1999):
+        (tmp_path / f"run-{number}").mkdir()
+        (tmp_path / f"run-{number}" / file.name).write_bytes(file.read_bytes())
+    monitor = UpdateRatio(tmp_path, 1)
+    with pytest.warns(UserWarning, match="run-2000"):
+        fit(make_model(), monitor)
+    assert monitor.run_dir == str(tmp_path / "run-2000")
+    assert events.steps(tmp_path / "run-2000") == [1, 2, 3, 4, 5]
+
+
 @pytest.mark.slow
 def test_a_resume_before_the_last_step_goes_on_in_its_run(tmp_path, recwarn):
     model = make_model()
