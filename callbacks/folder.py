@@ -4,7 +4,8 @@ import contextlib
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -23,6 +24,8 @@ _TRIES = 1000
 # Locked as long as a process writes to the folder that it is in.
 _CLAIM = ".tfadaopt.lock"
 _claims: dict[str, int] = {}
+# That Keras gives to a name that there is already.
+_NUMBER = r"_(\d+)(?=/|$)"
 
 
 class Held(NamedTuple):
@@ -57,7 +60,7 @@ def free_for(log_dir: str, step: int, layers: frozenset[str]) -> str:
     for number in sorted({1, *range(last, last + _TRIES)}):
         folder = _folder(log_dir, number)
         found = held(folder)
-        other = bool(layers and found.layers) and not layers & found.layers
+        other = bool(layers and found.layers) and not _same(layers, found.layers)
         if found.last_step > step or other:
             what = what or (
                 "a run of other layers"
@@ -77,6 +80,34 @@ def free_for(log_dir: str, step: int, layers: frozenset[str]) -> str:
             )
         return folder
     raise OSError(f"log_dir={log_dir!r} is written to by many processes; give one of its own.")
+
+
+def names_in(layers: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """What a run calls layers that differ from those it knows in Keras' numbers alone.
+
+    A model that is made again in one process has other numbers: ``sequential_1/dense_3/kernel``.
+    """
+    if _words(layers) != _words(known):
+        return {}
+    new, old = _by_words(layers), _by_words(known)
+    pairs = (pair for word in new for pair in zip(new[word], old[word], strict=True))
+    return {path: name for path, name in pairs if path != name}
+
+
+def _words(layers: Iterable[str]) -> Counter[str]:
+    return Counter(re.sub(_NUMBER, "", path) for path in layers)
+
+
+def _by_words(layers: Iterable[str]) -> dict[str, list[str]]:
+    """Paths by what is left of them without numbers, in the order of the numbers."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(layers, key=lambda path: [int(n) for n in re.findall(_NUMBER, path)]):
+        found.setdefault(re.sub(_NUMBER, "", path), []).append(path)
+    return found
+
+
+def _same(layers: frozenset[str], known: frozenset[str]) -> bool:
+    return bool(layers & known) or _words(layers) == _words(known)
 
 
 def release(folder: str | None) -> None:
@@ -116,7 +147,8 @@ def _reached(log_dir: str, step: int, layers: frozenset[str]) -> str | None:
     for number in reversed(_runs(log_dir)):
         folder = _folder(log_dir, number)
         found = held(folder)
-        if found.last_step >= step and (not layers or not found.layers or layers & found.layers):
+        same = not layers or not found.layers or _same(layers, found.layers)
+        if found.last_step >= step and same:
             return folder
     return None
 

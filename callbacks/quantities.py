@@ -66,10 +66,10 @@ def paths_of(variables: Sequence) -> list[str]:
     return names
 
 
-def layers_of(optimizer, variables: Sequence) -> list[Layer]:
-    """The layers of variables that an optimizer, or one inside it, was built for."""
+def layers_of(optimizer, variables: Sequence, names: Sequence[str]) -> list[Layer]:
+    """The layers of variables, by their names, that an optimizer, or one in it, was built for."""
     found = []
-    for name, variable in zip(paths_of(variables), variables, strict=True):
+    for name, variable in zip(names, variables, strict=True):
         for leaf in effective.leaves(optimizer):
             if leaf.built and compat.index_of(leaf, variable) is not None:
                 found.append(Layer(name, variable, leaf))
@@ -264,12 +264,14 @@ class Updates:
         return found
 
 
-def weights_before(variables: Sequence, wanted: Iterable) -> dict[tuple, tf.Tensor]:
+def weights_before(
+    variables: Sequence, names: Sequence[str], wanted: Iterable
+) -> dict[tuple, tf.Tensor]:
     """What ``Updates`` among the wanted quantities need from before a step that will build the
     optimizer: whole copies only where a sample does not do."""
     sampled = {quantity.sampled for quantity in wanted if isinstance(quantity, Updates)}
     kept = {}
-    for path, variable in zip(paths_of(variables), variables, strict=True) if sampled else ():
+    for path, variable in zip(names, variables, strict=True) if sampled else ():
         theta = tf.convert_to_tensor(variable)
         if False in sampled:
             kept["weights", path] = tf.identity(theta)

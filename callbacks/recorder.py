@@ -42,7 +42,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 
 from tfadaopt import compat, effective
 from tfadaopt.callbacks import watched as watched_by
-from tfadaopt.callbacks.folder import free_for, held, release
+from tfadaopt.callbacks.folder import free_for, held, names_in, release
 from tfadaopt.callbacks.log_format import Tables
 from tfadaopt.callbacks.measure import Before, Series, Snapshot
 from tfadaopt.callbacks.quantities import (
@@ -119,6 +119,8 @@ class Recorder:
         self.run_dir = log_dir
         self._writer: EventWriter | None = None
         self._prefaced: set[object] | None = None
+        # What the run calls layers that have other numbers now.
+        self._name_in_run: dict[str, str] = {}
         self._asked: dict[object, Request] = {}
         self._shown: dict[object, Shown] = {}
         self._due: dict[object, int] = {}
@@ -179,6 +181,7 @@ class Recorder:
         optimizer = effective.unwrapped(watched)
         if not _is_same(optimizer, self._optimizer):
             self._optimizer = optimizer
+            self._name_in_run = {}
             self._layers = ()
             self._forget()
         self._model = model
@@ -272,7 +275,8 @@ class Recorder:
         due = self._due_at((self._seen_at(batch + steps - 1)) // self._per_update)
         if due and not self._optimizer.built:  # Keras builds it in the first step.
             wanted = [q for asker in due for q in self._asked[asker].what.quantities]
-            self._before = weights_before(self.variables, wanted)
+            variables = self.variables
+            self._before = weights_before(variables, self._names(variables), wanted)
             for leaf in effective.leaves(self._optimizer):
                 self._before |= {key: read() for key, read in eta_before(leaf).items()}
         elif due:
@@ -312,6 +316,8 @@ class Recorder:
         """Let TensorBoard see the epoch."""
         if self._writer is not None:
             self._guarded("log_dir", self._writer.flush)
+        if self._writer is not None:
+            self._guarded("log_dir", self._writer.check)
 
     def forget(self, callback: object) -> None:
         """Go on without a callback that failed."""
@@ -329,9 +335,14 @@ class Recorder:
             self._close()
 
     def _open(self, step: int) -> None:
-        paths = frozenset(paths_of(self.variables))
-        self.run_dir = free_for(self._log_dir, step, paths)
-        self._prefaced = None if held(self.run_dir).last_step >= 0 else set()
+        paths = paths_of(self.variables)
+        self.run_dir = free_for(self._log_dir, step, frozenset(paths))
+        found = held(self.run_dir)
+        self._name_in_run = names_in(paths, found.layers)
+        if self._name_in_run:
+            self._layers = ()
+            self._forget()
+        self._prefaced = None if found.last_step >= 0 else set()
         self._writer = EventWriter(self.run_dir, _method_name(self._optimizer))
 
     def _close(self) -> None:
@@ -410,12 +421,16 @@ class Recorder:
         """Variables that are trained."""
         return watched_by.variables_of(self._model, self._optimizer)
 
+    def _names(self, variables) -> list[str]:
+        return [self._name_in_run.get(path, path) for path in paths_of(variables)]
+
     def _find_layers(self, again: bool = True) -> None:
         if self._layers and not again:
             return
+        variables = self.variables
         layers = tuple(
             layer
-            for layer in layers_of(self._optimizer, self.variables)
+            for layer in layers_of(self._optimizer, variables, self._names(variables))
             if tf.as_dtype(layer.variable.dtype).is_floating
             and not compat.is_overwritten_by_gradient(layer.optimizer, layer.variable)
             and 0 not in layer.variable.shape

@@ -53,6 +53,7 @@ class EventWriter:
             begun = _after_all(tf.io.gfile.listdir(log_dir), int(now))
             name = f"events.out.tfevents.{begun:010d}.{socket.gethostname()}.{os.getpid()}"
             path = os.path.join(log_dir, f"{name}.{next(_counter)}{SUFFIX}")  # noqa: PTH118, may be gs://
+            self._path = path
             self._records = tf.io.TFRecordWriter(path)
             self._records.write(
                 Event(wall_time=now, file_version="brain.Event:2").SerializeToString()
@@ -102,6 +103,11 @@ class EventWriter:
     def flush(self) -> None:
         """Let TensorBoard see what was written so far."""
         self._records.flush()
+
+    def check(self) -> None:
+        """Raise an ``OSError`` if the file is no longer there: writing would not notice."""
+        if not tf.io.gfile.exists(self._path):
+            raise FileNotFoundError(f"{self._path} was removed or moved since it was begun")
 
     def close(self) -> None:
         """Write what is left and close the file."""

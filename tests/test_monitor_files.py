@@ -5,6 +5,7 @@ import hashlib
 import importlib.util
 import json
 import re
+import shutil
 
 import keras
 import numpy as np
@@ -347,6 +348,40 @@ def test_a_resume_before_the_last_step_goes_on_in_its_run(tmp_path, recwarn):
     assert monitor.run_dir == str(tmp_path)
     assert read(tmp_path)["."].steps.tolist() == list(range(1, 11))
     assert not [w for w in recwarn if "holds" in str(w.message)]
+
+
+def unnamed():
+    """A model to which Keras gives other numbers each time that it is made."""
+    model = keras.Sequential([keras.Input([4]), keras.layers.Dense(3), keras.layers.Dense(1)])
+    model.compile(tfadaopt.Adagrad(0.1), "mse", run_eagerly=True)
+    return model
+
+
+def test_a_resume_in_the_same_process_goes_on_in_its_run(tmp_path, recwarn):
+    first = unnamed()
+    fit(first, UpdateRatio(tmp_path / "logs", 1))
+    first.save(tmp_path / "model.keras")
+    resumed = unnamed()
+    resumed.load_weights(tmp_path / "model.keras")
+    paths = [v.path for v in resumed.trainable_variables]
+    assert not set(paths) & {v.path for v in first.trainable_variables}
+    fit(resumed, UpdateRatio(tmp_path / "logs", 1))
+    (run,) = read(tmp_path / "logs").values()
+    table = run.quantities["update_ratio", "value"]
+    assert table.steps.tolist() == list(range(1, 11))
+    assert table.layers == tuple(v.path for v in first.trainable_variables)
+    assert table.measured.all()
+    assert not [w for w in recwarn if "holds" in str(w.message)]
+
+
+def test_a_log_that_is_removed_is_missed_once(tmp_path):
+    class Remove(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            shutil.rmtree(tmp_path / "logs", ignore_errors=True)
+
+    with pytest.warns(UserWarning, match="removed or moved") as caught:
+        fit(make_model(), Remove(), OptimizerMonitor(tmp_path / "logs", 1), epochs=3)
+    assert len([w for w in caught if "removed" in str(w.message)]) == 1
 
 
 @pytest.mark.slow
