@@ -26,8 +26,8 @@ SMALL_SAMPLE = 256
 STACKED = 65_536
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
-# What must be kept from before a step: by a key, how to read it.
-Before = Mapping[tuple, tf.Tensor]
+# What was kept from before a step, by a key; series of one snapshot may keep there what they share.
+Before = dict[tuple, tf.Tensor]
 Reading = Callable[[], tf.Tensor]
 
 

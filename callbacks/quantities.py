@@ -52,6 +52,8 @@ class View:
     steps_per_execution: int = 1
 
 
+# Coordinates of a difference that are in memory at once: 16 MB.
+PIECE = 1 << 22
 # What is compared decides whether a traced snapshot is used again: frozen dataclasses.
 Quantity = Callable[[View], list[Series]]
 
@@ -251,13 +253,15 @@ class Updates:
                 return _small_sample(theta) if self.sampled else theta
 
             def read(before, key=key, weights=weights):
-                old, new = (_wide(x) for x in (before[key], weights()))
-                moved = _norm(new - old)
+                moved = ("distance", *key)
+                if moved not in before:  # of ratio and norm, one measures it for both
+                    before[moved] = _distance(weights(), before[key])
                 if self.quantity == "update_norm":
-                    return moved
+                    return before[moved]
+                old, new = _wide(before[key]), _wide(weights())
                 size = _norm(old)
                 size = tf.where(tf.equal(size, 0), _norm(new), size)
-                return tf.math.divide_no_nan(moved, size)
+                return tf.math.divide_no_nan(before[moved], size)
 
             kept = {key: weights}
             found.append(Series(self.quantity, layer.path, read, VALUE, kept, self.sampled))
@@ -327,6 +331,22 @@ class GradientNorms:
 
 def _wide(x: tf.Tensor) -> tf.Tensor:
     return tf.cast(x, "float32") if x.dtype.size < 4 else x
+
+
+def _distance(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """‖a − b‖; of large tensors piece by piece, as their difference would be another of them."""
+    size = a.shape.num_elements()
+    if size <= PIECE:
+        return _norm(_wide(a) - _wide(b))
+    a, b = (tf.reshape(x, [-1]) for x in (a, b))
+
+    def add(start, total):
+        pieces = (_wide(x[start : start + PIECE]) for x in (a, b))
+        return start + PIECE, total + tf.nn.l2_loss(tf.subtract(*pieces))
+
+    start, total = tf.constant(0, tf.int64), tf.zeros([], _wide(a[:0]).dtype)
+    _, total = tf.while_loop(lambda i, _: i < size, add, (start, total), parallel_iterations=1)
+    return tf.sqrt(2 * total)
 
 
 def _norm(x: tf.Tensor) -> tf.Tensor:
