@@ -1,6 +1,7 @@
 """A file of all snapshots for notebooks: CSV, Parquet or NumPy."""
 
 import csv
+import heapq
 import importlib
 import os
 import warnings
@@ -21,8 +22,9 @@ class NotebookFile:
     ``npz`` has an array [steps, layers] under ``<quantity>/<statistic>``, and its steps, runs and
     layers under ``<quantity>/<statistic>/steps``, ``/runs`` and ``/layers``; where the layers
     change in between, NaN fills what was not there. A run that is resumed goes on after its step.
-    CSV grows with each snapshot, and its lines are on disk at once; the others are written anew at
-    each end of an epoch, so their numbers stay in memory.
+    Rows are in the order of their steps, also where several runs share a file. CSV grows with each
+    snapshot, and its lines are on disk at once; the others are written anew at each end of an
+    epoch, so their numbers stay in memory.
 
     Args:
         path: Name of the file; its ending says which kind.
@@ -57,6 +59,8 @@ class NotebookFile:
         self._taken: list[tuple[str, int, Tables]] = []
         self._kept: _Kept | None = None
         self._out = None
+        # Where in a CSV the rows begin that were not there before.
+        self._begun_at = 0
 
     def begin(self, run: str, step: int) -> None:
         """Go on in a run after a step: what the file has of it beyond that is done again.
@@ -87,15 +91,18 @@ class NotebookFile:
                 self._out = self._path.open("a", newline="", encoding="utf-8")
                 if self._out.tell() == 0:
                     csv.writer(self._out).writerow(COLUMNS)
+                    self._out.flush()
+                self._begun_at = self._out.tell()
             csv.writer(self._out).writerows(_rows(taken))
             self._out.flush()
             return
         part = self._path.with_name(f".{self._path.name}.part")
         if self._path.suffix == ".npz":
             with part.open("wb") as out:
-                np.savez_compressed(out, **_arrays([*self._kept.entries, *self._taken]))
+                entries = [*self._kept.entries, *self._taken]
+                np.savez_compressed(out, **_arrays(sorted(entries, key=lambda entry: entry[1])))
         else:
-            rows = [*self._kept.rows, *_rows(self._taken)]
+            rows = sorted([*self._kept.rows, *_rows(self._taken)], key=lambda row: row[0])
             columns = dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
             self._parquet.write_table(self._arrow.table(columns), part)
         part.replace(self._path)
@@ -107,6 +114,24 @@ class NotebookFile:
         if self._out is not None:
             self._out.close()
             self._out = None
+            self._merge_csv()
+
+    def _merge_csv(self) -> None:
+        """Put the new rows between those of other runs, by step."""
+        part = self._path.with_name(f".{self._path.name}.part")
+        with (
+            self._path.open("rb") as old,
+            self._path.open("rb") as new,
+            part.open("wb") as out,
+        ):
+            out.write(old.readline())
+            if old.tell() == self._begun_at:
+                part.unlink()
+                return
+            new.seek(self._begun_at)
+            before = iter(lambda: old.readline() if old.tell() < self._begun_at else b"", b"")
+            out.writelines(heapq.merge(before, new, key=lambda line: int(line.split(b",", 1)[0])))
+        part.replace(self._path)
 
 
 class _Kept:

@@ -69,6 +69,10 @@ class OptimizerMonitor(StateCallback):
     ratio. What is logged is of the step just done; skipped steps log nothing; training is bit for
     bit what it is without.
 
+    In memory, ``standard`` and ``full`` keep a copy of the weights from before a step that is due,
+    as the update is their difference; ``light`` keeps its sample. What a snapshot needs besides is
+    a few pieces of 16 MB, and the rates of one variable at a time.
+
     If ``log_dir`` already holds a later step, or a run of other layers, TensorBoard would drop what
     is there: the run goes to a new folder in it, ``run-2`` and so on, and a warning says so.
 

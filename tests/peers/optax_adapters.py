@@ -211,7 +211,7 @@ MORE = {
     "Nesterov": 1e-4,
     "Adagrad": 0.5,
     "RMSprop": 1e-3,
-    "Adadelta": 1.0,
+    "Adadelta": 0.1,
     "Adam": 1e-2,
     "Adamax": 1e-2,
     "Nadam": 1e-2,
