@@ -267,4 +267,5 @@ def test_make_refuses_a_python_that_is_too_old(tmp_path):
 
 def test_make_names_its_targets():
     listed = {line.split()[0] for line in make().stdout.splitlines()}
-    assert listed == {"help", "demo", "test", "quick", "matrix", "peers", "clean"}
+    wanted = {"help", "demo", "test", "quick", "audit", "matrix", "peers", "format", "clean"}
+    assert listed == wanted

@@ -215,7 +215,7 @@ MORE = {
     "Adam": 1e-2,
     "Adamax": 1e-2,
     "Nadam": 1e-2,
-    "LARS": 1e-2,
+    "LARS": 0.1,
     "AMSGrad": 1e-2,
     "Yogi": 1e-2,
     "Shampoo": 0.5,
