@@ -20,3 +20,10 @@ REFERENCES = {
     method.name: getattr(importlib.import_module(f".{method.name.lower()}", __name__), method.name)
     for method in METHODS
 }
+
+
+def __getattr__(name: str):
+    """``from tests.references import Adagrad``."""
+    if name in REFERENCES:
+        return REFERENCES[name]
+    raise AttributeError(f"there is no twin {name!r}")
