@@ -289,7 +289,10 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("keyword", "value"), REFUSED, ids=lambda x: str(x)[:40])
+IDS = [f"{keyword}-{number}" for number, (keyword, _) in enumerate(REFUSED)]
+
+
+@pytest.mark.parametrize(("keyword", "value"), REFUSED, ids=IDS)
 @three_methods
 def test_a_keyword_that_cannot_work_is_refused_and_named(case, keyword, value):
     more = {"use_ema": True} if keyword.startswith("ema") else {}
