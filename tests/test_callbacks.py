@@ -576,7 +576,7 @@ def test_numbers_are_logged_once():
     ):
         model = untrained(BY_ID[name])
         model.optimizer.build(model.trainable_variables)
-        layers = quantities.layers_of(model.optimizer, model.trainable_variables)
+        layers = quantities.layers_of(model.optimizer, model.trainable_variables, PATHS)
         series = quantities.Accumulators()(quantities.View(tuple(layers)))
         slot = next(iter(tags)).split("/")[1]
         found = {s.tag(x) for s in series for x in s.statistics if f"r/{slot}" in s.quantity}
