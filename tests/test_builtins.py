@@ -160,7 +160,7 @@ def test_state_has_the_names_of_keras(kind):
     assert ours == {id(v) for v in theirs}
     for name, slot in found.items():
         if kind is not K.Adafactor:
-            assert slot.name.endswith(f"_{name}")
+            assert slot.name == name or slot.name.endswith(f"_{name}")  # of Keras 3.8
 
 
 def test_adadelta_is_the_rate_with_which_the_next_step_begins():
@@ -273,7 +273,7 @@ class Signs(K.Optimizer):
     def build(self, variables):
         if not self.built:
             super().build(variables)
-            self.counts = self.add_optimizer_variables(variables, "count")
+            self.counts = [self.add_variable_from_reference(v, "count") for v in variables]
 
     def update_step(self, gradient, variable, learning_rate):
         self.assign_add(self.counts[self._get_variable_index(variable)], tf.ones_like(gradient))
