@@ -131,6 +131,7 @@ class Recorder:
         self._before: Before = {}
         self._begun: set[object] = set()
         self._driver: object | None = None
+        self._first_batch: int | None = None
         self._records = True
         self._ready = False
         # Optimizer iterations done before the first step that was recorded.
@@ -271,6 +272,7 @@ class Recorder:
             return
         self._get_ready(count=True)
         self._before = {}
+        self._first_batch = batch
         steps = getattr(self._model, "steps_per_execution", 1) or 1
         due = self._due_at((self._seen_at(batch + steps - 1)) // self._per_update)
         if due and not self._optimizer.built:  # Keras builds it in the first step.
@@ -293,6 +295,8 @@ class Recorder:
         if not self._drives(callback):
             return
         self._get_ready(count=False)
+        if batch == self._first_batch:  # Keras 3.8 tells the first batch of several, not the last
+            batch += (getattr(self._model, "steps_per_execution", 1) or 1) - 1
         self._seen = self._seen_at(batch)
         self._batch = batch
         due = self._due_at(self._seen // self._per_update)
