@@ -172,6 +172,15 @@ def test_whole_numbers_and_switches_stay(case, mode):
     assert switch.numpy().tolist() == [True, True]
 
 
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
+def test_averages_leave_whole_numbers_alone():
+    w, count = keras.Variable([1.0]), keras.Variable([3], dtype="int32")
+    optimizer = tfadaopt.SGD(0.5, use_ema=True)
+    optimizer.apply([tf.constant([1.0]), None], [w, count])
+    optimizer.finalize_variable_values([w, count])
+    assert (w.numpy(), count.numpy()) == (0.5, 3)
+
+
 @three_methods
 def test_complex_weights_are_refused(case):
     w = tf.Variable([1 + 1j])

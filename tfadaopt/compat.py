@@ -227,7 +227,7 @@ class KerasOptimizer(keras.optimizers.Optimizer):
         for variable in trainable_variables:
             index = index_of(self, variable)
             average = None if index is None else self._model_variables_moving_average[index]
-            if average is not None:
+            if average is not None and tf.as_dtype(variable.dtype).is_floating:
                 native = variable.value if isinstance(variable, keras.Variable) else variable
                 self._distribution_strategy.extended.update(
                     native, lambda v, a: v.assign(tf.cast(a, v.dtype)), args=(average.value,)
