@@ -257,6 +257,9 @@ class KerasOptimizer(keras.optimizers.Optimizer):
     def update_together(self, variables, gradients, learning_rate):
         """Do one step for the variables of a group; whether the gradient of each was taken."""
 
+    def hold_inside(self, variable, constraint, learning_rate):
+        """What comes after a step, before Keras puts the variable back inside its constraint."""
+
     # Updates that left a variable out, for each; None where that is not asked for.
     skipped_updates: keras.Variable | None = None
 
@@ -283,6 +286,11 @@ class KerasOptimizer(keras.optimizers.Optimizer):
                 order += [index_of(self, variable) for variable in members]
         if self.skipped_updates is not None and taken:
             self._count_skipped(distribution, tf.concat(taken, 0), order)
+        for variable in variables:
+            known = self._trainable_variables[index_of(self, variable)]
+            if getattr(known, "constraint", None) is not None:
+                args = (known.constraint, learning_rate)
+                distribution.extended.update(variable, self.hold_inside, args=args, group=False)
 
     def _count_skipped(self, distribution, taken, order: list[int]):
         counts = self.skipped_updates.value

@@ -28,6 +28,18 @@ def schedule_free_step(
     return new, (1 - beta) * step + c * ((y - z) + beta * step)
 
 
+def schedule_free_inside(
+    y: tf.Tensor, state: State, gamma: tf.Tensor, beta: float, constraint
+) -> tuple[State, tf.Tensor]:
+    """The same step, with z put back inside a constraint before it enters x and y.
+
+    Else z runs away from a y that is held, and x, which is y − (1/β − 1)(z − y), the other way.
+    """
+    z = constraint(state["z"])
+    c = tf.math.divide_no_nan(tf.square(gamma), state["weight_sum"])
+    return {"z": z}, y + (1 - beta + beta * c) * (z - state["z"])
+
+
 def average(y: tf.Tensor, state: State, beta: float) -> tf.Tensor:
     """x, from y = (1 − β) z + β x; y itself before the first update."""
     return tf.where(is_first(state), y, state["z"] + (y - state["z"]) / beta)

@@ -198,6 +198,21 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         """``update`` of several variables at once, for methods whose ``together`` says so."""
         raise NotImplementedError
 
+    def inside(
+        self,
+        theta: tf.Tensor,
+        state: State,
+        t: tf.Tensor,
+        eta: tf.Tensor,
+        constraint: Callable[[tf.Tensor], tf.Tensor],
+    ) -> tuple[State, tf.Tensor]:
+        """State that changes, and θ, after step t of a variable with a constraint.
+
+        Keras constrains θ next. A method whose state holds weights overrides this, or what it
+        makes of them would be of weights that the model never had.
+        """
+        return {}, theta
+
     def shared(self) -> Mapping[str, float]:
         """Numbers that all variables have in common, and what each starts from."""
         return {}
@@ -474,6 +489,23 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
             self.assign(slot, new[name])
         self.assign(variable, self.rounded(value, kind.dtype, self.iterations, index))
         return finite
+
+    def hold_inside(self, variable, constraint, learning_rate) -> None:
+        """Constrain the weights that the state of a variable holds; Keras calls this in a step."""
+        if type(self).inside is Optimizer.inside:
+            return
+        dtype, index = compute_dtype(variable), self._known_index(variable)
+        new, value = self.inside(
+            self.value_of(variable),
+            self.state_of(variable),
+            tf.cast(self.iterations + 1, dtype),
+            tf.cast(learning_rate, dtype),
+            constraint,
+        )
+        for name, x in new.items():
+            self.assign(self._slots[index][name], x)
+        dtype = keras.backend.standardize_dtype(variable.dtype)
+        self.assign(variable, self.rounded(value, dtype, self.iterations, index))
 
     def update_groups(self, variables, gradients) -> list[list[int]] | None:
         """Positions of the variables that step together, or None: one by one, uncompiled."""

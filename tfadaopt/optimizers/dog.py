@@ -118,6 +118,13 @@ class DoG(Optimizer):
             new["average"] = running_mean(average, theta - delta, kept)
         return new, delta
 
+    def inside(self, theta, state, t, eta, constraint):
+        if self.averaging is None:
+            return {}, theta
+        kept = (t - 1) / (t + self.averaging)
+        kept = tf.where(tf.equal(state["updates"], 1), tf.zeros_like(kept), kept)
+        return {"average": state["average"] + (1 - kept) * (constraint(theta) - theta)}, theta
+
     def averaged(self, variable):
         """x̄ of a variable of the model: what to evaluate and keep."""
         theta, state = self.value_of(variable), self.state_of(variable)

@@ -4,7 +4,13 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import count, number, share, small
-from tfadaopt.optimizers.averaging import SLOTS, average, schedule_free_step, warmup
+from tfadaopt.optimizers.averaging import (
+    SLOTS,
+    average,
+    schedule_free_inside,
+    schedule_free_step,
+    warmup,
+)
 from tfadaopt.optimizers.base import Optimizer, Rate
 from tfadaopt.optimizers.moments import reciprocal, running_mean, weight_so_far
 
@@ -101,6 +107,10 @@ class ScheduleFreeAdamW(Optimizer):
         step = eta * self.scale({"velocity": v}, t) * g + gamma * decay * theta
         new, delta = schedule_free_step(theta, state, step, gamma, self.beta_1)
         return {**new, "velocity": v}, delta
+
+    def inside(self, theta, state, t, eta, constraint):
+        gamma = eta * warmup(t, self.warmup_steps)
+        return schedule_free_inside(theta, state, gamma, self.beta_1, constraint)
 
     def averaged(self, variable):
         """x of a variable of the model: what to evaluate and keep."""

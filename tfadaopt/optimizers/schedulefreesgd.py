@@ -3,7 +3,13 @@
 import keras
 
 from tfadaopt.optimizers.arguments import count, number
-from tfadaopt.optimizers.averaging import SLOTS, average, schedule_free_step, warmup
+from tfadaopt.optimizers.averaging import (
+    SLOTS,
+    average,
+    schedule_free_inside,
+    schedule_free_step,
+    warmup,
+)
 from tfadaopt.optimizers.base import Optimizer, Rate
 
 
@@ -92,6 +98,10 @@ class ScheduleFreeSGD(Optimizer):
     def decay_and_update(self, theta, state, g, t, eta, decay):
         gamma = eta * warmup(t, self.warmup_steps)
         return schedule_free_step(theta, state, gamma * (g + decay * theta), gamma, self.beta)
+
+    def inside(self, theta, state, t, eta, constraint):
+        gamma = eta * warmup(t, self.warmup_steps)
+        return schedule_free_inside(theta, state, gamma, self.beta, constraint)
 
     def averaged(self, variable):
         """x of a variable of the model: what to evaluate and keep."""
