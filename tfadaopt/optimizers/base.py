@@ -336,12 +336,14 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
                 "that could be averaged. Leave use_ema out."
             )
         for variable in variables:
-            shape = tuple(variable.shape)
-            if None in shape and (self.use_ema or self.slots(())):
+            known = tf.TensorShape(variable.shape)
+            state = self.use_ema or self.gradient_accumulation_steps or self.slots(())
+            if known.rank is None or (state and not known.is_fully_defined()):
                 raise ValueError(
-                    f"{self.name}: no state can be made for a variable whose shape is known in part"
-                    " only. Give it a full shape, or use SGD, which has no state. Received: "
-                    f"{compat.path_of(variable)!r} of shape {shape}."
+                    f"{self.name}: no state can be made for a variable whose shape is known in "
+                    "part only. Give it a full shape, or use SGD, which has no state, without "
+                    "averages or accumulation. Received: "
+                    f"{compat.path_of(variable)!r} of shape {known}."
                 )
         mine = compat.strategy_of(self)
         for variable in variables:
@@ -388,6 +390,8 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
         Returns:
             The gradients, those of which it is known by then whether they are finite with that.
         """
+        if tf.executing_eagerly() and not compat.has_gpu():  # there, a look would wait for it
+            incoming.usable_rate(self.name, learning_rate)
         if not self._shared:
             return gradients
         return sums.update(self, variables, gradients, learning_rate)
@@ -625,7 +629,7 @@ class Optimizer(compat.KerasOptimizer, abc.ABC):
     def learning_rate(self):
         """The rate η; assign a number ≥ 0, or a schedule. Of a schedule, that of the next step."""
         found = compat.KerasOptimizer.learning_rate.fget(self)
-        if isinstance(found, numbers.Real):
+        if found is None or isinstance(found, numbers.Real | str):
             single(self.name, "learning_rate", found, at_least=0.0, hint=_LATER)
         return found
 

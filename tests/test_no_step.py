@@ -1,0 +1,122 @@
+"""What no step can take is refused with what to do, or left as it is."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfadaopt
+
+from .cases import each_shape, three_methods
+from .steps import each_way, step_of
+
+
+@each_shape
+def test_tensors_in_place_of_variables_are_refused(case):
+    """A variable of Keras that is an argument of a ``tf.function`` is a tensor inside."""
+    optimizer, w = case.make(), keras.Variable([0.0])
+    with pytest.raises(TypeError, match="becomes a tensor: let the function know it from outside"):
+        tf.function(lambda v: optimizer.apply([tf.constant([1.0])], [v]))(w)
+    with pytest.raises(TypeError, match="where a variable is needed"):
+        optimizer.apply([tf.constant([1.0])], [w.numpy()])
+
+
+@pytest.mark.parametrize("dense_shape", [(4, 2), (3, 3), None], ids=str)
+def test_rows_of_another_table_are_refused(dense_shape):
+    table = keras.Variable(np.ones((3, 2), "float32"), name="table")
+    width = 3 if dense_shape is None else dense_shape[1]
+    rows = tf.IndexedSlices(tf.ones((1, width)), tf.constant([1]), dense_shape)
+    with pytest.raises(ValueError, match="gradient of 'table' has the shape"):
+        tfadaopt.Adagrad().apply([rows], [table])
+
+
+# Weights of other kinds
+
+
+class Counting(keras.layers.Layer):
+    """A layer with a whole number and a switch among its trainable weights."""
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(shape[-1],), initializer="ones")
+        self.count = self.add_weight(shape=(2,), dtype="int32", initializer="ones")
+        self.switch = self.add_weight(shape=(), dtype="bool", initializer="ones")
+
+    def call(self, x):
+        return x * self.scale
+
+
+KEYWORDS = [
+    *({}, {"use_ema": True}, {"use_ema": True, "ema_overwrite_frequency": 1}),
+    *({"gradient_accumulation_steps": 2}, {"weight_decay": 0.1}, {"global_clipnorm": 1.0}),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
+@pytest.mark.parametrize("common", KEYWORDS, ids=lambda c: "-".join(c) or "plain")
+@each_shape
+def test_whole_numbers_and_switches_stay(case, common):
+    layer = Counting()
+    layer.build((None, 2))
+    scale, count, switch = layer.trainable_weights
+    optimizer = case.make(**common)
+    step = step_of(optimizer, [count, scale, switch])
+    for _ in range(4):
+        step(None, tf.constant([1.0, -2.0]), None)
+    optimizer.finalize_variable_values(layer.trainable_weights)
+    assert count.numpy().tolist() == [1, 1]
+    assert switch.numpy()
+    assert (scale.numpy() != 1).any()
+    assert tfadaopt.accumulators(optimizer, count).keys() <= {
+        "skipped_updates",
+        *optimizer.shared(),
+    }
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
+def test_whole_numbers_stay_in_fit():
+    model = keras.Sequential([keras.Input((2,)), Counting()])
+    model.compile(tfadaopt.Adam(use_ema=True, weight_decay=0.1), "mse")
+    model.fit(np.ones((4, 2)), np.zeros((4, 2)), batch_size=2, verbose=0)
+    assert model.layers[0].count.numpy().tolist() == [1, 1]
+    assert model.layers[0].switch.numpy()
+
+
+@each_way
+@pytest.mark.parametrize(
+    ("dtype", "gradient", "what"),
+    [
+        ("int32", [1.0], "int32, which no step can change; give None"),
+        ("bool", [1.0], "bool, which no step can change; give None"),
+        ("float32", [1j], "is complex; its imaginary"),
+        ("complex64", None, "two variables, or use an optimizer of Keras"),
+    ],
+)
+@three_methods
+def test_gradients_that_no_step_can_take_are_refused(case, dtype, gradient, what, way):
+    w, b = keras.Variable([1.0], name="kernel"), keras.Variable([1], dtype=dtype, name="count")
+    with pytest.raises(TypeError, match=rf"'count' (is|is {dtype},|of) .*{what}|'count' {what}"):
+        step_of(case.make(), [w, b], way)(
+            tf.constant([1.0]), None if gradient is None else tf.constant(gradient)
+        )
+    assert w.numpy() == 1
+
+
+@each_way
+@pytest.mark.parametrize("shape", [[None, 2], None], ids=["part", "nothing"])
+@three_methods
+def test_shape_that_is_known_in_part(case, shape, way):
+    w = tf.Variable(tf.ones((3, 2)), shape=tf.TensorShape(shape), name="table")
+    g = tf.ones((3, 2))
+    if case.name == "SGD" and shape:
+        step_of(case.make(), [w], way)(g)
+        np.testing.assert_allclose(w, np.full((3, 2), 1 - case.rate), rtol=1e-6)
+        return
+    with pytest.raises(ValueError, match=r"known in part only. Give it a full shape.*'table'"):
+        step_of(case.make(), [w], way)(g)
+
+
+@pytest.mark.parametrize("common", [{"use_ema": True}, {"gradient_accumulation_steps": 2}])
+def test_state_of_sgd_wants_a_full_shape(common):
+    w = tf.Variable(tf.ones((3, 2)), shape=[None, 2])
+    with pytest.raises(ValueError, match="without averages or accumulation"):
+        tfadaopt.SGD(**common).build([w])
