@@ -20,8 +20,9 @@ from tfadaopt.callbacks.measure import (
     Series,
     sample,
 )
-from tfadaopt.optimizers.base import SKIPPED, UnsupportedOptimizerError
-from tfadaopt.optimizers.first import UPDATES
+from tfadaopt.optimizers.base import SKIPPED
+from tfadaopt.optimizers.pieces.first import UPDATES
+from tfadaopt.optimizers.rule import UnsupportedOptimizerError
 
 
 @dataclass(frozen=True)

@@ -436,7 +436,7 @@ class Recorder:
             layer
             for layer in layers_of(self._optimizer, variables, self._names(variables))
             if tf.as_dtype(layer.variable.dtype).is_floating
-            and not compat.is_overwritten_by_gradient(layer.optimizer, layer.variable)
+            and not compat.is_overwritten_by_gradient(layer.variable)
             and 0 not in layer.variable.shape
         )
         if [id(x.variable) for x in layers] != [id(x.variable) for x in self._layers]:

@@ -21,7 +21,7 @@ from tfadaopt.experiments.compare_check import check, loaded
 from tfadaopt.experiments.restart import Restart
 from tfadaopt.experiments.store import Store
 from tfadaopt.experiments.training import logged_series
-from tfadaopt.optimizers.base import UnsupportedOptimizerError
+from tfadaopt.optimizers.rule import UnsupportedOptimizerError
 
 # Snapshots of the effective rates in a run that is reported.
 SNAPSHOTS = 40

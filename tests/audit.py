@@ -53,9 +53,11 @@ class Fault:
         return source
 
 
-BASE, FAST, SUMS = (f"optimizers/{name}.py" for name in ("base", "fast", "sums"))
-TOGETHER, INCOMING, FITTING = (
-    f"optimizers/{name}.py" for name in ("together", "incoming", "fitting")
+BASE, INCOMING, RULE = (f"optimizers/{name}.py" for name in ("base", "incoming", "rule"))
+RESTORING = "optimizers/restoring.py"
+PLAN, STEP, COMPILED, SUMS, AT_ONCE, FITTING = (
+    f"optimizers/engine/{name}.py"
+    for name in ("plan", "step", "compiled", "sums", "at_once", "fitting")
 )
 NAN = ("where_keras_fails", "not_finite_is_skipped")
 
@@ -63,35 +65,35 @@ FAULTS = (
     # What a step leaves out
     Fault(
         "a NaN is computed with, operation by operation",
-        BASE,
-        'finite = True if self.nonfinite == "ignore" else fits(g)',
+        STEP,
+        'finite = True if settings.nonfinite == "ignore" else fits(g)',
         "finite = True",
         (NAN[0], f"{NAN[1]} and momentum and eager"),
     ),
     Fault(
         "a NaN is computed with, compiled",
-        FAST,
-        'finite = True if optimizer.nonfinite == "ignore" else fits(g)',
+        COMPILED,
+        'finite = True if settings.nonfinite == "ignore" else fits(g)',
         "finite = True",
         ("fast", "a_nan_leaves_its_variable"),
     ),
     Fault(
         "a NaN among small variables is computed with",
-        FAST,
+        COMPILED,
         "return theta, state, g, finite, tf.gather(finite, owner)",
         "return theta, state, g, finite, tf.gather(tf.ones_like(finite), owner)",
         ("fast", "a_nan_leaves_its_variable"),
     ),
     Fault(
         "a NaN is computed with where all step at once",
-        TOGETHER,
+        AT_ONCE,
         "finite = [fits(g) for g in gradients]",
         "finite = [tf.constant(True) for g in gradients]",
         (NAN[0], f"{NAN[1]} and soap"),
     ),
     Fault(
         "state moves where a gradient was left out",
-        TOGETHER,
+        AT_ONCE,
         "{name: tf.where(f, x, old[name]) for name, x in state.items()}",
         "{name: x for name, x in state.items()}",
         (NAN[0], f"{NAN[1]} and soap"),
@@ -99,8 +101,8 @@ FAULTS = (
     Fault(
         "a NaN enters the sums",
         SUMS,
-        'if optimizer.nonfinite == "skip":\n            g = tf.where(fits(g), g, tf.zeros_like(g))',
-        'if optimizer.nonfinite == "skip":\n            g = g * 1',
+        "g = tf.where(fits(g), g, tf.zeros_like(g))",
+        "g = g * 1",
         (NAN[0], f"{NAN[1]} and dog and eager"),
     ),
     Fault(
@@ -134,43 +136,43 @@ FAULTS = (
     ),
     Fault(
         "of repeated rows the largest counts",
-        FAST,
+        COMPILED,
         "sums = tf.math.unsorted_segment_sum(",
         "sums = tf.math.unsorted_segment_max(",
         ("fast", "rows_of_an_embedding"),
     ),
     Fault(
         "the state of rows without gradient moves",
-        BASE,
+        STEP,
         "rows = {name: tf.where(touched, new[name], state[name]) for name in lazy}",
         "rows = {name: new[name] for name in lazy}",
         ("common_keywords", "lazy_rows_without and (adamw or momentum)"),
     ),
     Fault(
         "rows without gradient move",
-        BASE,
+        STEP,
         "return {**new, **rows}, tf.where(touched, value, theta)",
         "return {**new, **rows}, value",
         ("common_keywords", "lazy_rows_without and (adamw or momentum)"),
     ),
     Fault(
         "only rows step although a clip needs all",
-        FAST,
-        'if any(common) or optimizer.unit != "coordinate"',
-        'if optimizer.unit != "coordinate"',
+        BASE,
+        "if any(common):",
+        "if False:",
         ("fast", "all_rows_matter"),
     ),
     # Precision
     Fault(
         "bfloat16 is rounded to nearest",
-        BASE,
+        STEP,
         "return round_at_random(theta, seed)",
         "return tf.cast(theta, dtype)",
         ("where_keras_fails", "small_steps_of_bfloat16"),
     ),
     Fault(
         "state in half precision",
-        BASE,
+        PLAN,
         'return "float32" if dtype in ("float16", "bfloat16") else dtype',
         "return dtype",
         ("modes", "state_of_half_precision and adagrad"),
@@ -186,45 +188,45 @@ FAULTS = (
     Fault(
         "replicas do not add up",
         BASE,
-        "super().apply(sum_over_replicas(grads), trainable_variables)",
+        "super().apply(incoming.sum_over_replicas(grads), trainable_variables)",
         "super().apply(list(grads), trainable_variables)",
         ("fast", "two_devices_equal_one"),
     ),
     Fault(
         "decay without η",
-        BASE,
+        RULE,
         "shrink = eta * self.decay_now(state, decay) * theta",
         "shrink = self.decay_now(state, decay) * theta",
         ("common_keywords", "shrinks_before and momentum"),
     ),
     Fault(
         "excluded variables decay",
-        BASE,
-        "decay = self.weight_decay if self.decays(variable) else 0.0",
-        "decay = self.weight_decay or 0.0",
+        PLAN,
+        "settings.weight_decay if plan.decays else 0.0",
+        "settings.weight_decay",
         ("common_keywords", "patterns_exclude"),
     ),
     Fault(
         "compiled steps are numbered from 0",
-        FAST,
-        "moved = optimizer.step(theta, state, g, t, eta, kind.decay, kind.lazy, finite)\n"
+        COMPILED,
+        "moved = step(planned, kind, settings.nonfinite, theta, state, g, t, eta, finite)\n"
         "        for",
-        "moved = optimizer.step(theta, state, g, t - 1, eta, kind.decay, kind.lazy, finite)\n"
+        "moved = step(planned, kind, settings.nonfinite, theta, state, g, t - 1, eta, finite)\n"
         "        for",
         ("fast", "two_roundings and adam and not betas"),
     ),
     Fault(
         "small variables share the numbers of the first",
-        FAST,
+        COMPILED,
         "tf.unstack(tf.gather(values, first))",
         "tf.unstack(tf.gather(values, 0 * first))",
         ("fast", "of_its_own_number"),
     ),
     Fault(
         "a setting changed later does not count",
-        FAST,
-        "key = (make, kind, *settings)",
-        "key = (make, kind)",
+        PLAN,
+        "full = (make, key, settings.nonfinite, *settings.arguments)",
+        "full = (make, key)",
         ("fast", "changed_setting"),
     ),
     Fault(
@@ -237,8 +239,8 @@ FAULTS = (
     Fault(
         "shared numbers move after the variables",
         SUMS,
-        "optimizer.assign(number, new[name])",
-        "optimizer.assign(number, shared[name])",
+        "assign(number, new[name])",
+        "assign(number, shared[name])",
         ("updates", "follows_its_twin and dog and float32"),
     ),
     # Averages and accumulation
@@ -273,10 +275,9 @@ FAULTS = (
     # State in files
     Fault(
         "what waits is dropped",
-        BASE,
-        "fit.reasons:\n                compat.put(compat.micro_steps(self), 0)\n"
-        "            self._take(fit.values)",
-        "fit.reasons:\n                compat.put(compat.micro_steps(self), 0)",
+        RESTORING,
+        "compat.put(compat.micro_steps(self.optimizer), 0)\n        self._take(fit.values)",
+        "compat.put(compat.micro_steps(self.optimizer), 0)",
         ("stored", "waiting_state_is_there"),
     ),
     Fault(

@@ -86,7 +86,6 @@ def test_a_method_says_how_each_peer_has_it(method):
 
 HOOKS = [
     "direction",
-    "delta",
     "update",
     "decay_and_update",
     "decay_now",

@@ -75,7 +75,7 @@ def test_private_names_mean_what_compat_says(owners):
     assert compat.index_of(optimizer, keras.Variable([1.0])) is None
     assert compat.path_of(variable) == "w"
     assert compat.path_of(tf.Variable(1.0, name="plain")) == "plain"
-    assert not compat.is_overwritten_by_gradient(optimizer, variable)
+    assert not compat.is_overwritten_by_gradient(variable)
     slot = compat.add_slot(optimizer, variable, "velocity", 0.1, "float64")
     assert slot.numpy().tolist() == [0.1, 0.1]
 

@@ -16,9 +16,10 @@ import tensorflow as tf
 
 import tfadaopt
 from tfadaopt import compat
-from tfadaopt.optimizers import fast, kernels
 from tfadaopt.optimizers.adagrad import Adagrad
 from tfadaopt.optimizers.base import Optimizer
+from tfadaopt.optimizers.engine import compiled, kernels
+from tfadaopt.optimizers.engine.step import step
 
 from .cases import CASES, FULLEST, METHODS, each_method, quick
 from .trajectories import problem_of
@@ -30,7 +31,11 @@ COMPILED = [case for case in CASES if METHODS[case.name].cls.unit is not None]
 
 def used(optimizer) -> set[str]:
     """Names of the compiled functions that the optimizer has made."""
-    return {key[0].__name__ for key in optimizer.functions.by_key}
+    return {key[0].__name__ for key in optimizer.engine.planned.functions}
+
+
+def kind_of(optimizer, variable):
+    return optimizer.engine.planned.kind(variable, optimizer.settings())
 
 
 def sensitivity(optimizer, index, before, g, t, eta):
@@ -40,10 +45,10 @@ def sensitivity(optimizer, index, before, g, t, eta):
     part of their difference, in any order of the operations.
     """
     variable = compat.variables_of(optimizer)[index]
-    kind = optimizer.kind_of(variable)
+    planned, kind = optimizer.engine.planned, kind_of(optimizer, variable)
     random = np.random.default_rng(0)
 
-    def step(roundings):
+    def stepped(roundings):
         def rounded(x):
             sign = random.choice([-1.0, 1.0], np.shape(x))
             return tf.constant(np.asarray(x, "float64") * (1 + roundings * sign * 2.0**-24))
@@ -52,11 +57,11 @@ def sensitivity(optimizer, index, before, g, t, eta):
         state = dict(zip(kind.slots, own, strict=True))
         state |= {name: rounded(x.numpy()) for name, x in optimizer.numbers().items()}
         t64, eta64 = tf.cast(t, "float64"), tf.cast(eta, "float64")
-        new, value = optimizer.step(theta, state, rounded(g), t64, eta64, kind.decay, kind.lazy)
+        new, value = step(planned, kind, "skip", theta, state, rounded(g), t64, eta64)
         return [np.array(x) for x in (value, *(new[name] for name in kind.slots))]
 
-    exact = step(0)
-    farther = [[abs(a - b) for a, b in zip(step(16), exact, strict=True)] for _ in range(16)]
+    exact = stepped(0)
+    farther = [[abs(a - b) for a, b in zip(stepped(16), exact, strict=True)] for _ in range(16)]
     return [np.max(x, axis=0) for x in zip(*farther, strict=True)]
 
 
@@ -65,14 +70,14 @@ def sensitivity(optimizer, index, before, g, t, eta):
     [
         quick(case, small)
         for case in COMPILED
-        for small in (0, fast.SMALL)
+        for small in (0, compiled.SMALL)
         if case in FULLEST or not small
     ],
 )
 def test_a_step_is_two_roundings_from_the_readable_form(case, small, monkeypatch, worst):
     """From equal weights and state, in each of 20 steps: θ and state to two roundings; where
     that is not so, to 16 of their change and to what 16 of each number that enters do to them."""
-    monkeypatch.setattr(fast, "SMALL", small)
+    monkeypatch.setattr(compiled, "SMALL", small)
     starts, gradients = problem_of(case, 20)
     both = [case.make(jit_compile=compiled) for compiled in (False, True)]
     weights = [[keras.Variable(start) for start in starts] for _ in both]
@@ -91,10 +96,10 @@ def test_a_step_is_two_roundings_from_the_readable_form(case, small, monkeypatch
     farthest = 0.0
     for t, gs in enumerate(zip(*gradients, strict=True), start=1):
         copies = zip(*[[*w, *o.variables] for w, o in zip(weights, both, strict=True)], strict=True)
-        for readable, compiled in copies:
-            compiled.assign(readable)
+        for readable, other in copies:
+            other.assign(readable)
         eta = tf.convert_to_tensor(both[0].learning_rate)
-        own = [len(both[0].kind_of(v).slots) + 1 for v in weights[0]]
+        own = [len(kind_of(both[0], v).slots) + 1 for v in weights[0]]
         before = [
             [x.numpy() for x in all_of(both[0], i, weights[0])][: own[i]]
             for i in range(len(starts))
@@ -121,7 +126,7 @@ def test_a_step_is_two_roundings_from_the_readable_form(case, small, monkeypatch
     worst("compiled against readable step, share of the tolerance", case.name, farthest)
     assert farthest <= 1
     expected = {"_step"} if not small or case.make().unit == "variable" else {"_flat_step"}
-    if expected == {"_step"} and kernels.applies(both[1], both[1].kind_of(weights[1][1]), False):
+    if expected == {"_step"} and kernels.applies(both[1], kind_of(both[1], weights[1][1]), False):
         expected = set()
     assert used(both[1]) >= {"_lowers", *expected}
 
@@ -288,9 +293,9 @@ def test_fit_is_the_same(name, arguments, compiled, policy):
         )
 
 
-@pytest.mark.parametrize("small", [0, fast.SMALL], ids=["alone", "together"])
+@pytest.mark.parametrize("small", [0, compiled.SMALL], ids=["alone", "together"])
 def test_a_nan_leaves_its_variable_alone_and_moves_the_others(small, monkeypatch):
-    monkeypatch.setattr(fast, "SMALL", small)
+    monkeypatch.setattr(compiled, "SMALL", small)
     variables = [keras.Variable([1.0, 2.0]) for _ in range(3)]
     optimizer = tfadaopt.Adam(0.1, jit_compile=True)
     bad, huge = tf.constant([np.nan, 1.0]), tf.constant([3e38, 1e30])
@@ -327,10 +332,10 @@ def test_auto_compiles_what_is_large_and_in_a_graph():
         run(lambda: optimizer.apply([tf.ones(size)], [variable]))()
         return bool(used(optimizer))
 
-    assert compiles(fast.WORTHWHILE, tf.function)
-    assert not compiles(fast.WORTHWHILE - 1, tf.function)
-    assert not compiles(fast.WORTHWHILE, lambda step: step)
-    assert not compiles(fast.WORTHWHILE, tf.function(jit_compile=True))
+    assert compiles(compiled.WORTHWHILE, tf.function)
+    assert not compiles(compiled.WORTHWHILE - 1, tf.function)
+    assert not compiles(compiled.WORTHWHILE, lambda step: step)
+    assert not compiles(compiled.WORTHWHILE, tf.function(jit_compile=True))
 
 
 def test_rates_of_several_walkers_step_without_it():

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfadaopt import compat
-from tfadaopt.optimizers import fast, norms, sums
+from tfadaopt.optimizers.engine import compiled, norms, sums
 
 from .cases import CASES, FULLEST
 
@@ -32,13 +32,15 @@ def both(optimizer, variables, gradients):
     """Compiled sums, those operation by operation, and Σ |term| in float64 as their scale."""
     shared = {name: tf.identity(x) for name, x in optimizer.numbers().items()}
     t, eta = tf.constant(2.0), tf.constant(0.5)
+    planned, settings = optimizer.engine.planned, optimizer.settings()
+    common = sums.Common(planned, settings, shared, t, eta)
 
     @tf.function(autograph=False)
-    def compiled(gradients):
-        return sums._compiled(optimizer, variables, list(gradients), shared, t, eta)
+    def by_xla(gradients):
+        return sums.by_xla(common, variables, list(gradients))
 
-    totals, checked = compiled(gradients)
-    expected = sums._readable(optimizer, variables, gradients, shared, t, eta)
+    totals, checked = by_xla(gradients)
+    expected = sums.readable(common, variables, gradients)
     scale = dict.fromkeys(expected, 0.0)
     for variable, g in zip(variables, gradients, strict=True):
         g = g if np.isfinite(g.numpy()).all() else tf.zeros_like(g)
@@ -67,15 +69,15 @@ def rows(cases, quick=("DoG",)):
     ]
 
 
-@pytest.mark.parametrize("small", [0, fast.SMALL], ids=["alone", "together"])
+@pytest.mark.parametrize("small", [0, compiled.SMALL], ids=["alone", "together"])
 @pytest.mark.parametrize("case", rows(GLOBAL))
 def test_sums_are_the_readable_ones(case, small, monkeypatch, worst):
-    monkeypatch.setattr(fast, "SMALL", small)
+    monkeypatch.setattr(compiled, "SMALL", small)
     optimizer, variables, gradients = parts(case)
     totals, expected, scale, checked = both(optimizer, variables, gradients)
     check(case, totals, expected, scale, worst)
     assert all(bool(g.finite) for g in checked if isinstance(g, sums.Checked))
-    assert {key[0].__name__ for key in optimizer.functions.by_key} >= {"_sums"}
+    assert {key[0].__name__ for key in optimizer.engine.planned.functions} >= {"_sums"}
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import tfadaopt
-from tfadaopt.optimizers import fitting
+from tfadaopt.optimizers.engine import fitting
 
 from .cases import each_method, each_shape
 

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import tfadaopt
-from tfadaopt.optimizers.base import inverse_root
+from tfadaopt.optimizers.pieces.moments import inverse_root
 
 from .audit import FAULTS
 from .cases import BY_ID, FULLEST, METHODS, QUICK, RATE, each_method_with_a_rate

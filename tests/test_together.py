@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 import tfadaopt
-from tfadaopt.optimizers import matrices
+from tfadaopt.optimizers.pieces import matrices
 
 # Twice the same sides, in both orders; vectors, a scalar, a kernel, nothing, a long side.
 SHAPES = [(6, 5), (5, 6), (6, 5), (7,), (), (2, 3, 5), (0, 3), (9, 2)]

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfadaopt import compat
 from tfadaopt.effective import unwrapped
-from tfadaopt.optimizers.base import UnsupportedOptimizerError
+from tfadaopt.optimizers.rule import UnsupportedOptimizerError
 
 
 @contextlib.contextmanager

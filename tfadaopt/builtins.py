@@ -33,7 +33,7 @@ import keras
 import tensorflow as tf
 
 from tfadaopt import compat
-from tfadaopt.optimizers.base import UnsupportedOptimizerError
+from tfadaopt.optimizers.rule import UnsupportedOptimizerError
 
 State = Mapping[str, tf.Tensor]
 Rate = Callable[[keras.optimizers.Optimizer, State, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]

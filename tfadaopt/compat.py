@@ -4,7 +4,10 @@ Checked with Keras 3.8.0 on TensorFlow 2.18.0 and with Keras 3.15.1 on TensorFlo
 ``tests/test_compat.py`` names what is missing when a later Keras drops one of them.
 """
 
+import abc
 import functools
+from collections.abc import Sequence
+from typing import Protocol
 
 import keras
 import tensorflow as tf
@@ -76,7 +79,7 @@ def path_of(variable) -> str:
     return getattr(variable, "path", None) or variable.name.split(":")[0]
 
 
-def is_overwritten_by_gradient(optimizer: keras.optimizers.Optimizer, variable) -> bool:
+def is_overwritten_by_gradient(variable) -> bool:
     """Whether Keras copies the gradient into the variable (float8 scales): such have no slots."""
     return bool(getattr(variable, "overwrite_with_gradient", False))
 
@@ -84,6 +87,11 @@ def is_overwritten_by_gradient(optimizer: keras.optimizers.Optimizer, variable) 
 def micro_steps(optimizer: keras.optimizers.Optimizer) -> keras.Variable:
     """Calls of ``apply`` so far: accumulation counts each of them, ``iterations`` only updates."""
     return optimizer._iterations
+
+
+def may_decay(optimizer: keras.optimizers.Optimizer, variable) -> bool:
+    """Whether a variable decays where there is weight decay; known once the optimizer is built."""
+    return optimizer._use_weight_decay(variable)
 
 
 def base_state(optimizer: keras.optimizers.Optimizer) -> dict[tuple[str, int | None], object]:
@@ -208,7 +216,25 @@ def add_shared(optimizer, name: str, initial_value: float, dtype: str) -> keras.
     )
 
 
-class KerasOptimizer(keras.optimizers.Optimizer):
+class Engine(Protocol):
+    """What Keras' optimizer needs of the engine (``optimizers.engine``) during a step."""
+
+    holds: bool
+
+    def prepare(self, moment, variables: Sequence, gradients: Sequence) -> list:
+        """What comes before the steps; the gradients for them."""
+
+    def groups(self, moment, variables: Sequence, gradients: Sequence) -> list[list[int]] | None:
+        """Positions of variables that step together, or None: each by ``update_step``."""
+
+    def run(self, moment, variables: Sequence, gradients: Sequence):
+        """Do one step for the variables of a group; whether the gradient of each was taken."""
+
+    def hold_inside(self, moment, variable, constraint) -> None:
+        """What comes after a step, before a variable is put back inside its constraint."""
+
+
+class KerasOptimizer(keras.optimizers.Optimizer, abc.ABC):
     """Keras' optimizer, with what it does wrong inside ``apply`` put right.
 
     Gradients of several replicas are summed by the caller, before clipping, so not again here;
@@ -233,46 +259,33 @@ class KerasOptimizer(keras.optimizers.Optimizer):
                     native, lambda v, a: v.assign(tf.cast(a, v.dtype)), args=(average.value,)
                 )
 
-    def decays(self, variable) -> bool:
-        """Whether weight decay is on for this variable."""
-        return bool(self.weight_decay) and self._use_weight_decay(variable)
+    # What applies the rule; made in ``build``.
+    engine: Engine
 
-    def update_shared(self, gradients, variables, learning_rate) -> list:
-        """What comes before the steps of the single variables, from all of them together.
+    # Updates that left a variable out, for each; None where that is not asked for.
+    skipped_updates: keras.Variable | None = None
 
-        Returns what their steps get as gradients.
-        """
-        return gradients
+    @abc.abstractmethod
+    def moment(self, learning_rate):
+        """What all variables have in common in the step that is done now, for the engine."""
 
     def _apply_weight_decay(self, variables):
         pass
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        grads = self.update_shared(grads, trainable_variables, learning_rate)
+        moment = self.moment(learning_rate)
+        grads = self.engine.prepare(moment, trainable_variables, grads)
         super()._backend_update_step(grads, trainable_variables, learning_rate)
-
-    def update_groups(self, variables, gradients) -> list[list[int]] | None:
-        """Positions of variables that step together, or None: each steps by ``update_step``."""
-
-    def update_together(self, variables, gradients, learning_rate):
-        """Do one step for the variables of a group; whether the gradient of each was taken."""
-
-    def hold_inside(self, variable, constraint, learning_rate):
-        """What comes after a step, before Keras puts the variable back inside its constraint."""
-
-    # Updates that left a variable out, for each; None where that is not asked for.
-    skipped_updates: keras.Variable | None = None
 
     def _distributed_tf_update_step(self, distribution, grads_and_vars, learning_rate):
         pairs = list(grads_and_vars)
         gradients, variables = [g for g, _ in pairs], [v for _, v in pairs]
-        groups = self.update_groups(variables, gradients)
-        together = groups is not None
+        groups = self.engine.groups(self.moment(learning_rate), variables, gradients)
 
         def update(first, rest, gradients, learning_rate):
-            if together:
-                return self.update_together([first, *rest], gradients, learning_rate)
-            return self.update_step(gradients[0], first, learning_rate)
+            if groups is None:
+                return self.update_step(gradients[0], first, learning_rate)
+            return self.engine.run(self.moment(learning_rate), [first, *rest], gradients)
 
         taken, order = [], []
         for group in groups or [[i] for i in range(len(pairs))]:
@@ -286,11 +299,21 @@ class KerasOptimizer(keras.optimizers.Optimizer):
                 order += [index_of(self, variable) for variable in members]
         if self.skipped_updates is not None and taken:
             self._count_skipped(distribution, tf.concat(taken, 0), order)
+        if self.engine.holds:
+            self._hold_inside(distribution, variables, learning_rate)
+
+    def _hold_inside(self, distribution, variables, learning_rate):
+        """Constrain what the state holds, before Keras constrains the variables."""
+
+        def hold(variable, learning_rate, constraint):
+            self.engine.hold_inside(self.moment(learning_rate), variable, constraint)
+
         for variable in variables:
             known = self._trainable_variables[index_of(self, variable)]
-            if getattr(known, "constraint", None) is not None:
-                args = (known.constraint, learning_rate)
-                distribution.extended.update(variable, self.hold_inside, args=args, group=False)
+            constraint = getattr(known, "constraint", None)
+            if constraint is not None:
+                args = (learning_rate, constraint)
+                distribution.extended.update(variable, hold, args=args, group=False)
 
     def _count_skipped(self, distribution, taken, order: list[int]):
         counts = self.skipped_updates.value

@@ -19,13 +19,10 @@ import tensorflow as tf
 
 from tfadaopt import builtins, compat
 from tfadaopt.catalog import METHODS
-from tfadaopt.optimizers.base import (
-    SKIPPED,
-    Optimizer,
-    UnsupportedOptimizerError,
-    compute_dtype,
-)
-from tfadaopt.optimizers.matrices import no_rate
+from tfadaopt.optimizers.base import SKIPPED, Optimizer
+from tfadaopt.optimizers.engine.plan import precision_of
+from tfadaopt.optimizers.pieces.matrices import no_rate
+from tfadaopt.optimizers.rule import UnsupportedOptimizerError
 
 RATE = "effective_learning_rate"
 ACCUMULATORS = "accumulators"
@@ -124,7 +121,7 @@ def broadcastable_rate(
         return _picked(tf.convert_to_tensor(leaf.effective_learning_rate(variable)), variable, pick)
     readable(leaf, RATE)
     ours = isinstance(leaf, Optimizer)
-    dtype = compute_dtype(variable) if ours else keras.backend.standardize_dtype(variable.dtype)
+    dtype = precision_of(variable) if ours else keras.backend.standardize_dtype(variable.dtype)
     state = {
         name: tf.cast(tf.convert_to_tensor(slot), dtype) for name, slot in slots(leaf, variable)
     }
@@ -207,7 +204,7 @@ def effective_learning_rate(optimizer: keras.optimizers.Optimizer, variable) -> 
         [0.5, 0.10000000149011612]
     """
     rate = broadcastable_rate(leaf_of(optimizer, variable), variable)
-    rate = tf.cast(rate, compute_dtype(variable))
+    rate = tf.cast(rate, precision_of(variable))
     return tf.broadcast_to(rate, tf.shape(tf.convert_to_tensor(variable)))
 
 
@@ -243,7 +240,7 @@ def accumulators(optimizer: keras.optimizers.Optimizer, variable) -> dict[str, t
         >>> tfadaopt.accumulators(optimizer, w)["momentum"].numpy().tolist()
         [1.0, 2.0]
     """
-    dtype = compute_dtype(variable)
+    dtype = precision_of(variable)
     leaf = leaf_of(optimizer, variable)
     found = slots(leaf, variable)
     skipped = skipped_updates(leaf, variable)

@@ -51,7 +51,7 @@ def source(optimizer: keras.optimizers.Optimizer, variable) -> Source | None:
     the mean or sum of squares. Of Keras' own, all but SGD without momentum and Adafactor.
     """
     if isinstance(optimizer, Optimizer):
-        if optimizer.kind_of(variable).lazy is not None:
+        if optimizer.engine.planned.of(variable).lazy:
             return None  # Rows without a gradient keep their old state undecayed.
         told = optimizer.gradient_in
         # A subclass of a user's may have another rule.

@@ -4,7 +4,10 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import number, small
-from tfadaopt.optimizers.base import GradientIn, Optimizer, Rate, inverse_root
+from tfadaopt.optimizers.base import Optimizer
+from tfadaopt.optimizers.pieces.moments import inverse_root
+from tfadaopt.optimizers.rates import Rate
+from tfadaopt.optimizers.rule import GradientIn
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")

@@ -4,7 +4,9 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import number
-from tfadaopt.optimizers.base import Optimizer, Rate, inverse_root
+from tfadaopt.optimizers.base import Optimizer
+from tfadaopt.optimizers.pieces.moments import inverse_root
+from tfadaopt.optimizers.rates import Rate
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")

@@ -3,7 +3,7 @@
 import keras
 
 from tfadaopt.optimizers.adam import Adam
-from tfadaopt.optimizers.base import Rate
+from tfadaopt.optimizers.rates import Rate
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")

@@ -4,9 +4,10 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import boolean, share, small
-from tfadaopt.optimizers.base import Optimizer, Rate
-from tfadaopt.optimizers.first import UPDATES, is_first
-from tfadaopt.optimizers.moments import reciprocal, running_mean
+from tfadaopt.optimizers.base import Optimizer
+from tfadaopt.optimizers.pieces.first import UPDATES, is_first
+from tfadaopt.optimizers.pieces.moments import reciprocal, running_mean
+from tfadaopt.optimizers.rates import Rate
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")

@@ -6,7 +6,6 @@ import numbers
 import re
 from functools import cache
 
-import keras
 import numpy as np
 
 # What float32 and int32 hold.
@@ -74,33 +73,6 @@ def single(owner: str, name: str, value, *, hint: str, **bounds) -> float:
             f"{owner}: {name}={value} is not allowed; it is 0 in float32, which it is kept in: "
             f"{hint}."
         )
-    return value
-
-
-def rate(owner: str, value):
-    """Return a learning rate: a number as float, or what is called for one.
-
-    Raises:
-        TypeError: It is neither a number, nor a schedule, nor a callable without arguments.
-        ValueError: A number below 0, or that float32 does not hold.
-    """
-    hint = (
-        "give a number such as 0.01, a keras.optimizers.schedules.LearningRateSchedule or a "
-        "callable without arguments"
-    )
-    if isinstance(value, type) or not callable(value):
-        return single(owner, "learning_rate", value, at_least=0.0, hint=hint)
-    if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
-        return value
-    try:
-        inspect.signature(value).bind()
-    except TypeError as error:
-        raise TypeError(
-            f"{owner}: learning_rate={value!r} wants arguments ({error}), but it is called without "
-            f"any; {hint}. A function of the step is a schedule: make a subclass of it."
-        ) from error
-    except ValueError:
-        pass  # Some builtins do not say what they take.
     return value
 
 

@@ -6,14 +6,15 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import boolean, share, small
-from tfadaopt.optimizers.base import Optimizer, Rate
-from tfadaopt.optimizers.distances import (
+from tfadaopt.optimizers.base import Optimizer
+from tfadaopt.optimizers.pieces.distances import (
     adam_correction,
     checked_distance,
     grown,
     numbers_shared,
 )
-from tfadaopt.optimizers.moments import reciprocal, running_mean
+from tfadaopt.optimizers.pieces.moments import reciprocal, running_mean
+from tfadaopt.optimizers.rates import Rate
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")

@@ -4,9 +4,10 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import number, small
-from tfadaopt.optimizers.base import Optimizer, Rate, inverse_root
-from tfadaopt.optimizers.first import UPDATES, is_first, start_of
-from tfadaopt.optimizers.moments import running_mean
+from tfadaopt.optimizers.base import Optimizer
+from tfadaopt.optimizers.pieces.first import UPDATES, is_first, start_of
+from tfadaopt.optimizers.pieces.moments import inverse_root, running_mean
+from tfadaopt.optimizers.rates import Rate
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")

@@ -4,8 +4,9 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import number, small
-from tfadaopt.optimizers.base import Optimizer, Rate
-from tfadaopt.optimizers.first import UPDATES, start_of
+from tfadaopt.optimizers.base import Optimizer
+from tfadaopt.optimizers.pieces.first import UPDATES, start_of
+from tfadaopt.optimizers.rates import Rate
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")

@@ -6,7 +6,6 @@ All of it is decided while the step is traced; of float32 models nothing is chan
 from collections.abc import Sequence
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tfadaopt import compat
@@ -34,7 +33,7 @@ def paired(owner: str, grads: Sequence, variables: Sequence) -> None:
                 f"{owner}: the gradient of {compat.path_of(variable)!r} is complex; its imaginary "
                 "part would be lost. Give a real one, such as keras.ops.real(gradient)."
             )
-        if not is_float(variable) and not getattr(variable, "overwrite_with_gradient", False):
+        if not is_float(variable) and not compat.is_overwritten_by_gradient(variable):
             raise TypeError(
                 f"{owner}: the variable {compat.path_of(variable)!r} is {variable.dtype}, which no "
                 "step can change; give None as its gradient, and it stays as it is."
@@ -96,14 +95,72 @@ def trainable(owner: str, variables: Sequence) -> None:
             )
 
 
-def usable_rate(owner: str, rate) -> None:
-    """Raise a ``ValueError`` for a rate η, or one for each of several, below 0 or not finite."""
-    value = tf.convert_to_tensor(rate).numpy()
-    if value.dtype.kind == "f" and not ((value >= 0) & np.isfinite(value)).all():
+def can_train(owner: str, variables: Sequence, strategy, averages: bool, state: bool) -> None:
+    """Raise unless an optimizer can be built for these variables.
+
+    Args:
+        owner: Name of the optimizer, for the message.
+        variables: The variables.
+        strategy: The ``tf.distribute`` strategy in whose scope the optimizer was made.
+        averages: Whether it averages the weights.
+        state: Whether it keeps anything of the shape of a variable.
+
+    Raises:
+        TypeError: One is complex, or no variable.
+        ValueError: One is named twice, has a shape that is not known, cannot be averaged, or
+            belongs to another strategy.
+    """
+    trainable(owner, variables)
+    once(owner, variables)
+    if averages and any(compat.is_overwritten_by_gradient(v) for v in variables):
         raise ValueError(
-            f"{owner}: learning_rate={value} is not allowed; it must be finite and at least 0. It "
-            "was assigned to the variable, or is what a schedule or callable returns."
+            f"{owner}: use_ema=True does not work with float8, whose scales are no weights "
+            "that could be averaged. Leave use_ema out."
         )
+    for variable in variables:
+        known = tf.TensorShape(variable.shape)
+        if known.rank is None or (state and not known.is_fully_defined()):
+            raise ValueError(
+                f"{owner}: no state can be made for a variable whose shape is known in part only. "
+                "Give it a full shape, or use SGD, which has no state, without averages or "
+                f"accumulation. Received: {compat.path_of(variable)!r} of shape {known}."
+            )
+        native = variable.value if isinstance(variable, keras.Variable) else variable
+        theirs = getattr(native, "distribute_strategy", None)
+        if theirs is not None and theirs is not strategy and hasattr(native, "values"):
+            raise ValueError(
+                f"{owner} was made outside the scope of the strategy of "
+                f"{compat.path_of(variable)!r}. Make the optimizer where the model is made, "
+                "inside `with strategy.scope():`, and compile the model with it there."
+            )
+
+
+def works_here(owner: str, accumulation_steps: int | None, overwrite_frequency: int | None) -> None:
+    """Raise a ``ValueError`` for what fails in a compiled step under a distribution strategy."""
+    if tf.executing_eagerly() or not tf.distribute.has_strategy():
+        return
+    if accumulation_steps:
+        raise ValueError(
+            f"{owner}: gradient_accumulation_steps={accumulation_steps} does not work in a "
+            "compiled step under a tf.distribute strategy (Keras' own optimizers fail there too). "
+            "Use larger batches without accumulation, or compile the model with run_eagerly=True."
+        )
+    if overwrite_frequency:
+        raise ValueError(
+            f"{owner}: ema_overwrite_frequency={overwrite_frequency} does not work in a compiled "
+            "step under a tf.distribute strategy. Leave it out: the average replaces the weights "
+            "at the end of fit; or use run_eagerly=True."
+        )
+
+
+def sum_over_replicas(grads: Sequence[tf.Tensor | None]) -> list[tf.Tensor | None]:
+    """Sum of each gradient over the replicas of a ``tf.distribute`` strategy; None stays None."""
+    context = tf.distribute.get_replica_context()
+    present = [g for g in grads if g is not None]
+    if context is None or context.num_replicas_in_sync == 1 or not present:
+        return list(grads)
+    sums = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, present))
+    return [None if g is None else next(sums) for g in grads]
 
 
 def is_float(variable) -> bool:

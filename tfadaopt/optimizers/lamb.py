@@ -4,9 +4,11 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import boolean, share, small
-from tfadaopt.optimizers.base import GradientIn, Optimizer, Rate, Slot
-from tfadaopt.optimizers.moments import first_and_second, reciprocal, weight_so_far
-from tfadaopt.optimizers.norms import trust_ratio
+from tfadaopt.optimizers.base import Optimizer
+from tfadaopt.optimizers.engine.norms import trust_ratio
+from tfadaopt.optimizers.pieces.moments import first_and_second, reciprocal, weight_so_far
+from tfadaopt.optimizers.rates import Rate
+from tfadaopt.optimizers.rule import GradientIn, Slot
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")

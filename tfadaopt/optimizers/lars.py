@@ -4,8 +4,10 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import boolean, number, share
-from tfadaopt.optimizers.base import Optimizer, Rate, Slot
-from tfadaopt.optimizers.norms import trust_ratio
+from tfadaopt.optimizers.base import Optimizer
+from tfadaopt.optimizers.engine.norms import trust_ratio
+from tfadaopt.optimizers.rates import Rate
+from tfadaopt.optimizers.rule import Slot
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")

@@ -4,9 +4,10 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import share, small
-from tfadaopt.optimizers.base import Optimizer, Rate
-from tfadaopt.optimizers.first import UPDATES, start_of
-from tfadaopt.optimizers.moments import reciprocal
+from tfadaopt.optimizers.base import Optimizer
+from tfadaopt.optimizers.pieces.first import UPDATES, start_of
+from tfadaopt.optimizers.pieces.moments import reciprocal
+from tfadaopt.optimizers.rates import Rate
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")

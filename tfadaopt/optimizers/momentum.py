@@ -3,9 +3,11 @@
 import keras
 import tensorflow as tf
 
-from tfadaopt.optimizers import kernels
 from tfadaopt.optimizers.arguments import share
-from tfadaopt.optimizers.base import GradientIn, Optimizer, Rate
+from tfadaopt.optimizers.base import Optimizer
+from tfadaopt.optimizers.engine import kernels
+from tfadaopt.optimizers.rates import Rate
+from tfadaopt.optimizers.rule import GradientIn
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")

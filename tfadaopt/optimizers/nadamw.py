@@ -2,8 +2,8 @@
 
 import keras
 
-from tfadaopt.optimizers.base import Rate
 from tfadaopt.optimizers.nadam import Nadam
+from tfadaopt.optimizers.rates import Rate
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")

@@ -5,11 +5,12 @@ import math
 import keras
 import tensorflow as tf
 
-from tfadaopt.optimizers import distances
 from tfadaopt.optimizers.arguments import boolean, number, share, small
-from tfadaopt.optimizers.base import Optimizer, Rate
-from tfadaopt.optimizers.first import UPDATES, start_of
-from tfadaopt.optimizers.moments import reciprocal, running_mean
+from tfadaopt.optimizers.base import Optimizer
+from tfadaopt.optimizers.pieces import distances
+from tfadaopt.optimizers.pieces.first import UPDATES, start_of
+from tfadaopt.optimizers.pieces.moments import reciprocal, running_mean
+from tfadaopt.optimizers.rates import Rate
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")
@@ -99,8 +100,13 @@ class Prodigy(Optimizer):
         self.initial_distance, self.growth_rate = distances.checked_distance(
             owner, initial_distance, growth_rate
         )
-        hint, c = "give a factor on the estimate, such as 1", distance_coefficient
-        self.distance_coefficient = number(owner, "distance_coefficient", c, above=0.0, hint=hint)
+        self.distance_coefficient = number(
+            owner,
+            "distance_coefficient",
+            distance_coefficient,
+            above=0.0,
+            hint="give a factor on the estimate, such as 1",
+        )
         self.bias_correction = boolean(owner, "bias_correction", bias_correction)
         self.safeguard_warmup = boolean(owner, "safeguard_warmup", safeguard_warmup)
 

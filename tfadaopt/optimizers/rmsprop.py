@@ -4,7 +4,10 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import boolean, share, small
-from tfadaopt.optimizers.base import GradientIn, Optimizer, Rate, inverse_root
+from tfadaopt.optimizers.base import Optimizer
+from tfadaopt.optimizers.pieces.moments import inverse_root
+from tfadaopt.optimizers.rates import Rate
+from tfadaopt.optimizers.rule import GradientIn
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")
@@ -106,7 +109,8 @@ class RMSprop(Optimizer):
     def direction(self, state, g, t):
         return g
 
-    def delta(self, state, g, t, eta):
-        if self.momentum:
-            return eta * state["momentum"]
-        return super().delta(state, g, t, eta)
+    def update(self, theta, state, g, t, eta):
+        if not self.momentum:
+            return super().update(theta, state, g, t, eta)
+        new = self.advance(state, g, t)
+        return new, eta * new["momentum"]

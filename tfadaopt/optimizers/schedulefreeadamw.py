@@ -4,15 +4,16 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import count, number, share, small
-from tfadaopt.optimizers.averaging import (
+from tfadaopt.optimizers.base import Optimizer
+from tfadaopt.optimizers.pieces.averaging import (
     SLOTS,
     average,
     schedule_free_inside,
     schedule_free_step,
     warmup,
 )
-from tfadaopt.optimizers.base import Optimizer, Rate
-from tfadaopt.optimizers.moments import reciprocal, running_mean, weight_so_far
+from tfadaopt.optimizers.pieces.moments import reciprocal, running_mean, weight_so_far
+from tfadaopt.optimizers.rates import Rate
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")

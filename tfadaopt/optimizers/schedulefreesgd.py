@@ -3,14 +3,15 @@
 import keras
 
 from tfadaopt.optimizers.arguments import count, number
-from tfadaopt.optimizers.averaging import (
+from tfadaopt.optimizers.base import Optimizer
+from tfadaopt.optimizers.pieces.averaging import (
     SLOTS,
     average,
     schedule_free_inside,
     schedule_free_step,
     warmup,
 )
-from tfadaopt.optimizers.base import Optimizer, Rate
+from tfadaopt.optimizers.rates import Rate
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")

@@ -3,8 +3,9 @@
 import keras
 import tensorflow as tf
 
-from tfadaopt.optimizers import kernels
-from tfadaopt.optimizers.base import Optimizer, Rate
+from tfadaopt.optimizers.base import Optimizer
+from tfadaopt.optimizers.engine import kernels
+from tfadaopt.optimizers.rates import Rate
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")

@@ -3,10 +3,12 @@
 import keras
 import tensorflow as tf
 
-from tfadaopt.optimizers import matrices
 from tfadaopt.optimizers.arguments import count, small
-from tfadaopt.optimizers.base import Optimizer, Rate, Slot
-from tfadaopt.optimizers.first import UPDATES
+from tfadaopt.optimizers.base import Optimizer
+from tfadaopt.optimizers.pieces import matrices
+from tfadaopt.optimizers.pieces.first import UPDATES
+from tfadaopt.optimizers.rates import Rate
+from tfadaopt.optimizers.rule import Slot
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")
@@ -62,8 +64,6 @@ class Shampoo(Optimizer):
         V. Gupta, T. Koren and Y. Singer, "Shampoo: preconditioned stochastic tensor optimization",
         ICML 2018, arXiv 1802.09568, Algorithm 1.
     """
-
-    together = True
 
     def __init__(
         self,

@@ -3,12 +3,14 @@
 import keras
 import tensorflow as tf
 
-from tfadaopt.optimizers import matrices
 from tfadaopt.optimizers.arguments import count, share, small
-from tfadaopt.optimizers.base import Optimizer, Rate, Slot
-from tfadaopt.optimizers.eigenbases import refreshed
-from tfadaopt.optimizers.first import UPDATES, is_first
-from tfadaopt.optimizers.moments import reciprocal, running_mean, weight_so_far
+from tfadaopt.optimizers.base import Optimizer
+from tfadaopt.optimizers.pieces import matrices
+from tfadaopt.optimizers.pieces.eigenbases import refreshed
+from tfadaopt.optimizers.pieces.first import UPDATES, is_first
+from tfadaopt.optimizers.pieces.moments import reciprocal, running_mean, weight_so_far
+from tfadaopt.optimizers.rates import Rate
+from tfadaopt.optimizers.rule import Slot
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")
@@ -65,8 +67,6 @@ class SOAP(Optimizer):
         N. Vyas et al., "SOAP: improving and stabilizing Shampoo using Adam", ICLR 2025,
         arXiv 2409.11321, Algorithm 3, with the bias correction of the authors' code.
     """
-
-    together = True
 
     def __init__(
         self,

@@ -4,8 +4,10 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import boolean, number, share, small
-from tfadaopt.optimizers.base import GradientIn, Optimizer, Rate
-from tfadaopt.optimizers.moments import reciprocal, running_mean, weight_so_far
+from tfadaopt.optimizers.base import Optimizer
+from tfadaopt.optimizers.pieces.moments import reciprocal, running_mean, weight_so_far
+from tfadaopt.optimizers.rates import Rate
+from tfadaopt.optimizers.rule import GradientIn
 
 
 @keras.saving.register_keras_serializable(package="tfadaopt")

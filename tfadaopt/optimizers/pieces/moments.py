@@ -29,3 +29,8 @@ def weight_so_far(beta: float, t: tf.Tensor) -> tf.Tensor:
 def reciprocal(x: tf.Tensor) -> tf.Tensor:
     """1/x, and 0 where x = 0: a coordinate that never had a gradient stays where it is."""
     return tf.math.divide_no_nan(tf.ones([], x.dtype), x)
+
+
+def inverse_root(x: tf.Tensor) -> tf.Tensor:
+    """1/√x, and 0 where x = 0, as of ``reciprocal``."""
+    return tf.math.divide_no_nan(tf.ones([], x.dtype), tf.sqrt(x))

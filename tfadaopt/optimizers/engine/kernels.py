@@ -12,23 +12,39 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
+from tfadaopt.optimizers.engine.plan import Kind
+from tfadaopt.optimizers.rule import Rule
+
 Handles = Mapping[str, tf.Tensor]
 # What a subclass may write anew; its parent's kernel would not know.
 _RULE = (
     *("advance", "scale", "direction", "rate", "delta"),
-    *("update", "decay_and_update", "step", "slots"),
+    *("update", "decay_and_update", "slots"),
 )
 
 
-def applies(optimizer, kind, on_gpu: bool) -> bool:
-    """Whether the optimizer's kernel does what its rule says, for variables of this kind."""
-    cls = type(optimizer)
+def applies(rule: Rule, kind: Kind, on_gpu: bool) -> bool:
+    """Whether the rule's kernel does what the rule says, for variables of this kind."""
+    cls = type(rule)
     if cls.kernel is None or on_gpu or kind.decay or kind.lazy is not None:
         return False
     if kind.dtype not in ("float32", "float64"):
         return False
     owner = next(c for c in cls.__mro__ if "kernel" in vars(c))
     return all(getattr(cls, name) is getattr(owner, name) for name in _RULE)
+
+
+def update(rule: Rule, variable: tf.Tensor, slots: Handles, g, finite, eta) -> None:
+    """One step by the rule's kernel, if the gradient fits."""
+
+    def step():
+        rule.kernel(variable, slots, g, eta)
+        return True
+
+    if finite is True:
+        step()
+    else:
+        tf.cond(finite, step, lambda: True)
 
 
 def sgd(optimizer, variable: tf.Tensor, slots: Handles, g, eta) -> None:

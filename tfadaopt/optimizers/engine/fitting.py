@@ -9,7 +9,7 @@ whether it is finite does, and NaN and infinity fail it, too.
 import tensorflow as tf
 
 from tfadaopt import compat
-from tfadaopt.optimizers.norms import total
+from tfadaopt.optimizers.engine.norms import total
 
 ROOM = 2.0**24
 

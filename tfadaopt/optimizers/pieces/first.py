@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfadaopt.optimizers.base import Slot, State
+from tfadaopt.optimizers.rule import Slot, State
 
 # Counted per variable: one whose first gradients are missing or not finite begins later than
 # others. Nothing is taken when the state is built, as weights may be loaded after that.

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import number
-from tfadaopt.optimizers.moments import weight_so_far
+from tfadaopt.optimizers.pieces.moments import weight_so_far
 
 
 def checked_distance(owner: str, initial_distance, growth_rate) -> tuple[float, float | None]:

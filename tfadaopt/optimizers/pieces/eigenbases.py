@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tfadaopt.optimizers import matrices
-from tfadaopt.optimizers.base import State
-from tfadaopt.optimizers.first import is_first
+from tfadaopt.optimizers.pieces import matrices
+from tfadaopt.optimizers.pieces.first import is_first
+from tfadaopt.optimizers.rule import State
 
 
 def refreshed(states: Sequence[State], news: Sequence[State], every: int) -> Sequence[State]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.optimizers.base import UnsupportedOptimizerError
+from tfadaopt.optimizers.rule import UnsupportedOptimizerError
 
 # Numbers at most in one stack of matrices, which is a copy of them: 128 MB in float64.
 STACK = 1 << 24

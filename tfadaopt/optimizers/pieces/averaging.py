@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-from tfadaopt.optimizers.base import State
-from tfadaopt.optimizers.first import UPDATES, is_first
+from tfadaopt.optimizers.pieces.first import UPDATES, is_first
+from tfadaopt.optimizers.rule import State
 
 SLOTS = {"z": 0.0, "weight_sum": UPDATES["updates"], **UPDATES}
 

@@ -1,0 +1,1 @@
+"""How a rule is applied to the variables of a model: planned once, compiled where that pays."""

@@ -1,0 +1,326 @@
+"""The same step, compiled: one pass through memory where single operations take about ten.
+
+XLA compiles ``step.step`` once per kind of variable into a function that gets the variables as
+arguments and changes them in place; small variables step together, as one flat vector. Of an
+embedding, only the rows that have a gradient are read and written, where the method allows it.
+"""
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tfadaopt import compat
+from tfadaopt.optimizers.engine import kernels
+from tfadaopt.optimizers.engine.fitting import fit_each, fits
+from tfadaopt.optimizers.engine.plan import Kind, Moment, Planned, Settings
+from tfadaopt.optimizers.engine.step import rounded, step
+
+# Variables up to this size step together: for them a launch takes longer than the arithmetic.
+SMALL = 1 << 14
+# Coordinates in all from which "auto" compiles: a smaller model gains less than compiling takes.
+WORTHWHILE = 1 << 17
+# Steps by themselves on one machine; elsewhere (parameter servers) variables live on others.
+STRATEGIES = (
+    tf.distribute.MirroredStrategy,
+    tf.distribute.MultiWorkerMirroredStrategy,
+    tf.distribute.OneDeviceStrategy,
+)
+RESOURCE = tf.TensorSpec([], tf.resource)
+
+
+def steps_here() -> bool:
+    """Whether the variables are where the step is traced: no strategy, or one that mirrors."""
+    return not tf.distribute.has_strategy() or isinstance(tf.distribute.get_strategy(), STRATEGIES)
+
+
+def is_on(planned: Planned, settings: Settings, variables: Sequence, learning_rate) -> bool:
+    """Whether these variables take the compiled step, as ``jit_compile`` says or "auto" finds."""
+    wanted = settings.jit_compile
+    if not wanted or planned.rule.unit is None or compat.under_xla() or not steps_here():
+        return False
+    if any(None in planned.of(v).shape for v in variables):
+        return False
+    size = sum(math.prod(v.shape) for v in variables)
+    if wanted == "auto" and (tf.executing_eagerly() or size < WORTHWHILE):
+        return False
+    if tf.convert_to_tensor(learning_rate).shape.rank:  # one for each of several walkers
+        return False
+    largest = max(variables, key=lambda v: math.prod(v.shape))
+    kind = planned.kind(largest, settings, with_shape=True)
+    return planned.function(_lowers, kind, settings)
+
+
+def steps_by_rows(planned: Planned, settings: Settings, variable) -> bool:
+    """Whether the rows of a variable that have a gradient can step without the others.
+
+    It is asked only where no clip or sum needs all rows, and the step is compiled.
+    """
+    plan, rule = planned.of(variable), planned.rule
+    if rule.unit != "coordinate" or planned.shared or tf.distribute.has_strategy():
+        return False
+    if len(plan.shape) < 1 or plan.dtype == "bfloat16":
+        return False
+    kind = planned.kind(variable, settings)
+    return kind.lazy is not None or (rule.still_without_gradient and not kind.decay)
+
+
+def groups(
+    planned: Planned, settings: Settings, variables: Sequence, gradients: Sequence
+) -> list[list[int]]:
+    """Positions of the variables that step together; each other one is alone."""
+    together: dict[Kind, list[int]] = {}
+    alone = []
+    for i, (variable, g) in enumerate(zip(variables, gradients, strict=True)):
+        kind, size = planned.kind(variable, settings), math.prod(variable.shape)
+        small = planned.rule.unit == "coordinate" and kind.lazy is None and 0 < size <= SMALL
+        if small and kind.dtype in ("float32", "float64") and not isinstance(g, tf.IndexedSlices):
+            together.setdefault(kind, []).append(i)
+        else:
+            alone.append([i])
+    return [*together.values(), *alone]
+
+
+def update(planned: Planned, moment: Moment, variables: Sequence, gradients: Sequence):
+    """One step of the variables of a group; whether the gradient of each was taken.
+
+    A gradient is one, or a pair: the gradient, whether it fits.
+    """
+    if len(variables) > 1:
+        return _update_small(planned, moment, variables, gradients)
+    variable, g = variables[0], gradients[0]
+    settings, kind = moment.settings, planned.kind(variables[0], moment.settings)
+    common = _common(planned, moment, kind)
+    handles = handles_of(planned, variable)
+    if isinstance(g, tf.IndexedSlices):
+        key = planned.kind(variable, settings, with_shape=True)
+        rows = planned.function(_rows_step, key, settings)
+        return rows(variable.handle, handles, *common, *_padded(g, variable, kind.precision))
+    g, finite = g if isinstance(g, tuple) else (g, None)
+    g = tf.cast(g, kind.precision)
+    if finite is None:
+        # Not inside the compiled step: XLA takes twice as long for it, and a second to compile.
+        finite = True if settings.nonfinite == "ignore" else fits(g)
+    if kernels.applies(planned.rule, kind, compat.has_gpu()):
+        slots = dict(zip(kind.slots, handles, strict=True))
+        kernels.update(planned.rule, variable.handle, slots, g, finite, common[-1])
+        return finite
+    compiled = planned.function(_step, kind, settings)
+    compiled(variable.handle, handles, *common, g, finite, planned.of(variable).index)
+    return finite
+
+
+def flattened(planned: Planned, variables: Sequence, gradients: Sequence, kind: Kind) -> tuple:
+    """θ, the state and the gradient of small variables as flat vectors, and whether each fits."""
+    dtype = kind.precision
+    sizes = [math.prod(v.shape) for v in variables]
+    owner = np.repeat(np.arange(len(sizes), dtype="int32"), sizes)
+    handles = [handles_of(planned, v) for v in variables]
+
+    def flat(tensors):
+        return tf.concat([tf.reshape(x, [-1]) for x in tensors], axis=0)
+
+    g = tf.cast(flat(gradients), dtype)
+    finite = fit_each(g, owner, len(sizes))
+    state = []
+    for own, whole in zip(zip(*handles, strict=True), kind.whole, strict=True):
+        values = [read(handle, dtype) for handle in own]
+        state.append(flat(values) if whole else tf.gather(tf.stack(values), owner))
+    theta = flat([read(v.handle, dtype) for v in variables])
+    return theta, state, g, finite, tf.gather(finite, owner)
+
+
+def _update_small(planned: Planned, moment: Moment, variables, gradients) -> tf.Tensor:
+    kind = planned.kind(variables[0], moment.settings)
+    sizes = [math.prod(v.shape) for v in variables]
+    first = np.cumsum([0, *sizes[:-1]], dtype="int32")
+    theta, state, g, taken, finite = flattened(planned, variables, gradients, kind)
+    compiled = planned.function(_flat_step, kind, moment.settings)
+    new, moved = compiled(theta, state, *_common(planned, moment, kind), g, finite)
+    for variable, value in zip(variables, tf.split(moved, sizes), strict=True):
+        _assign(variable.handle, tf.reshape(value, variable.shape))
+    handles = zip(*(handles_of(planned, v) for v in variables), strict=True)
+    for own, whole, values in zip(handles, kind.whole, new, strict=True):
+        parts = tf.split(values, sizes) if whole else tf.unstack(tf.gather(values, first))
+        for handle, variable, value in zip(own, variables, parts, strict=True):
+            _assign(handle, tf.reshape(value, variable.shape if whole else ()))
+    return taken
+
+
+def handles_of(planned: Planned, variable) -> list[tf.Tensor]:
+    """Handles of the state of a variable, in the order of its kind."""
+    return [slot.value.handle for slot in planned.of(variable).slots.values()]
+
+
+def read(handle: tf.Tensor, dtype: str, shape=None) -> tf.Tensor:
+    """Value of the variable of a handle."""
+    value = tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)
+    if shape is not None:
+        value.set_shape(shape)
+    return value
+
+
+def read_state(
+    planned: Planned, kind: Kind, slots: Sequence[tf.Tensor], numbers: Sequence[tf.Tensor]
+) -> dict[str, tf.Tensor]:
+    """State of a variable by name, from the handles of its own and the numbers it shares."""
+    state = dict(zip(planned.shared, numbers, strict=True))
+    for name, slot, shape in zip(kind.slots, slots, kind.slot_shapes, strict=True):
+        state[name] = read(slot, kind.precision, shape)
+    return state
+
+
+def jitted(*signature) -> Callable:
+    """Decorate a function that XLA compiles once, for these arguments."""
+    return tf.function(autograph=False, jit_compile=True, input_signature=signature)
+
+
+def _common(planned: Planned, moment: Moment, kind: Kind) -> tuple:
+    dtype = kind.precision
+    numbers = [tf.cast(tf.convert_to_tensor(x), dtype) for x in planned.shared.values()]
+    return numbers, tf.cast(moment.iterations, "int64"), moment.eta(dtype)
+
+
+def _signature(planned: Planned, kind: Kind) -> tuple:
+    number = tf.TensorSpec([], kind.precision)
+    return [number] * len(planned.shared), tf.TensorSpec([], "int64"), number
+
+
+def _step(planned: Planned, kind: Kind, settings: Settings):
+    """A step of one variable, in place."""
+    dtype = kind.precision
+
+    @jitted(
+        RESOURCE,
+        [RESOURCE] * len(kind.slots),
+        *_signature(planned, kind),
+        tf.TensorSpec(kind.shape, dtype),
+        tf.TensorSpec([], "bool"),
+        tf.TensorSpec([], "int32"),
+    )
+    def compiled(variable, slots, numbers, iterations, eta, g, finite, index):
+        theta = tf.cast(read(variable, kind.dtype, kind.shape), dtype)
+        state = read_state(planned, kind, slots, numbers)
+        t = tf.cast(iterations + 1, dtype)
+        new, moved = step(planned, kind, settings.nonfinite, theta, state, g, t, eta, finite)
+        for name, slot in zip(kind.slots, slots, strict=True):
+            _assign(slot, new[name])
+        _assign(variable, rounded(moved, kind.dtype, iterations, index))
+
+    return compiled
+
+
+def _flat_step(planned: Planned, kind: Kind, settings: Settings):
+    """A step of small variables, flattened into one vector; ``finite`` has a value for each."""
+    dtype = kind.precision
+    vector = tf.TensorSpec([None], dtype)
+
+    @jitted(
+        vector,
+        [vector] * len(kind.slots),
+        *_signature(planned, kind),
+        vector,
+        tf.TensorSpec([None], "bool"),
+    )
+    def compiled(theta, slots, numbers, iterations, eta, g, finite):
+        state = dict(zip(kind.slots, slots, strict=True))
+        state |= dict(zip(planned.shared, numbers, strict=True))
+        t = tf.cast(iterations + 1, dtype)
+        new, moved = step(planned, kind, settings.nonfinite, theta, state, g, t, eta, finite)
+        return [new[name] for name in kind.slots], moved
+
+    return compiled
+
+
+def _rows_step(planned: Planned, kind: Kind, settings: Settings):
+    """A step of the rows of a variable that have a gradient, in place."""
+    dtype = kind.precision
+
+    @jitted(
+        RESOURCE,
+        [RESOURCE] * len(kind.slots),
+        *_signature(planned, kind),
+        tf.TensorSpec([None, *kind.shape[1:]], dtype),
+        tf.TensorSpec([None], "int64"),
+    )
+    def compiled(variable, slots, numbers, iterations, eta, values, ids):
+        rows, g = _sum_per_row(values, ids)
+        tables = [read(x, dtype) for x in slots]
+        theta = read(variable, kind.dtype, kind.shape)
+        state = {
+            name: tf.gather(table, rows) if whole else table
+            for name, table, whole in zip(kind.slots, tables, kind.whole, strict=True)
+        }
+        state |= dict(zip(planned.shared, numbers, strict=True))
+        t = tf.cast(iterations + 1, dtype)
+        at_rows = tf.cast(tf.gather(theta, rows), dtype)
+        finite = fits(g)
+        new, moved = step(planned, kind, settings.nonfinite, at_rows, state, g, t, eta, finite)
+        at = tf.expand_dims(rows, 1)
+        for name, slot, table, whole in zip(kind.slots, slots, tables, kind.whole, strict=True):
+            put = tf.tensor_scatter_nd_update(table, at, new[name]) if whole else new[name]
+            _assign(slot, put)
+        moved = rounded(moved, kind.dtype, iterations, 0)
+        _assign(variable, tf.tensor_scatter_nd_update(theta, at, moved))
+        return finite
+
+    return compiled
+
+
+def _sum_per_row(values: tf.Tensor, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Rows and the sum of their gradients; the last row is repeated, to keep the number of them."""
+    count = tf.size(ids)
+    order = tf.argsort(ids, stable=True)
+    ids = tf.gather(ids, order)
+    new = tf.concat([[0], tf.cast(tf.not_equal(ids[1:], ids[:-1]), "int32")], axis=0)
+    segment = tf.cumsum(new)
+    sums = tf.math.unsorted_segment_sum(tf.gather(values, order), segment, count)
+    rows = tf.math.unsorted_segment_max(ids, segment, count)
+    kept = tf.minimum(tf.range(count), segment[-1])
+    return tf.gather(rows, kept), tf.gather(sums, kept)
+
+
+def _padded(slices: tf.IndexedSlices, variable, dtype: str) -> tuple[tf.Tensor, tf.Tensor]:
+    """Values and ids, with rows of zeros up to a power of two: XLA compiles for each length."""
+    count = tf.size(slices.indices)
+    bits = tf.math.ceil(tf.math.log(tf.cast(tf.maximum(count, 1), "float64")) / math.log(2) - 1e-9)
+    missing = tf.bitwise.left_shift(1, tf.cast(bits, "int32")) - count
+    values = tf.reshape(tf.cast(slices.values, dtype), [count, *variable.shape[1:]])
+    paddings = [[0, missing], *([[0, 0]] * (len(variable.shape) - 1))]
+    ids = tf.pad(tf.cast(tf.reshape(slices.indices, [-1]), "int64"), [[0, missing]])
+    return tf.pad(values, paddings), ids
+
+
+def _lowers(planned: Planned, kind: Kind, settings: Settings) -> bool:
+    """Whether XLA can do the step of such a variable; if not, say so once."""
+    dtype = kind.precision
+    number, theta = tf.TensorSpec([], dtype), tf.TensorSpec(kind.shape, dtype)
+    own = [tf.TensorSpec(shape, dtype) for shape in kind.slot_shapes]
+    names = (*kind.slots, *planned.shared)
+    specs = [theta, *own, *([number] * len(planned.shared)), theta, number, number]
+
+    @tf.function(autograph=False, jit_compile=True)
+    def compiled(theta, *rest):
+        *state, g, t, eta = rest
+        state = dict(zip(names, state, strict=True))
+        return step(planned, kind, settings.nonfinite, theta, state, g, t, eta)
+
+    try:
+        with tf.init_scope():
+            compiled.experimental_get_compiler_ir(*specs)(stage="hlo")
+    except Exception as error:  # whatever it is, the step works without XLA
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        warnings.warn(
+            f"{type(planned.rule).__name__}: XLA cannot compile the update, so that it goes on "
+            f"operation by operation, more slowly ({reason}). Give jit_compile=False to do so "
+            "without this warning.",
+            stacklevel=2,
+        )
+        return False
+    return True
+
+
+def _assign(handle: tf.Tensor, value: tf.Tensor) -> None:
+    tf.raw_ops.AssignVariableOp(resource=handle, value=value)
