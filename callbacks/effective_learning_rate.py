@@ -18,7 +18,7 @@ class EffectiveLearningRate(StateCallback):
     tab "Optimizer", all layers in one picture.
 
     It reads tfadaopt's and Keras' optimizers, and any that has a method of the name
-    ``effective_learning_rate``; ``tfadaopt.effective`` says what it returns.
+    ``effective_learning_rate``; ``tfadaopt.readers`` says what it returns.
 
     Statistics are computed on the device, after the step, in one call; training is bit for bit
     what it is without. Callbacks of tfadaopt that name the same ``log_dir`` share one pass over

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from tfadaopt import compat, effective, gradients
+from tfadaopt import compat, effective
 from tfadaopt.callbacks.log_format import RATE
 from tfadaopt.callbacks.measure import (
     ALL,
@@ -23,6 +23,7 @@ from tfadaopt.callbacks.measure import (
 from tfadaopt.optimizers.base import SKIPPED
 from tfadaopt.optimizers.pieces.first import UPDATES
 from tfadaopt.optimizers.rule import UnsupportedOptimizerError
+from tfadaopt.readers import reader_of
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class EffectiveRates:
         found, missing, known = [], {}, {}
         for layer in view.layers:
             if not self.required:
-                alike = None if effective.varies(layer.optimizer) else id(layer.optimizer)
+                alike = None if reader_of(layer.optimizer).varies() else id(layer.optimizer)
                 why = known[alike] if alike in known else _no_rate(layer)
                 if alike is not None:
                     known[alike] = why
@@ -108,8 +109,8 @@ class EffectiveRates:
                 Series(
                     quantity=RATE,
                     layer=layer.path,
-                    read=lambda before, layer=layer, pick=pick: effective.broadcastable_rate(
-                        layer.optimizer, layer.variable, pick, before.get(eta_key(layer.optimizer))
+                    read=lambda before, layer=layer, pick=pick: reader_of(layer.optimizer).rate(
+                        layer.variable, pick, before.get(eta_key(layer.optimizer))
                     ),
                     statistics=SPREAD if self.sampled else STATISTICS,
                     before=eta_before(layer.optimizer),
@@ -151,7 +152,7 @@ def _no_rate(layer: Layer) -> str | None:
     try:
         # A trace computes nothing.
         tf.function(
-            lambda: effective.broadcastable_rate(layer.optimizer, layer.variable), autograph=False
+            lambda: reader_of(layer.optimizer).rate(layer.variable), autograph=False
         ).get_concrete_function()
     except UnsupportedOptimizerError as error:
         return str(error)
@@ -174,12 +175,12 @@ class Accumulators:
         series = {}
         for layer in view.layers:
             try:
-                slots = effective.slots(layer.optimizer, layer.variable)
+                slots = reader_of(layer.optimizer).slots(layer.variable)
             except UnsupportedOptimizerError:
                 if self.required:
                     raise
                 continue
-            shared = effective.shared_names(layer.optimizer)
+            shared = reader_of(layer.optimizer).shared_names()
             for name, state in slots:
                 number = name in shared or tuple(state.shape) == () != tuple(layer.variable.shape)
                 if self.numbers_only and (not number or name in UPDATES):
@@ -195,9 +196,7 @@ class Accumulators:
                 series[SKIPPED, layer.path] = Series(
                     quantity=f"accumulator/{SKIPPED}",
                     layer=layer.path,
-                    read=lambda _, layer=layer: effective.skipped_updates(
-                        layer.optimizer, layer.variable
-                    ),
+                    read=lambda _, layer=layer: reader_of(layer.optimizer).skipped(layer.variable),
                     statistics=("mean",),
                 )
         return list(series.values())
@@ -218,10 +217,10 @@ class MethodNumbers:
                 found["rectification"] = lambda _, leaf=leaf: leaf.rectification(
                     tf.maximum(tf.convert_to_tensor(leaf.iterations), 1)
                 )
-            if effective.shared_names(leaf) and "step_size" not in found:
+            if reader_of(leaf).shared_names() and "step_size" not in found:
 
                 def rate(_, layer=layer):
-                    return effective.broadcastable_rate(layer.optimizer, layer.variable)
+                    return reader_of(layer.optimizer).rate(layer.variable)
 
                 one = tf.function(lambda: rate(None), autograph=False).get_concrete_function()
                 if tuple(one.output_shapes) == () != tuple(layer.variable.shape):
@@ -314,10 +313,10 @@ class GradientNorms:
             return []
         found = []
         for layer in view.layers:
-            told = gradients.source(layer.optimizer, layer.variable)
+            told = reader_of(layer.optimizer).gradient(layer.variable)
             if told is None:
                 continue
-            slot = dict(effective.slots(layer.optimizer, layer.variable))[told.slot]
+            slot = dict(reader_of(layer.optimizer).slots(layer.variable))[told.slot]
             key = ("slot", layer.path, told.slot)
 
             def value(slot=slot):

@@ -59,6 +59,7 @@ from tfadaopt.callbacks.shown import Shown
 from tfadaopt.callbacks.when import When
 from tfadaopt.callbacks.where import EventWriter
 from tfadaopt.optimizers.base import SKIPPED
+from tfadaopt.readers import reader_of
 
 Listener = Callable[[int, Tables], Iterable[Mapping] | None]
 
@@ -176,7 +177,7 @@ class Recorder:
             self._close()
         if request.what.reads:
             for leaf in effective.leaves(watched):
-                effective.readable(leaf, request.what.reads)
+                reader_of(leaf).check(request.what.reads)
         variables = watched_by.variables_of(model, watched)
         _check(type(callback).__name__, request.what, variables)
         optimizer = effective.unwrapped(watched)

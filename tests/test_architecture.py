@@ -29,7 +29,10 @@ FOLDER_OF = {
 LAYERS = (
     ("tfadaopt", "tfadaopt.catalog", "tfadaopt.compat", "tfadaopt.lazy"),
     ("tfadaopt.optimizers",),
-    ("tfadaopt.builtins", "tfadaopt.effective", "tfadaopt.averages", "tfadaopt.gradients"),
+    (
+        *("tfadaopt.gradients", "tfadaopt.keras_readers", "tfadaopt.readers"),
+        *("tfadaopt.effective", "tfadaopt.averages"),
+    ),
     ("tfadaopt.callbacks",),
     ("tfadaopt.experiments",),
     ("tests",),

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import tfadaopt
-from tfadaopt import compat, effective, gradients
+from tfadaopt import compat
 from tfadaopt.callbacks import (
     EffectiveLearningRate,
     LogSpaced,
@@ -21,6 +21,7 @@ from tfadaopt.callbacks import (
 )
 from tfadaopt.callbacks.measure import SMALL_SAMPLE, sample
 from tfadaopt.callbacks.when import schedule
+from tfadaopt.readers import reader_of
 
 from . import events, logged
 from .cases import each_method_with_a_rate
@@ -183,7 +184,7 @@ def test_gradient_norm_is_that_of_a_backward_pass(make, tmp_path):
     """From the state alone; a difference of sums of squares in float32 is good to a permille."""
     beside, model = Beside(), make_model(make())
     fit(model, OptimizerMonitor(tmp_path, 1, "full"), beside, epochs=2)
-    told = gradients.source(model.optimizer, model.trainable_variables[0])
+    told = reader_of(model.optimizer).gradient(model.trainable_variables[0])
     same_norms(tmp_path, beside, ["gradient_norm"], rtol=1e-4 if told.power == 1 else 2e-3)
 
 
@@ -204,7 +205,7 @@ def test_where_the_state_does_not_tell_there_is_no_gradient_norm(make, tmp_path)
 def test_rows_that_wait_do_not_tell_their_gradient():
     model = make_model(tfadaopt.Adam(lazy_rows=["hidden"]))
     model.optimizer.build(model.trainable_variables)
-    told = [gradients.source(model.optimizer, v) is not None for v in model.trainable_variables]
+    told = [reader_of(model.optimizer).gradient(v) is not None for v in model.trainable_variables]
     assert told == [False, False, True, True]
 
 
@@ -239,7 +240,7 @@ def same_in_sample(optimizer):
     for v in (w, b):
         if isinstance(optimizer, compat.Muon) and v is w:
             continue  # It has no rate.
-        picked = effective.broadcastable_rate(optimizer, v, pick)
+        picked = reader_of(optimizer).rate(v, pick)
         assert picked.shape in ((SMALL_SAMPLE,), ())
         whole = tfadaopt.effective_learning_rate(optimizer, v)
         expected = pick(whole).numpy()

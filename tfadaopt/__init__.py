@@ -16,11 +16,7 @@ from tfadaopt.lazy import load
 if TYPE_CHECKING:
     from tfadaopt import callbacks, experiments, optimizers
     from tfadaopt.averages import averaged_weights
-    from tfadaopt.effective import (
-        UnsupportedOptimizerError,
-        accumulators,
-        effective_learning_rate,
-    )
+    from tfadaopt.effective import accumulators, effective_learning_rate
     from tfadaopt.optimizers.adabelief import AdaBelief as AdaBelief
     from tfadaopt.optimizers.adadelta import Adadelta as Adadelta
     from tfadaopt.optimizers.adagrad import Adagrad as Adagrad
@@ -51,6 +47,7 @@ if TYPE_CHECKING:
     from tfadaopt.optimizers.sm3 import SM3 as SM3
     from tfadaopt.optimizers.soap import SOAP as SOAP
     from tfadaopt.optimizers.yogi import Yogi as Yogi
+    from tfadaopt.readers import UnsupportedOptimizerError
 
 __version__ = "0.1.0"
 
@@ -70,7 +67,7 @@ __all__ = [
 
 _SUBPACKAGES = ("callbacks", "experiments", "optimizers")
 _MODULE_OF = {method.name: method.module for method in METHODS} | {
-    "UnsupportedOptimizerError": "tfadaopt.effective",
+    "UnsupportedOptimizerError": "tfadaopt.readers",
     "accumulators": "tfadaopt.effective",
     "averaged_weights": "tfadaopt.averages",
     "effective_learning_rate": "tfadaopt.effective",

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import tfadaopt
-from tfadaopt import builtins, compat
+from tfadaopt import compat, keras_readers
 
 from .versions import needs
 
@@ -138,10 +138,10 @@ def test_every_builtin_is_in_the_table():
         for thing in vars(K).values()
         if isinstance(thing, type) and issubclass(thing, K.Optimizer)
     }
-    assert optimizers - wrappers == set(builtins.kinds())
+    assert optimizers - wrappers == set(keras_readers.kinds())
 
 
-@pytest.mark.parametrize("kind", builtins.kinds(), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", keras_readers.kinds(), ids=lambda kind: kind.__name__)
 def test_state_has_the_names_of_keras(kind):
     """Each slot is found, once, by the suffix that Keras gave it."""
     full = {
@@ -306,7 +306,7 @@ class Doubled(K.Adam):
 
 
 def test_subclass_follows_the_rule_unless_it_has_one_of_its_own():
-    assert builtins.kind_of(Renamed()) is K.Adam
+    assert keras_readers.kind_of(Renamed()) is K.Adam
     optimizer, w = Doubled(), keras.Variable([1.0])
     optimizer.build([w])
     with pytest.raises(tfadaopt.UnsupportedOptimizerError, match=r"Doubled.*effective_learning_ra"):

@@ -1,8 +1,8 @@
-"""The effective learning rates of Keras' own optimizers, as a table.
+"""What can be read of Keras' own optimizers: one record for each class, with its rate as a formula.
 
 Each formula is that of Keras 3.15.1, in its order of operations and in the dtype of the variable,
 so that a rate that Keras rounds to nothing reads as nothing: in bfloat16, β₂ = 0.999 is 1, and
-Adam's steps are 0. ``tests/test_builtins.py`` reproduces the next update from each.
+Adam's steps are 0. ``tests/test_keras_readers.py`` reproduces the next update from each.
 
 =================  =====================================  =======================================
 optimizer          effective learning rate                on the direction
@@ -28,16 +28,37 @@ root mean square of the whole step, which needs the gradient.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import keras
 import tensorflow as tf
 
 from tfadaopt import compat
+from tfadaopt.gradients import GradientSource
 from tfadaopt.optimizers.rule import UnsupportedOptimizerError
 
 State = Mapping[str, tf.Tensor]
+# Of an optimizer, its state for a variable after the step, the number t of the step, η and θ.
 Rate = Callable[[keras.optimizers.Optimizer, State, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 _keras = keras.optimizers
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """What can be read of one of Keras' classes; ``compat`` has the names of its slots.
+
+    Attributes:
+        rate: Effective rate of the step just done, which broadcasts to θ.
+        gradient: From which slot the gradient can be had, given the optimizer and the names of
+            the slots that it has for a variable; None: from none.
+        elementwise: Whether the rate of a coordinate needs no other coordinate.
+        has_rate: Whether any variable has a rate.
+    """
+
+    rate: Rate
+    gradient: Callable[[keras.optimizers.Optimizer, set[str]], GradientSource | None] | None = None
+    elementwise: bool = True
+    has_rate: bool = True
 
 
 def kinds() -> list[type]:
@@ -52,41 +73,6 @@ def kind_of(optimizer: keras.optimizers.Optimizer) -> type | None:
             same = type(optimizer).update_step is kind.update_step
             return kind if same else None
     return None
-
-
-def rate(
-    optimizer: keras.optimizers.Optimizer, state: State, t: tf.Tensor, eta: tf.Tensor, theta
-) -> tf.Tensor:
-    """Effective rate of the step just done, broadcastable to θ.
-
-    Args:
-        optimizer: One of Keras' own.
-        state: Its slots for the variable, after the step.
-        t: Updates so far, in the dtype of the variable.
-        eta: Rate η of that step.
-        theta: θ after it.
-
-    Raises:
-        UnsupportedOptimizerError: No coordinate has a rate of its own.
-    """
-    check(optimizer)
-    return _RATES[kind_of(optimizer)](optimizer, state, t, eta, theta)
-
-
-def check(optimizer: keras.optimizers.Optimizer) -> None:
-    """Raise if none of its variables has a rate: an ``UnsupportedOptimizerError``."""
-    if kind_of(optimizer) is _keras.Adafactor:
-        raise UnsupportedOptimizerError(
-            "Adafactor divides its step by the root mean square of the whole step, which only the "
-            "gradient tells, so no effective learning rate can be read from its state. Its "
-            "accumulators can be read, and its update ratio measured: see "
-            "tfadaopt.callbacks.UpdateRatio."
-        )
-
-
-def is_elementwise(optimizer: keras.optimizers.Optimizer) -> bool:
-    """Whether the rate of a coordinate needs no other coordinate: it can be read for a sample."""
-    return kind_of(optimizer) is not _keras.Lamb
 
 
 def _eta(optimizer, state, t, eta, theta):
@@ -178,18 +164,55 @@ def _muon(optimizer, state, t, eta, theta):
     return alpha / (tf.sqrt(state["velocity"]) + optimizer.epsilon)
 
 
-_RATES: dict[type | None, Rate] = {
-    _keras.SGD: _eta,
-    _keras.Adagrad: _adagrad,
-    _keras.RMSprop: _rmsprop,
-    _keras.Adadelta: _adadelta,
-    _keras.AdamW: _adam,
-    _keras.Adam: _adam,
-    _keras.Adamax: _adamax,
-    _keras.Nadam: _nadam,
-    _keras.Ftrl: _ftrl,
-    _keras.Lion: _eta,
-    _keras.Lamb: _lamb,
-    compat.Muon: _muon,
-    compat.ScheduleFreeAdamW: _schedule_free,
+def _adafactor(optimizer, state, t, eta, theta):
+    raise UnsupportedOptimizerError(
+        "Adafactor divides its step by the root mean square of the whole step, which only the "
+        "gradient tells, so no effective learning rate can be read from its state. Its "
+        "accumulators can be read, and its update ratio measured: see "
+        "tfadaopt.callbacks.UpdateRatio."
+    )
+
+
+def _mean(slot: str, beta: str, power: int = 1):
+    def source(optimizer, slots):
+        kept = getattr(optimizer, beta)
+        return GradientSource(slot, power, kept, 1 - kept)
+
+    return source
+
+
+def _sum_of_squares(optimizer, slots):
+    return GradientSource("accumulator", 2, 1.0, 1.0)
+
+
+def _in_momentum_of_sgd(optimizer, slots):
+    if not optimizer.momentum:
+        return None
+    return GradientSource("momentum", 1, optimizer.momentum, None)  # η is inside the buffer
+
+
+def _in_muon(optimizer, slots):
+    if "velocity" in slots:
+        return _first_moment_of_muon(optimizer, slots)
+    return GradientSource("momentum", 1, optimizer.momentum, 1.0)
+
+
+_first_moment = _mean("momentum", "beta_1")
+_first_moment_of_muon = _mean("momentum", "adam_beta_1")
+
+BUILT_INS: dict[type, BuiltIn] = {
+    _keras.SGD: BuiltIn(_eta, _in_momentum_of_sgd),
+    _keras.Adagrad: BuiltIn(_adagrad, _sum_of_squares),
+    _keras.RMSprop: BuiltIn(_rmsprop, _mean("velocity", "rho", power=2)),
+    _keras.Adadelta: BuiltIn(_adadelta, _mean("accumulated_grad", "rho", power=2)),
+    _keras.AdamW: BuiltIn(_adam, _first_moment),
+    _keras.Adam: BuiltIn(_adam, _first_moment),
+    _keras.Adamax: BuiltIn(_adamax, _first_moment),
+    _keras.Nadam: BuiltIn(_nadam, _first_moment),
+    _keras.Adafactor: BuiltIn(_adafactor, has_rate=False),
+    _keras.Ftrl: BuiltIn(_ftrl, _sum_of_squares),
+    _keras.Lion: BuiltIn(_eta, _mean("momentum", "beta_2")),
+    _keras.Lamb: BuiltIn(_lamb, _first_moment, elementwise=False),
+    compat.Muon: BuiltIn(_muon, _in_muon),
+    compat.ScheduleFreeAdamW: BuiltIn(_schedule_free, _mean("velocity", "beta_2", power=2)),
 }
