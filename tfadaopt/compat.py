@@ -40,11 +40,11 @@ def index_of(optimizer: keras.optimizers.Optimizer, variable) -> int | None:
 
 
 def key_of(variable):
-    """What tells a variable apart from all others, whichever way it is named."""
-    native = variable.value if isinstance(variable, keras.Variable) else variable
-    if hasattr(native, "_distributed_container"):
-        native = native._distributed_container()
-    return native._unique_id
+    """What tells a variable apart from all others, whichever way it is named.
+
+    As Keras finds it, also for what a replica is given of a distributed one.
+    """
+    return keras.optimizers.Optimizer._var_key(None, variable)  # It looks at no optimizer.
 
 
 def rate_of(optimizer: keras.optimizers.Optimizer):
