@@ -71,7 +71,7 @@ class Edit:
         case = BY_ID[self.case]
         name = METHODS[case.name].module
         names = {}
-        for module in (name, f"tfadaopt.optimizers.{self.module}" if self.module else None):
+        for module in (name, f"tfadaopt.optimizers.pieces.{self.module}" if self.module else None):
             if module:
                 source = inspect.getsource(importlib.import_module(module))
                 if module == name:
@@ -440,8 +440,8 @@ def family_mutants():
                 )
             },
         ),
-        Mutant("adamw-heavy", "no decay", {"decays": lambda self, variable: False}),
-        Mutant("nadamw", "no decay", {"decays": lambda self, variable: False}),
+        Mutant("adamw-heavy", "no decay", {"decay_now": lambda self, state, decay: 0.0}),
+        Mutant("nadamw", "no decay", {"decay_now": lambda self, state, decay: 0.0}),
     ]
 
 
