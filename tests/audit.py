@@ -225,7 +225,7 @@ FAULTS = (
     Fault(
         "a setting changed later does not count",
         PLAN,
-        "full = (make, key, settings.nonfinite, *settings.arguments)",
+        "full = (make, key, settings.nonfinite, *arguments)",
         "full = (make, key)",
         ("fast", "changed_setting"),
     ),

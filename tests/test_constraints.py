@@ -95,6 +95,15 @@ def test_gradient_that_is_left_out_moves_no_mean(case):
     np.testing.assert_array_equal(optimizer.averaged(w).numpy(), mean)
 
 
+@averaging
+def test_variable_whose_first_gradient_is_left_out_stays(case):
+    """The zeros that its state begins with are no weights: no constraint is put on them."""
+    w = kernel(lambda x: tf.clip_by_value(x, 0.1, 1.0))
+    before = w.numpy()
+    step_of(case.make(learning_rate=RATE[case.name]), [w])(tf.fill([3, 2], np.nan))
+    np.testing.assert_array_equal(w.numpy(), before)
+
+
 @pytest.mark.parametrize("where", ["here", "mirrored"])
 @averaging
 def test_model_of_fit_has_its_mean_inside(case, where):

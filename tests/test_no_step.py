@@ -120,3 +120,52 @@ def test_state_of_sgd_wants_a_full_shape(common):
     w = tf.Variable(tf.ones((3, 2)), shape=[None, 2])
     with pytest.raises(ValueError, match="without averages or accumulation"):
         tfadaopt.SGD(**common).build([w])
+
+
+# Methods that are no methods
+
+
+class Half(tfadaopt.optimizers.Optimizer):
+    """Only what is abstract."""
+
+    def slots(self, shape):
+        return {}
+
+    def scale(self, state, t):
+        return tf.ones([])
+
+
+class WithoutSums(tfadaopt.SGD):
+    def shared(self):
+        return {"number": 0.0}
+
+
+class Stepping(Half):
+    """A step of its own, as Keras' optimizers have it."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        self.assign_sub(variable, learning_rate * gradient)
+
+
+class WithDelta(Half):
+    def advance(self, state, g, t):
+        return {}
+
+    def delta(self, state, g, t, eta):
+        return eta * g
+
+
+@pytest.mark.parametrize(
+    ("cls", "missing"),
+    [(Half, "no advance and no direction"), (WithoutSums, "no terms and no combine")],
+)
+def test_half_a_method_is_refused_when_it_is_made(cls, missing):
+    with pytest.raises(TypeError, match=f"{cls.__name__} has {missing}. A method writes slots"):
+        cls(0.5)
+
+
+@pytest.mark.parametrize("cls", [Stepping, WithDelta])
+def test_whole_methods_of_other_forms_step(cls):
+    w = keras.Variable([1.0])
+    cls(0.5).apply([tf.constant([1.0])], [w])
+    assert w.numpy().tolist() == [0.5]

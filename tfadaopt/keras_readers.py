@@ -48,17 +48,15 @@ class BuiltIn:
     """What can be read of one of Keras' classes; ``compat`` has the names of its slots.
 
     Attributes:
-        rate: Effective rate of the step just done, which broadcasts to θ.
+        rate: Effective rate of the step just done, which broadcasts to θ; None: it has none.
         gradient: From which slot the gradient can be had, given the optimizer and the names of
             the slots that it has for a variable; None: from none.
         elementwise: Whether the rate of a coordinate needs no other coordinate.
-        has_rate: Whether any variable has a rate.
     """
 
-    rate: Rate
+    rate: Rate | None
     gradient: Callable[[keras.optimizers.Optimizer, set[str]], GradientSource | None] | None = None
     elementwise: bool = True
-    has_rate: bool = True
 
 
 def kinds() -> list[type]:
@@ -164,10 +162,11 @@ def _muon(optimizer, state, t, eta, theta):
     return alpha / (tf.sqrt(state["velocity"]) + optimizer.epsilon)
 
 
-def _adafactor(optimizer, state, t, eta, theta):
-    raise UnsupportedOptimizerError(
-        "Adafactor divides its step by the root mean square of the whole step, which only the "
-        "gradient tells, so no effective learning rate can be read from its state. Its "
+def no_rate(kind: type) -> UnsupportedOptimizerError:
+    """The error for a class none of whose variables has a rate."""
+    return UnsupportedOptimizerError(
+        f"{kind.__name__} divides its step by the root mean square of the whole step, which only "
+        "the gradient tells, so no effective learning rate can be read from its state. Its "
         "accumulators can be read, and its update ratio measured: see "
         "tfadaopt.callbacks.UpdateRatio."
     )
@@ -209,7 +208,7 @@ BUILT_INS: dict[type, BuiltIn] = {
     _keras.Adam: BuiltIn(_adam, _first_moment),
     _keras.Adamax: BuiltIn(_adamax, _first_moment),
     _keras.Nadam: BuiltIn(_nadam, _first_moment),
-    _keras.Adafactor: BuiltIn(_adafactor, has_rate=False),
+    _keras.Adafactor: BuiltIn(None),
     _keras.Ftrl: BuiltIn(_ftrl, _sum_of_squares),
     _keras.Lion: BuiltIn(_eta, _mean("momentum", "beta_2")),
     _keras.Lamb: BuiltIn(_lamb, _first_moment, elementwise=False),

@@ -137,8 +137,8 @@ class KerasReader(Reader):
         self.kind, self.record = kind, keras_readers.BUILT_INS[kind]
 
     def check(self, what=None):
-        if what == RATE and not self.record.has_rate:
-            self.record.rate(self.optimizer, {}, None, None, None)
+        if what == RATE and self.record.rate is None:
+            raise keras_readers.no_rate(self.kind)
 
     def rate(self, variable, pick=None, eta=None):
         self.check(RATE)
@@ -202,21 +202,25 @@ class Unreadable(Reader):
     """Stands for an optimizer of no kind that can be read, and says so."""
 
     def check(self, what=None):
+        raise self.error(what or RATE)
+
+    def rate(self, variable, pick=None, eta=None):
+        raise self.error(RATE)
+
+    def slots(self, variable):
+        raise self.error(ACCUMULATORS)
+
+    def error(self, what: str) -> UnsupportedOptimizerError:
+        """The error that names what can be read, and the method ``what`` to write."""
         ours = ", ".join(f"tfadaopt.{method.name}" for method in METHODS)
         theirs = ", ".join(kind.__name__ for kind in keras_readers.kinds())
         kind = type(self.optimizer)
-        raise UnsupportedOptimizerError(
+        return UnsupportedOptimizerError(
             f"The state of {kind.__module__}.{kind.__qualname__} cannot be read. Supported are "
             f"{ours}, and of keras.optimizers {theirs}, also inside a LossScaleOptimizer or "
             "MultiOptimizer: compile the model with one of these, or give a class of your own the "
-            f"method {what or RATE}(variable); tfadaopt.readers says what it returns."
+            f"method {what}(variable); tfadaopt.readers says what it returns."
         )
-
-    def rate(self, variable, pick=None, eta=None):
-        raise self.check(RATE)
-
-    def slots(self, variable):
-        raise self.check(ACCUMULATORS)
 
 
 def reader_of(optimizer: keras.optimizers.Optimizer) -> Reader:

@@ -12,9 +12,9 @@ from tfadaopt.optimizers import incoming, rates
 from tfadaopt.optimizers.arguments import argument_names, keywords, patterns, plain, single
 from tfadaopt.optimizers.docstrings import REST, with_common_keywords
 from tfadaopt.optimizers.engine.engine import Engine
-from tfadaopt.optimizers.engine.plan import Moment, Settings, planned, precision_of
+from tfadaopt.optimizers.engine.plan import Moment, Settings, in_precision, planned, precision_of
 from tfadaopt.optimizers.restoring import Restorer
-from tfadaopt.optimizers.rule import Rule, Slot, State
+from tfadaopt.optimizers.rule import Rule, Slot, State, complete
 
 # Name of the number of updates that a gradient kept out, as an accumulator and in files.
 SKIPPED = "skipped_updates"
@@ -91,6 +91,8 @@ class Optimizer(Rule, compat.KerasOptimizer):
         **kwargs,
     ):
         owner = type(self).__name__
+        if type(self).update_step is Optimizer.update_step:  # else it steps without a rule
+            complete(self)
         learning_rate = rates.rate(owner, learning_rate)
         if weight_decay is not None:
             hint = "give the decay λ, such as 0.004, or None for no decay"
@@ -151,7 +153,8 @@ class Optimizer(Rule, compat.KerasOptimizer):
             self.skipped_updates = compat.add_counts(self, SKIPPED, len(variables))
         lazy = {i for i, p in enumerate(paths) if any(re.search(x, p) for x in self._lazy)}
         decaying = [compat.may_decay(self, v) for v in variables]
-        plan = planned(self, variables, self._slots, self._shared, decaying, lazy)
+        names = [name for name in argument_names(type(self)) if name != "learning_rate"]
+        plan = planned(self, names, variables, self._slots, self._shared, decaying, lazy)
         self.engine = Engine(plan)
         self._restorer.take_waiting()
 
@@ -174,9 +177,7 @@ class Optimizer(Rule, compat.KerasOptimizer):
 
     def settings(self) -> Settings:
         """What may change between two steps."""
-        names = argument_names(type(self))
-        arguments = tuple(repr(getattr(self, k, None)) for k in names if k != "learning_rate")
-        return Settings(self.nonfinite, self.jit_compile, self.weight_decay or 0.0, arguments)
+        return Settings(self.nonfinite, self.jit_compile, self.weight_decay or 0.0)
 
     def apply(self, grads, trainable_variables=None) -> None:
         """Update the variables once, from gradients summed per embedding id and over replicas.
@@ -277,8 +278,7 @@ class Optimizer(Rule, compat.KerasOptimizer):
 
     def state_of(self, variable) -> State:
         """Values of ``slots_of``, in the precision of the variable's update."""
-        dtype, slots = precision_of(variable), self.slots_of(variable)
-        return {name: tf.cast(tf.convert_to_tensor(slot), dtype) for name, slot in slots.items()}
+        return in_precision(self.slots_of(variable), precision_of(variable))
 
     def value_of(self, variable) -> tf.Tensor:
         """A variable of the model, in the precision of its update."""

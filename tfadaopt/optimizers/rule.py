@@ -209,8 +209,9 @@ def complete(rule: Rule) -> None:
     """Raise a ``TypeError`` if a rule fills in neither form, or shares numbers without sums."""
     missing = []
     if not any(writes(rule, hook) for hook in ("update", "decay_and_update")):
-        missing += [hook for hook in ("advance", "direction") if not writes(rule, hook)]
-    if rule.shared():
+        product = ("advance",) if writes(rule, "delta") else ("advance", "direction")
+        missing += [hook for hook in product if not writes(rule, hook)]
+    if writes(rule, "shared"):
         missing += [hook for hook in ("terms", "combine") if not writes(rule, hook)]
     if missing:
         raise TypeError(

@@ -66,6 +66,5 @@ class Engine:
         return step.one_by_one(self.planned, moment, variable, gradient)
 
     def hold_inside(self, moment: Moment, variable, constraint) -> None:
-        """Constrain the weights that the state of a variable holds, after its step."""
-        if self.holds:
-            step.hold_inside(self.planned, moment, variable, constraint)
+        """Constrain the weights that the state of a variable holds, if ``holds``."""
+        step.hold_inside(self.planned, moment, variable, constraint)

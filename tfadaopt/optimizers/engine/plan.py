@@ -18,13 +18,11 @@ class Settings(NamedTuple):
         nonfinite: "skip" or "ignore".
         jit_compile: True, False or "auto".
         weight_decay: λ, 0 for none.
-        arguments: The arguments of the rule, as texts: a compiled step holds for these.
     """
 
     nonfinite: str
     jit_compile: bool | str
     weight_decay: float
-    arguments: tuple[str, ...]
 
 
 class Moment(NamedTuple):
@@ -110,12 +108,14 @@ class Planned:
 
     Attributes:
         rule: The rule.
+        arguments: Names of its arguments, which a user may change: a compiled step holds for some.
         plans: What is known of each variable, by its key.
         shared: Numbers that all variables share, by name.
         functions: Compiled functions, by what they were made by and for.
     """
 
     rule: Rule
+    arguments: Sequence[str]
     plans: Mapping[Any, Plan]
     shared: Mapping[str, keras.Variable]
     functions: dict[tuple, Any] = field(default_factory=dict)
@@ -143,7 +143,8 @@ class Planned:
 
     def function(self, make: Callable[..., Any], key: Any, settings: Settings) -> Any:
         """The function that ``make`` makes for a key, with the settings of now."""
-        full = (make, key, settings.nonfinite, *settings.arguments)
+        arguments = (repr(getattr(self.rule, name, None)) for name in self.arguments)
+        full = (make, key, settings.nonfinite, *arguments)
         if full not in self.functions:
             self.functions[full] = make(self, key, settings)
         return self.functions[full]
@@ -151,8 +152,7 @@ class Planned:
     def state_of(self, variable) -> State:
         """Values of all state of a variable, that it shares too, in its precision."""
         plan = self.of(variable)
-        state = {**plan.slots, **self.shared}
-        return {k: tf.cast(tf.convert_to_tensor(x), plan.precision) for k, x in state.items()}
+        return in_precision({**plan.slots, **self.shared}, plan.precision)
 
     def value_of(self, variable) -> tf.Tensor:
         """A variable in the precision of its update."""
@@ -169,8 +169,14 @@ def precision_of(variable) -> str:
     return precision(keras.backend.standardize_dtype(variable.dtype))
 
 
+def in_precision(slots: Mapping[str, Any], dtype: str) -> State:
+    """Values of state variables, in the dtype of the arithmetic."""
+    return {name: tf.cast(tf.convert_to_tensor(slot), dtype) for name, slot in slots.items()}
+
+
 def planned(
     rule: Rule,
+    arguments: Sequence[str],
     variables: Sequence,
     slots: Sequence[Mapping[str, keras.Variable]],
     shared: Mapping[str, keras.Variable],
@@ -181,6 +187,7 @@ def planned(
 
     Args:
         rule: The rule.
+        arguments: Names of its arguments, without the rate.
         variables: The variables.
         slots: State of each, by name.
         shared: Numbers that all of them share.
@@ -195,4 +202,4 @@ def planned(
         dtype = keras.backend.standardize_dtype(variable.dtype)
         plan = Plan(i, shape, dtype, dict(own), whole, decays[i], i in lazy)
         plans[compat.key_of(variable)] = plan
-    return Planned(rule, plans, shared)
+    return Planned(rule, arguments, plans, shared)

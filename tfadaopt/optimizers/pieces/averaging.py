@@ -34,8 +34,9 @@ def schedule_free_inside(
     """The same step, with z put back inside a constraint before it enters x and y.
 
     Else z runs away from a y that is held, and x, which is y − (1/β − 1)(z − y), the other way.
+    Before the first update there is no z: its zeros are no weights.
     """
-    z = constraint(state["z"])
+    z = tf.where(is_first(state), state["z"], constraint(state["z"]))
     c = tf.math.divide_no_nan(tf.square(gamma), state["weight_sum"])
     return {"z": z}, y + (1 - beta + beta * c) * (z - state["z"])
 
