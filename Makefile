@@ -16,7 +16,7 @@ PIP_INSTALL = $(BIN)/python $(PIP) -c $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test quick audit matrix lowest newest peers format check clean
+.PHONY: help demo test quick audit matrix lowest newest peers format check lint clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -60,9 +60,12 @@ format: $(VENV)/.dev ## Format the code, and write what follows from the catalog
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format .
 
-check: $(VENV)/.dev
+check: lint
+
+lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/oxlint --deny-warnings callbacks
 
 clean: ## Remove the environment and caches that make made (not runs/)
 	@if grep -qs created $(VENV)/.made; then rm -rf $(VENV); else rm -f $(VENV)/.made $(VENV)/.dev $(VENV)/.experiments; fi
