@@ -16,7 +16,7 @@ PIP_INSTALL = $(BIN)/python $(PIP) -c $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test quick audit matrix lowest newest peers format check clean
+.PHONY: help demo test quick audit matrix lowest newest peers format check lint types clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -60,13 +60,19 @@ format: $(VENV)/.dev ## Format the code, and write what follows from the catalog
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format .
 
-check: $(VENV)/.dev
+check: lint types
+
+lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/oxlint --deny-warnings callbacks
+
+types: $(VENV)/.dev
+	$(BIN)/python -m mypy
 
 clean: ## Remove the environment and caches that make made (not runs/)
 	@if grep -qs created $(VENV)/.made; then rm -rf $(VENV); else rm -f $(VENV)/.made $(VENV)/.dev $(VENV)/.experiments; fi
-	rm -rf tfadaopt.egg-info .pytest_cache .ruff_cache .matrix
+	rm -rf tfadaopt.egg-info .mypy_cache .pytest_cache .ruff_cache .matrix
 	find . -name __pycache__ -not -path './.*' -prune -exec rm -rf {} +
 
 # An environment is made once per change of what it depends on; dev contains experiments.

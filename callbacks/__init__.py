@@ -10,7 +10,7 @@ if __name__ != "tfadaopt.callbacks":
         "'from tfadaopt.callbacks import …', and run Python outside the project's own folder tree."
     )
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tfadaopt.lazy import load
 
@@ -47,7 +47,7 @@ _MODULE_OF = {
 }
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name in _MODULE_OF:
         return load(__name__, name, _MODULE_OF[name])
     raise AttributeError(f"module 'tfadaopt.callbacks' has no attribute {name!r}; it has {__all__}")

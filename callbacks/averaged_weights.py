@@ -1,11 +1,14 @@
 """The callback that lets validation and checkpoints see the averaged weights."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 
 from tfadaopt.averages import averaged_weights, averaging_optimizer
+
+Logs = Mapping[str, Any] | None
 
 
 class AveragedWeights(keras.callbacks.Callback):
@@ -38,7 +41,7 @@ class AveragedWeights(keras.callbacks.Callback):
         True
     """
 
-    def __init__(self, at_average: Sequence[keras.callbacks.Callback] = ()):
+    def __init__(self, at_average: Sequence[keras.callbacks.Callback] = ()) -> None:
         super().__init__()
         self.at_average = list(at_average)
         for callback in self.at_average:
@@ -49,39 +52,39 @@ class AveragedWeights(keras.callbacks.Callback):
                 )
         self._averaged = contextlib.ExitStack()
 
-    def set_model(self, model) -> None:
+    def set_model(self, model: keras.Model) -> None:
         super().set_model(model)
         for callback in self.at_average:
             callback.set_model(model)
 
-    def set_params(self, params) -> None:
+    def set_params(self, params: Mapping[str, Any]) -> None:
         super().set_params(params)
         for callback in self.at_average:
             callback.set_params(params)
 
-    def on_train_begin(self, logs=None) -> None:
+    def on_train_begin(self, logs: Logs = None) -> None:
         averaging_optimizer(self.model)
         self._averaged.close()  # of an evaluation that was interrupted
         for callback in self.at_average:
             callback.on_train_begin(logs)
 
-    def on_epoch_begin(self, epoch, logs=None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         for callback in self.at_average:
             callback.on_epoch_begin(epoch, logs)
 
-    def on_epoch_end(self, epoch, logs=None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         with averaged_weights(self.model):
             for callback in self.at_average:
                 callback.on_epoch_end(epoch, logs)
 
-    def on_train_end(self, logs=None) -> None:
+    def on_train_end(self, logs: Logs = None) -> None:
         with averaged_weights(self.model):
             for callback in self.at_average:
                 callback.on_train_end(logs)
 
-    def on_test_begin(self, logs=None) -> None:
+    def on_test_begin(self, logs: Logs = None) -> None:
         self._averaged.close()
         self._averaged.enter_context(averaged_weights(self.model))
 
-    def on_test_end(self, logs=None) -> None:
+    def on_test_end(self, logs: Logs = None) -> None:
         self._averaged.close()

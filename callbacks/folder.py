@@ -6,7 +6,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
@@ -14,6 +14,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 
 from tfadaopt.callbacks.log_format import PLUGIN, SUFFIX, FormatError, description
 
+fcntl: Any
 try:
     import fcntl
 except ImportError:  # not on Windows
@@ -112,8 +113,8 @@ def _same(layers: frozenset[str], known: frozenset[str]) -> bool:
 
 def release(folder: str | None) -> None:
     """Let other processes write to a folder."""
-    claim = _claims.pop(folder, None)
-    if claim is not None:
+    if folder is not None and folder in _claims:
+        claim = _claims.pop(folder)
         with contextlib.suppress(OSError):
             os.unlink(os.path.join(folder, _CLAIM))  # noqa: PTH108, PTH118
         os.close(claim)
@@ -169,7 +170,8 @@ def held(folder: str) -> Held:
         names = tf.io.gfile.listdir(folder)
     except (OSError, tf.errors.OpError):
         return Held(-1, frozenset())  # There is no such folder; what else is wrong, writing tells.
-    last, layers = -1, frozenset()
+    last = -1
+    layers: frozenset[str] = frozenset()
     for name in names:
         if re.fullmatch(rf".*tfevents.*{re.escape(SUFFIX)}", name):
             path = os.path.join(folder, name)  # noqa: PTH118
@@ -184,7 +186,8 @@ _known: dict[tuple[str, int], Held] = {}
 def _held_by_file(path: str, length: int) -> Held:
     if (path, length) in _known:
         return _known[path, length]
-    last, layers = -1, frozenset()
+    last = -1
+    layers: frozenset[str] = frozenset()
     for event in _events(path):
         if event.WhichOneof("what") != "summary":
             continue

@@ -33,7 +33,7 @@ def marks_of(history: History) -> tuple[Mapping, ...]:
             row = row_of[key].get(step)
             if row is not None:
                 known = table.measured[row]
-                layers = [layer for layer, has in zip(table.layers, known, strict=True) if has]
+                layers = tuple(x for x, has in zip(table.layers, known, strict=True) if has)
                 tables[key] = layers, table.values[row, known]
         marks += detector.observe(step, tables, rates.get(step, float("nan")))
     return tuple({**m.as_dict(), "step": m.since} for m in marks if m.kind in _CERTAIN)

@@ -139,8 +139,8 @@ def _history(folder: Path) -> History | None:
     tables = {key: joined(rows) for key, rows in log.tables.items()}
     points = {tag: joined(rows) for tag, rows in log.scalars.items()}
     scalars = {tag: (table.steps, table.values[:, 0]) for tag, table in points.items()}
-    for key, points in _tables_of_scalars(scalars).items():
-        tables.setdefault(key, points)
+    for key, table in _tables_of_scalars(scalars).items():
+        tables.setdefault(key, table)
     ours = tables or log.marks
     said = tuple(f"{path.name}: {what}" for path, what in problems if ours or _is_ours(path))
     if not ours and not said:
@@ -173,7 +173,7 @@ def _events(path: Path) -> tuple[list[Event], str]:
         places.append((at + 12, length))
         at += length + 16
     records = [data[start : start + length] for start, length in places]
-    events = []
+    events: list[Event] = []
     for (start, length), record, found in zip(places, records, masked(records), strict=True):
         if found != struct.unpack_from("<I", data, start + length)[0]:
             return events, f"damaged at byte {start} of {len(data)}: read up to there"

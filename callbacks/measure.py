@@ -106,12 +106,12 @@ class Snapshot:
                 parts.append(tf.stack(flat))
             return tf.concat(parts, 0)
 
-        kept = []
+        specs: list[tf.TensorSpec] = []
         if self._keys:
             self._capture = capture.get_concrete_function()
-            kept = [tf.TensorSpec(x.shape, x.dtype) for x in self._capture.structured_outputs]
-        self._compute = tf.function(compute, autograph=False).get_concrete_function(*kept)
-        self._specs = dict(zip(self._keys, kept, strict=True))
+            specs = [tf.TensorSpec(x.shape, x.dtype) for x in self._capture.structured_outputs]
+        self._compute = tf.function(compute, autograph=False).get_concrete_function(*specs)
+        self._specs = dict(zip(self._keys, specs, strict=True))
 
         at = 2 + len(self._rates)
         self._at: dict[tuple[str, str | None, str], int] = {}
@@ -213,8 +213,8 @@ def summarise(
     others = [i for i, m in enumerate(moments) if not m]
     parts.append(tf.zeros([len(others), 4]))
     rows += others
-    moments = tf.gather(tf.concat(parts, 0), np.argsort(rows))
-    return tf.concat([moments[:, :3], quantiles, moments[:, 3:]], axis=1)
+    found = tf.gather(tf.concat(parts, 0), np.argsort(rows))
+    return tf.concat([found[:, :3], quantiles, found[:, 3:]], axis=1)
 
 
 def _by_size(vectors: Sequence[tf.Tensor], of_rows: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:

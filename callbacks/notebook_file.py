@@ -6,6 +6,7 @@ import importlib
 import os
 import warnings
 from pathlib import Path
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class NotebookFile:
         ImportError: Parquet needs pyarrow.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike[str]):
         if not isinstance(path, str | os.PathLike):
             raise TypeError(f"file must be a path, but {path!r} was received; give 'run.csv'.")
         self._path = Path(path)
@@ -44,7 +45,8 @@ class NotebookFile:
                 f"file={os.fspath(path)!r} is not allowed; its name must end in one of "
                 f"{', '.join(_KINDS)}."
             )
-        self._arrow = self._parquet = None
+        self._arrow: Any = None
+        self._parquet: Any = None
         if self._path.suffix == ".parquet":
             try:
                 # Not a dependency: it is larger than all the rest, and few ask for it.
@@ -58,7 +60,7 @@ class NotebookFile:
         self._run = ""
         self._taken: list[tuple[str, int, Tables]] = []
         self._kept: _Kept | None = None
-        self._out = None
+        self._out: TextIO | None = None
         # Where in a CSV the rows begin that were not there before.
         self._begun_at = 0
 
@@ -83,6 +85,7 @@ class NotebookFile:
         """Write what was taken since; a file that is replaced is there whole, before and after."""
         if not self._taken:
             return
+        assert self._kept is not None  # ``add`` comes after ``begin``
         self._path.parent.mkdir(parents=True, exist_ok=True)
         if self._path.suffix == ".csv":
             taken, self._taken = self._taken, []
@@ -100,7 +103,8 @@ class NotebookFile:
         if self._path.suffix == ".npz":
             with part.open("wb") as out:
                 entries = [*self._kept.entries, *self._taken]
-                np.savez_compressed(out, **_arrays(sorted(entries, key=lambda entry: entry[1])))
+                arrays: dict[str, Any] = _arrays(sorted(entries, key=lambda entry: entry[1]))
+                np.savez_compressed(out, **arrays)
         else:
             rows = sorted([*self._kept.rows, *_rows(self._taken)], key=lambda row: row[0])
             columns = dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
@@ -130,8 +134,12 @@ class NotebookFile:
                 return
             new.seek(self._begun_at)
             before = iter(lambda: old.readline() if old.tell() < self._begun_at else b"", b"")
-            out.writelines(heapq.merge(before, new, key=lambda line: int(line.split(b",", 1)[0])))
+            out.writelines(heapq.merge(before, new, key=_step_of))
         part.replace(self._path)
+
+
+def _step_of(line: Any) -> int:
+    return int(line.split(b",", 1)[0])
 
 
 class _Kept:

@@ -5,10 +5,12 @@ import numbers
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
+from tfadaopt.callbacks.log_format import Tables
 from tfadaopt.callbacks.notebook_file import NotebookFile
 from tfadaopt.callbacks.overview import hparams_summary, layout_summary
 from tfadaopt.callbacks.quantities import (
@@ -21,7 +23,7 @@ from tfadaopt.callbacks.quantities import (
     WeightNorms,
 )
 from tfadaopt.callbacks.recorder import Request, What
-from tfadaopt.callbacks.state_callback import StateCallback
+from tfadaopt.callbacks.state_callback import Logs, StateCallback
 from tfadaopt.callbacks.when import When
 
 _STANDARD = (
@@ -113,18 +115,18 @@ class OptimizerMonitor(StateCallback):
 
     def __init__(
         self,
-        log_dir: str | os.PathLike,
+        log_dir: str | os.PathLike[str],
         every: int | When | Callable[[int], bool] = 10,
         preset: str = "standard",
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         scalars: int = 32,
-        file: str | os.PathLike | None = None,
+        file: str | os.PathLike[str] | None = None,
         hparams: Mapping[str, float | str | bool] | None = None,
         optimizer: keras.optimizers.Optimizer
         | Mapping[str, keras.optimizers.Optimizer]
         | None = None,
-    ):
+    ) -> None:
         super().__init__(log_dir, every, optimizer)
         if preset not in PRESETS:
             raise ValueError(
@@ -141,13 +143,13 @@ class OptimizerMonitor(StateCallback):
                 f"OptimizerMonitor: scalars={scalars} is not allowed; give 0 for no layers, or the "
                 "most layers that get scalars of their own, such as 32."
             )
-        self.preset = preset
-        self.include = _patterns("include", include)
-        self.exclude = _patterns("exclude", exclude)
-        self.scalars = int(scalars)
-        self.file = None if file is None else NotebookFile(file)
-        self._keeping = False
-        self.hparams = _hparams(hparams or {})
+        self.preset: str = preset
+        self.include: tuple[str, ...] = _patterns("include", include)
+        self.exclude: tuple[str, ...] = _patterns("exclude", exclude)
+        self.scalars: int = int(scalars)
+        self.file: NotebookFile | None = None if file is None else NotebookFile(file)
+        self._keeping: bool = False
+        self.hparams: dict[str, float | str | bool] = _hparams(hparams or {})
 
     def request(self) -> Request:
         what = What(PRESETS[self.preset], self.include, self.exclude)
@@ -162,17 +164,20 @@ class OptimizerMonitor(StateCallback):
             ),
         )
 
-    def _keep(self, step: int, tables) -> None:
+    def _keep(self, step: int, tables: Tables) -> None:
+        run = self.run_dir
+        assert self.file is not None  # or nobody calls it: see ``request``
+        assert run is not None  # as there has to be a ``log_dir``
         if not self._keeping:
             self._keeping = True
-            self.file.begin(os.fspath(self.run_dir), self._recorder.begun_at)
+            self.file.begin(run, self._recorder.begun_at)
         self.file.add(step, tables)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs = None) -> None:
         self._keeping = False
         super().on_train_begin(logs)
 
-    def plot(self, **arguments):
+    def plot(self, **arguments: Any) -> Any:
         """Draw what was logged: layers × steps in a Matplotlib figure, for a notebook.
 
         Args:
@@ -184,12 +189,12 @@ class OptimizerMonitor(StateCallback):
         picture = importlib.import_module("tfadaopt.callbacks.picture")  # Matplotlib is an extra
         return picture.plot(self.log_dir, **arguments)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         super().on_epoch_end(epoch, logs)
         if self.file is not None:
             self._safely(self.file.save)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs = None) -> None:
         super().on_train_end(logs)
         if self.file is not None:
             self._safely(self.file.close)
@@ -212,7 +217,7 @@ def _patterns(name: str, given: Sequence[str]) -> tuple[str, ...]:
     return tuple(given)
 
 
-def _hparams(given: Mapping) -> dict:
+def _hparams(given: Mapping[str, Any]) -> dict[str, float | str | bool]:
     for name, value in given.items():
         if isinstance(value, np.generic):
             value = value.item()

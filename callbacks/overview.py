@@ -48,7 +48,7 @@ def layout_summary(paths: Sequence[str]) -> bytes:
     blocks: dict[str, list[str]] = {}
     for path in paths:
         blocks.setdefault(block_of(path), []).append(re.escape(path))
-    categories = []
+    categories: list[layout_pb2.Category] = []
     for block, members in blocks.items():
         charts = []
         for title, (quantity, statistic) in _CHARTS.items():

@@ -4,10 +4,12 @@ import importlib
 import os
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tfadaopt.callbacks.hindsight import marks_of
 from tfadaopt.callbacks.history import History, read
@@ -26,12 +28,12 @@ _DECADES = 12
 
 
 def plot(
-    log: str | os.PathLike | History | Mapping[str, History],
+    log: str | os.PathLike[str] | History | Mapping[str, History],
     quantity: str = RATE,
     statistic: str | None = None,
     runs: Sequence[str] | None = None,
     include: str = "",
-):
+) -> Any:
     """Draw what was logged: layers × steps on a logarithmic scale of colours, a panel for each run.
 
     Runs share the scale. NaN and infinity are red, a value of 0 (or below) is black, what was not
@@ -95,7 +97,7 @@ def plot(
     return figure
 
 
-def _matplotlib():
+def _matplotlib() -> Any:
     try:
         matplotlib = importlib.import_module("matplotlib")
         for part in ("colors", "figure", "patches", "pyplot"):  # pyplot: notebooks show figures
@@ -108,7 +110,13 @@ def _matplotlib():
     return matplotlib
 
 
-def _chosen(log, quantity, statistic, runs, include):
+def _chosen(
+    log: str | os.PathLike[str] | History | Mapping[str, History],
+    quantity: str,
+    statistic: str | None,
+    runs: Sequence[str] | None,
+    include: str,
+) -> tuple[dict[str, tuple[Table, str]], Mapping[str, History]]:
     """Table and statistic of each run to be drawn, and the histories of all."""
     if isinstance(log, History):
         histories: Mapping[str, History] = {".": log}
@@ -133,7 +141,7 @@ def _chosen(log, quantity, statistic, runs, include):
         tables = histories[run].quantities
         name = next((name for name in wanted if (quantity, name) in tables), None)
         table = _included(tables[quantity, name], include) if name else None
-        if table is not None:
+        if table is not None and name is not None:
             found[run] = table, name
     if not found:
         logged = sorted({f"{q} ({s})" for h in histories.values() for q, s in h.quantities})
@@ -160,7 +168,7 @@ def _thinned(table: Table) -> Table:
     )
 
 
-def _norm(matplotlib, arrays: Sequence[np.ndarray]):
+def _norm(matplotlib: Any, arrays: Sequence[npt.NDArray[Any]]) -> Any:
     positive = np.concatenate([a[np.isfinite(a) & (a > 0)] for a in arrays])
     high = positive.max(initial=0.0) or 1.0
     low = max(positive.min(initial=high), high * 10.0**-_DECADES)
@@ -168,7 +176,7 @@ def _norm(matplotlib, arrays: Sequence[np.ndarray]):
     return matplotlib.colors.LogNorm(*((low, high) if low < high else (low / 2, high * 2)))
 
 
-def _draw(matplotlib, axes, table: Table, norm):
+def _draw(matplotlib: Any, axes: Any, table: Table, norm: Any) -> Any:
     colours = matplotlib.colormaps["viridis"].with_extremes(under=_ZERO, bad=(0, 0, 0, 0))
     values = table.values.T.astype(float)
     axes.set_facecolor(_NOTHING)
@@ -186,7 +194,7 @@ def _draw(matplotlib, axes, table: Table, norm):
     return mesh
 
 
-def _edges(steps: np.ndarray) -> np.ndarray:
+def _edges(steps: npt.NDArray[Any]) -> npt.NDArray[Any]:
     steps = steps.astype(float)
     if len(steps) == 1:
         return np.array([steps[0] - 0.5, steps[0] + 0.5])
@@ -194,7 +202,7 @@ def _edges(steps: np.ndarray) -> np.ndarray:
     return np.concatenate([[2 * steps[0] - middles[0]], middles, [2 * steps[-1] - middles[-1]]])
 
 
-def _draw_marks(axes, table: Table, marks) -> set[str]:
+def _draw_marks(axes: Any, table: Table, marks: Iterable[Mapping[str, Any]]) -> set[str]:
     place = {layer: row for row, layer in enumerate(table.layers)}
     end = _edges(table.steps)[-1]
     seen = set()
@@ -230,7 +238,7 @@ def _kinds_of_cells(table: Table) -> set[str]:
     return kinds
 
 
-def _legend(matplotlib, figure, seen: set[str]) -> None:
+def _legend(matplotlib: Any, figure: Any, seen: set[str]) -> None:
     patch = matplotlib.patches.Patch
     known = {
         "nan": patch(facecolor=_NAN, label="NaN or infinity"),

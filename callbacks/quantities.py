@@ -4,6 +4,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import keras
 import tensorflow as tf
@@ -17,13 +18,15 @@ from tfadaopt.callbacks.measure import (
     SPREAD,
     STATISTICS,
     VALUE,
+    Before,
     Series,
     sample,
 )
+from tfadaopt.compat import Variable
 from tfadaopt.optimizers.base import SKIPPED
 from tfadaopt.optimizers.pieces.first import UPDATES
 from tfadaopt.optimizers.rule import UnsupportedOptimizerError
-from tfadaopt.readers import reader_of
+from tfadaopt.readers import Kept, Pick, reader_of
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ class Layer:
     """
 
     path: str
-    variable: object
-    optimizer: object
+    variable: Variable
+    optimizer: keras.optimizers.Optimizer
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,9 @@ class EffectiveRates:
     required: bool = True
 
     def __call__(self, view: View) -> list[Series]:
-        found, missing, known = [], {}, {}
+        found = []
+        missing: dict[str, list[str]] = {}
+        known: dict[int | None, str | None] = {}
         for layer in view.layers:
             if not self.required:
                 alike = None if reader_of(layer.optimizer).varies() else id(layer.optimizer)
@@ -109,9 +114,7 @@ class EffectiveRates:
                 Series(
                     quantity=RATE,
                     layer=layer.path,
-                    read=lambda before, layer=layer, pick=pick: reader_of(layer.optimizer).rate(
-                        layer.variable, pick, before.get(eta_key(layer.optimizer))
-                    ),
+                    read=partial(_rate, layer, pick),
                     statistics=SPREAD if self.sampled else STATISTICS,
                     before=eta_before(layer.optimizer),
                     sampled=self.sampled,
@@ -189,14 +192,14 @@ class Accumulators:
                 series[quantity, path] = Series(
                     quantity=quantity,
                     layer=path,
-                    read=lambda _, s=state: tf.abs(tf.convert_to_tensor(s)),
+                    read=partial(_magnitude, state),
                     statistics=("mean",) if number else ALL,
                 )
             if getattr(layer.optimizer, "skipped_updates", None) is not None:
                 series[SKIPPED, layer.path] = Series(
                     quantity=f"accumulator/{SKIPPED}",
                     layer=layer.path,
-                    read=lambda _, layer=layer: reader_of(layer.optimizer).skipped(layer.variable),
+                    read=partial(_skipped, layer),
                     statistics=("mean",),
                 )
         return list(series.values())
@@ -293,7 +296,7 @@ class WeightNorms:
             Series(
                 "weight_norm",
                 layer.path,
-                lambda _, v=layer.variable: _norm(_wide(tf.convert_to_tensor(v))),
+                partial(_size, layer.variable),
                 VALUE,
             )
             for layer in view.layers
@@ -331,6 +334,26 @@ class GradientNorms:
 
 def _wide(x: tf.Tensor) -> tf.Tensor:
     return tf.cast(x, "float32") if x.dtype.size < 4 else x
+
+
+# What the series of a layer read, given what was kept from before the step.
+
+
+def _rate(layer: Layer, pick: Pick | None, before: Before) -> tf.Tensor:
+    eta = before.get(eta_key(layer.optimizer))
+    return reader_of(layer.optimizer).rate(layer.variable, pick, eta)
+
+
+def _magnitude(state: Kept, before: Before) -> tf.Tensor:
+    return tf.abs(tf.convert_to_tensor(state))
+
+
+def _skipped(layer: Layer, before: Before) -> tf.Tensor:
+    return reader_of(layer.optimizer).skipped(layer.variable)
+
+
+def _size(variable: Variable, before: Before) -> tf.Tensor:
+    return _norm(_wide(tf.convert_to_tensor(variable)))
 
 
 def _distance(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:

@@ -33,9 +33,11 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
+import keras
 import numpy as np
 import tensorflow as tf
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -125,7 +127,7 @@ class Recorder:
         self._asked: dict[object, Request] = {}
         self._shown: dict[object, Shown] = {}
         self._due: dict[object, int] = {}
-        self._optimizer = None
+        self._optimizer: Any = None  # what ``start`` is given
         self._layers: tuple[Layer, ...] = ()
         self._series: dict[What, list[Series]] = {}
         self._snapshots: dict[frozenset[What], Snapshot] = {}
@@ -235,8 +237,9 @@ class Recorder:
             step = self._seen // self._per_update
             for asker, request in self._asked.items():
                 self._due[asker] = request.when.next_after(step)
-        if self._records and self._writer is None and self._log_dir is not None:
-            self._guarded("log_dir", lambda: self._open(self._seen // self._per_update))
+        log_dir, step = self._log_dir, self._seen // self._per_update
+        if self._records and self._writer is None and log_dir is not None:
+            self._guarded("log_dir", lambda: self._open(log_dir, step))
 
     def _guarded(self, what: str, do: Callable[[], None]) -> None:
         """Write; if that cannot be, say so once, and go on without: looking ends no training."""
@@ -339,9 +342,9 @@ class Recorder:
         if not self._asked:
             self._close()
 
-    def _open(self, step: int) -> None:
+    def _open(self, log_dir: str, step: int) -> None:
         paths = paths_of(self.variables)
-        self.run_dir = free_for(self._log_dir, step, frozenset(paths))
+        self.run_dir = free_for(log_dir, step, frozenset(paths))
         found = held(self.run_dir)
         self._name_in_run = names_in(paths, found.layers)
         if self._name_in_run:
@@ -373,7 +376,8 @@ class Recorder:
         return [asker for asker, next_step in self._due.items() if next_step <= step]
 
     def _record(self, step: int, due: list[object], taken) -> None:
-        scalars, marks = dict(taken.rates), []
+        scalars: dict[str, float] = dict(taken.rates)
+        marks: list[Mapping[str, Any]] = []
         for asker in due:
             if self._writer is None:
                 break
@@ -391,7 +395,8 @@ class Recorder:
                 marks += listener(step, taken.tables) or ()
         self._warn_of_skipped(step, taken.tables)
         if self._writer is not None:
-            self._guarded("log_dir", lambda: self._writer.write(step, scalars, taken.tables, marks))
+            write = self._writer.write
+            self._guarded("log_dir", lambda: write(step, scalars, taken.tables, marks))
 
     def _write_preface(self, preface) -> None:
         try:
@@ -404,7 +409,8 @@ class Recorder:
             )
             return
         if self._writer is not None:
-            self._guarded("log_dir", lambda: self._writer.write_summary(summary))
+            write = self._writer.write_summary
+            self._guarded("log_dir", lambda: write(summary))
 
     def _warn_of_skipped(self, step: int, tables: Tables) -> None:
         layers, counts = tables.get((f"accumulator/{SKIPPED}", "mean"), ((), np.zeros(0)))
@@ -464,7 +470,7 @@ class Recorder:
             leaves = list({id(x.optimizer): x.optimizer for x in self._layers}.values())
             leaves = leaves or effective.leaves(self._optimizer)
             clock = self._clock()
-            kept = {}
+            kept: dict[tuple, Callable[[], tf.Tensor]] = {}
             for leaf in leaves:
                 kept |= eta_before(leaf)
             self._snapshots[whats] = Snapshot(
@@ -492,16 +498,13 @@ def _check(owner: str, what: What, variables: list) -> None:
 
 
 def _rates(leaves: list) -> dict[str, Callable[[Before], tf.Tensor]]:
-    def rate(before, leaf):
+    def rate(leaf: keras.optimizers.Optimizer, before: Before) -> tf.Tensor:
         kept = before.get(eta_key(leaf))
         return compat.applied_learning_rate(leaf) if kept is None else kept
 
     if len(leaves) == 1:
-        return {"learning_rate": lambda before: rate(before, leaves[0])}
-    return {
-        f"learning_rate/{leaf.name}": lambda before, leaf=leaf: rate(before, leaf)
-        for leaf in leaves
-    }
+        return {"learning_rate": partial(rate, leaves[0])}
+    return {f"learning_rate/{leaf.name}": partial(rate, leaf) for leaf in leaves}
 
 
 def _is_same(a, b) -> bool:

@@ -36,7 +36,8 @@ class Shown:
                 found.append(s)  # One number for all layers is no crowd.
             else:
                 by_quantity.setdefault(s.quantity, []).append(s)
-        medians, ranked = {}, {}
+        medians: dict[str, float] = {}
+        ranked: dict[str, float] = {}
         for quantity, members in by_quantity.items():
             if self._most is None or len(members) <= self._most:
                 found += members
@@ -48,11 +49,11 @@ class Shown:
             own = {s.layer for s in members}
             if len(own) < len(layers):
                 keep = [i for i, layer in enumerate(layers) if layer in own]
-                layers, values = [layers[i] for i in keep], values[keep]
+                layers, values = tuple(layers[i] for i in keep), values[keep]
             medians[f"optimizer/{quantity}/median"] = _median(values)
             if not self._most:
                 continue
-            chosen = self._choose(quantity, layers, values)
+            chosen = self._choose(quantity, layers, values, self._most)
             name = "" if statistic == "value" else f"/{statistic}"
             ranked |= {
                 f"{quantity}/{layer}{name}": float(value)
@@ -61,13 +62,15 @@ class Shown:
             }
         return {**taken.values(found), **medians, **ranked}
 
-    def _choose(self, quantity: str, layers: Sequence[str], values: np.ndarray) -> set[str]:
+    def _choose(
+        self, quantity: str, layers: Sequence[str], values: np.ndarray, most: int
+    ) -> set[str]:
         chosen = self._chosen.setdefault(quantity, set())
-        ends = max(1, self._most // 4)
-        if len(chosen) < self._most:
+        ends = max(1, most // 4)
+        if len(chosen) < most:
             order = np.argsort(values)  # NaN last: the worst of the large
             for i in [*order[:ends], *order[-ends:]]:
-                if len(chosen) < self._most:
+                if len(chosen) < most:
                     chosen.add(layers[i])
         return chosen
 

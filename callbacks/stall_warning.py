@@ -3,7 +3,8 @@
 import math
 import numbers
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -18,9 +19,10 @@ from tfadaopt.callbacks.quantities import (
 )
 from tfadaopt.callbacks.recorder import Request, What
 from tfadaopt.callbacks.stalls import STOPPED, Layer, Mark, StallDetector, Thresholds
-from tfadaopt.callbacks.state_callback import StateCallback
+from tfadaopt.callbacks.state_callback import Logs, StateCallback
 from tfadaopt.callbacks.telling import as_text, say
 from tfadaopt.callbacks.when import When
+from tfadaopt.compat import Variable
 
 _WATCHED = (
     EffectiveRates(sampled=True, required=False),
@@ -105,7 +107,7 @@ class StallWarning(StateCallback):
 
     def __init__(
         self,
-        log_dir: str | os.PathLike | None = None,
+        log_dir: str | os.PathLike[str] | None = None,
         every: int | When | Callable[[int], bool] = 10,
         patience: int = 200,
         factor: float = 30.0,
@@ -114,7 +116,7 @@ class StallWarning(StateCallback):
         | Mapping[str, keras.optimizers.Optimizer]
         | None = None,
         on_warning: Callable[[Mark], None] | None = None,
-    ):
+    ) -> None:
         super().__init__(log_dir, every, optimizer)
         if on_warning is not None and not callable(on_warning):
             raise TypeError(
@@ -126,7 +128,7 @@ class StallWarning(StateCallback):
         self.stop_training = stop_training
         self.marks: list[Mark] = []
         self._detector: StallDetector | None = None
-        self._watched_optimizer = None
+        self._watched_optimizer: keras.optimizers.Optimizer | None = None
         self._running_loss = _Loss()
         self._paths: set[str] = set()
 
@@ -137,7 +139,7 @@ class StallWarning(StateCallback):
     def request(self) -> Request:
         return Request(What(_WATCHED), self.every, scalars=0, listeners=(self._look,))
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs = None) -> None:
         strategy = getattr(self.model, "distribute_strategy", None)
         several_workers = tf.distribute.MultiWorkerMirroredStrategy
         if self.stop_training and isinstance(strategy, several_workers):
@@ -157,25 +159,27 @@ class StallWarning(StateCallback):
             self._detector = self.make_detector(name, _known_of(self._recorder.variables))
             self.marks = []
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         super().on_epoch_begin(epoch, logs)
         self._running_loss = _Loss()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         # Another callback of this folder may have looked already, with the loss up to here less
         # one batch.
         self._running_loss.latest = batch + 1, (logs or {}).get("loss", math.nan)
         super().on_train_batch_end(batch, logs)
 
-    def _look(self, step: int, tables: Tables) -> list[dict]:
+    def _look(self, step: int, tables: Tables) -> list[dict[str, Any]]:
+        assert self._detector is not None  # made before the first step
         marks = self._detector.observe(step, tables, self._rate(), self._running_loss.since_last())
         self._paths |= {path for paths, _ in tables.values() for path in paths}
         if not marks:
             return []
         self.marks += marks
         say(f"\n{as_text(step, marks)}")
-        for mark in marks if self.on_warning is not None else ():
-            self.on_warning(mark)
+        if self.on_warning is not None:
+            for mark in marks:
+                self.on_warning(mark)
         stopped = {mark.layer for mark in self.marks if mark.kind in STOPPED}
         if self.stop_training and (
             stopped >= self._paths or any(mark.kind == "nan" for mark in marks)
@@ -193,8 +197,8 @@ class StallWarning(StateCallback):
 class _Loss:
     """Mean loss since the last look, from Keras' running mean over one epoch."""
 
-    def __init__(self):
-        self.latest: tuple[int, object] = (0, math.nan)
+    def __init__(self) -> None:
+        self.latest: tuple[int, Any] = (0, math.nan)
         self._looked = (0, 0.0)
 
     def since_last(self) -> float:
@@ -204,7 +208,7 @@ class _Loss:
         return (mean * batches - total) / (batches - before) if batches > before else math.nan
 
 
-def _known_of(variables) -> dict[str, Layer]:
+def _known_of(variables: Sequence[Variable]) -> dict[str, Layer]:
     if not variables:
         return {}
     norms = tf.stack([tf.norm(tf.cast(tf.convert_to_tensor(v), "float32")) for v in variables])

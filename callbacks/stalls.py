@@ -184,7 +184,7 @@ class StallDetector:
         """Layers of which the optimizer left out updates, as their gradient did not fit."""
         marks = []
         more = seen.left_out > np.where(np.isnan(self._left_out_before), 0, self._left_out_before)
-        for i in np.flatnonzero(more):
+        for i in np.flatnonzero(more).tolist():
             why = advice.left_out(int(seen.left_out[i]))
             marks += self._mark(i, "nan", "accumulator/skipped_updates", step, why)
         self._left_out_before = seen.left_out
@@ -193,7 +193,7 @@ class StallDetector:
     def _nan(self, step: int, seen: "_Seen") -> list[Mark]:
         marks = []
         for quantity, known, values in seen.state:
-            for i in np.flatnonzero(known & ~np.isfinite(values)):
+            for i in np.flatnonzero(known & ~np.isfinite(values)).tolist():
                 exploded = self._leaps[i] > 0 or self._last_ratio[i] > 0.1
                 why = advice.nan(quantity, float(values[i]), bool(exploded))
                 marks += self._mark(i, "nan", quantity, step, why)
@@ -212,7 +212,7 @@ class StallDetector:
         if len(self._losses) > 1 and self._losses[-1][1] < self._losses[0][1]:
             return []  # Large steps that lead down are what was asked for.
         marks = []
-        for i in np.flatnonzero((self._leaps >= 3) | (growth > limits.growth)):
+        for i in np.flatnonzero((self._leaps >= 3) | (growth > limits.growth)).tolist():
             leaping = self._leaps[i] >= 3
             why = advice.exploding(seen.ratio[i] if leaping else math.nan, growth[i])
             quantity = "update_ratio" if leaping else "weight_norm"
@@ -253,7 +253,7 @@ class StallDetector:
             since = self._since[name]
             since[:] = np.where(holds, np.where(since < 0, step, since), -1)
             lasted = holds & (step - since >= np.maximum(limits.patience, since / 4))
-            for i in np.flatnonzero(lasted):
+            for i in np.flatnonzero(lasted).tolist():
                 if not self._is_fine(name, int(since[i]), step):
                     marks += self._tell(i, name, int(since[i]), scale[i], middle[i])
         return marks

@@ -4,6 +4,7 @@ import abc
 import os
 import warnings
 from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -11,6 +12,9 @@ import tensorflow as tf
 from tfadaopt.callbacks import watched
 from tfadaopt.callbacks.recorder import Recorder, Request
 from tfadaopt.callbacks.when import When, schedule
+
+# What Keras tells of the losses and metrics.
+Logs: TypeAlias = Mapping[str, Any] | None
 
 # Strategies under which a callback cannot see the state between two steps.
 _ELSEWHERE = (
@@ -50,12 +54,12 @@ class StateCallback(keras.callbacks.Callback, abc.ABC):
 
     def __init__(
         self,
-        log_dir: str | os.PathLike | None,
+        log_dir: str | os.PathLike[str] | None,
         every: int | When | Callable[[int], bool] = 10,
         optimizer: keras.optimizers.Optimizer
         | Mapping[str, keras.optimizers.Optimizer]
         | None = None,
-    ):
+    ) -> None:
         super().__init__()
         self.log_dir = log_dir
         self.every = schedule(every)
@@ -72,12 +76,12 @@ class StateCallback(keras.callbacks.Callback, abc.ABC):
         """What is measured, when, and what of it goes where."""
 
     @property
-    def log_dir(self) -> str | os.PathLike | None:
+    def log_dir(self) -> str | os.PathLike[str] | None:
         """Folder that was asked for."""
         return self._log_dir
 
     @log_dir.setter
-    def log_dir(self, log_dir: str | os.PathLike | None) -> None:
+    def log_dir(self, log_dir: str | os.PathLike[str] | None) -> None:
         if not isinstance(log_dir, str | os.PathLike) and (
             self.needs_folder or log_dir is not None
         ):
@@ -89,8 +93,11 @@ class StateCallback(keras.callbacks.Callback, abc.ABC):
         self._recorder = Recorder.at(log_dir)
 
     @property
-    def run_dir(self) -> str:
-        """Folder that is written to: ``log_dir``, or a new one in it; see ``folder.free_for``."""
+    def run_dir(self) -> str | None:
+        """Folder that is written to: ``log_dir``, or a new one in it; see ``folder.free_for``.
+
+        None without a ``log_dir``.
+        """
         return self._recorder.run_dir
 
     def watch(self, optimizer, variables) -> "Watch":
@@ -118,7 +125,7 @@ class StateCallback(keras.callbacks.Callback, abc.ABC):
         """
         return Watch(self, optimizer, variables)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs = None) -> None:
         strategy = getattr(self.model, "distribute_strategy", None)
         self._failed = isinstance(strategy, _ELSEWHERE)
         if self._failed:
@@ -139,20 +146,20 @@ class StateCallback(keras.callbacks.Callback, abc.ABC):
         except Exception as error:
             self._fail(error)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._safely(self._recorder.begin_epoch, self)
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         self._safely(self._recorder.begin_batch, self, batch)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         self._safely(self._recorder.end_batch, self, batch)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self._safely(self._recorder.end_epoch)
         self._safely(self._say_if_nothing_moved)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs = None) -> None:
         self._safely(self._recorder.stop, self)
 
     def _safely(self, do: Callable, *args) -> None:

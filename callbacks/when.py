@@ -32,7 +32,7 @@ class Every:
 
     interval: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.interval, numbers.Integral) or isinstance(self.interval, bool):
             raise TypeError(
                 f"every must be a whole number of steps, but {self.interval!r} "
@@ -75,7 +75,7 @@ class LogSpaced:
 
     per_decade: float = 30
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.per_decade, numbers.Real) or isinstance(self.per_decade, bool):
             raise TypeError(
                 f"per_decade must be a number, but {self.per_decade!r} "
@@ -124,4 +124,6 @@ def schedule(every: int | When | Callable[[int], bool]) -> When:
     """
     if hasattr(every, "next_after"):
         return every
-    return Chosen(every) if callable(every) else Every(every)
+    if callable(every):
+        return Chosen(every)
+    return Every(every)

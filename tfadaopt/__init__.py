@@ -6,7 +6,8 @@ itself is imported: ``keras.models.load_model`` finds them.
 """
 
 import importlib
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import wrapt  # TensorFlow requires it: no dependency of our own
 
@@ -74,7 +75,7 @@ _MODULE_OF = {method.name: method.module for method in METHODS} | {
 }
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name in _SUBPACKAGES:
         return load(__name__, name, f"tfadaopt.{name}")
     if name in _MODULE_OF:
@@ -87,7 +88,7 @@ def __dir__() -> list[str]:
 
 
 @wrapt.when_imported("keras")
-def _register_with_keras(_keras) -> None:
+def _register_with_keras(_keras: ModuleType) -> None:
     # A saved model names its optimizer "tfadaopt>Adagrad": Keras knows that only once the class
     # exists, and a lazy package would otherwise make load_model fail.
     for method in METHODS:

@@ -57,7 +57,7 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
             variable.assign(value)
 
 
-def averaging_optimizer(model: keras.Model):
+def averaging_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
     """Return the optimizer of a model if it has averaged weights, or raise."""
     optimizer = unwrapped(model.optimizer)
     if not hasattr(optimizer, "averaged"):

@@ -4,6 +4,7 @@ import difflib
 import importlib
 import re
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -338,7 +339,7 @@ def methods() -> tuple[Method, ...]:
     return METHODS
 
 
-def get(name, **arguments):
+def get(name: Any, **arguments: Any) -> Any:
     """Return an optimizer by the name of its method, for ``model.compile``.
 
     Args:

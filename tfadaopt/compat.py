@@ -6,8 +6,8 @@ Checked with Keras 3.8.0 on TensorFlow 2.18.0 and with Keras 3.15.1 on TensorFlo
 
 import abc
 import functools
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -19,8 +19,13 @@ if keras.backend.backend() != "tensorflow":
         "KERAS_BACKEND=tensorflow in the environment before Keras is imported."
     )
 
+# A variable of a model: of Keras, of TensorFlow, or a replica's component of a distributed one.
+Variable: TypeAlias = keras.Variable | tf.Variable
+# What comes for it: the rows of an embedding that were looked up, or all of it.
+Gradient: TypeAlias = tf.Tensor | tf.IndexedSlices
 
-def class_of_keras(name: str) -> type:
+
+def class_of_keras(name: str) -> type[Any]:
     """A class of ``keras.optimizers``; one that nothing is an instance of, in a Keras before it."""
     return getattr(keras.optimizers, name, None) or type(name, (), {})
 
@@ -31,7 +36,7 @@ ScheduleFreeAdamW = class_of_keras("ScheduleFreeAdamW")
 MultiOptimizer = class_of_keras("MultiOptimizer")
 
 
-def index_of(optimizer: keras.optimizers.Optimizer, variable) -> int | None:
+def index_of(optimizer: keras.optimizers.Optimizer, variable: Variable) -> int | None:
     """Position of a variable among those the optimizer was built for, or None if it is not one.
 
     Accepts a Keras variable, a ``tf.Variable`` and a replica's component of a distributed one.
@@ -39,7 +44,7 @@ def index_of(optimizer: keras.optimizers.Optimizer, variable) -> int | None:
     return optimizer._trainable_variables_indices.get(optimizer._var_key(variable))
 
 
-def key_of(variable):
+def key_of(variable: Variable) -> Any:
     """What tells a variable apart from all others, whichever way it is named.
 
     As Keras finds it, also for what a replica is given of a distributed one.
@@ -47,7 +52,7 @@ def key_of(variable):
     return keras.optimizers.Optimizer._var_key(None, variable)  # It looks at no optimizer.
 
 
-def rate_of(optimizer: keras.optimizers.Optimizer):
+def rate_of(optimizer: keras.optimizers.Optimizer) -> Any:
     """The rate as it was given: a variable, a schedule or a callable."""
     return optimizer._learning_rate
 
@@ -69,17 +74,17 @@ def has_gpu() -> bool:
     return bool(tf.config.list_logical_devices("GPU"))
 
 
-def variables_of(optimizer: keras.optimizers.Optimizer) -> list:
+def variables_of(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
     """Variables the optimizer was built for, in the order of its slots."""
     return list(optimizer._trainable_variables)
 
 
-def path_of(variable) -> str:
+def path_of(variable: Variable) -> str:
     """Path of a variable: ``conv/kernel``; the name of a plain ``tf.Variable``, which has none."""
     return getattr(variable, "path", None) or variable.name.split(":")[0]
 
 
-def is_overwritten_by_gradient(variable) -> bool:
+def is_overwritten_by_gradient(variable: Variable) -> bool:
     """Whether Keras copies the gradient into the variable (float8 scales): such have no slots."""
     return bool(getattr(variable, "overwrite_with_gradient", False))
 
@@ -89,14 +94,18 @@ def micro_steps(optimizer: keras.optimizers.Optimizer) -> keras.Variable:
     return optimizer._iterations
 
 
-def may_decay(optimizer: keras.optimizers.Optimizer, variable) -> bool:
+def may_decay(optimizer: keras.optimizers.Optimizer, variable: Variable) -> bool:
     """Whether a variable decays where there is weight decay; known once the optimizer is built."""
     return optimizer._use_weight_decay(variable)
 
 
-def base_state(optimizer: keras.optimizers.Optimizer) -> dict[tuple[str, int | None], object]:
+def base_state(
+    optimizer: keras.optimizers.Optimizer,
+) -> dict[tuple[str, int | None], keras.Variable]:
     """What Keras' base class keeps, by name and position of the variable; None: of all."""
-    state = {("iteration", None): optimizer._iterations}
+    state: dict[tuple[str, int | None], keras.Variable] = {
+        ("iteration", None): optimizer._iterations
+    }
     if isinstance(optimizer._learning_rate, keras.Variable):
         state["learning_rate", None] = optimizer._learning_rate
     lists = {
@@ -108,14 +117,14 @@ def base_state(optimizer: keras.optimizers.Optimizer) -> dict[tuple[str, int | N
     return state
 
 
-def add_counts(optimizer, name: str, size: int) -> keras.Variable:
+def add_counts(optimizer: keras.optimizers.Optimizer, name: str, size: int) -> keras.Variable:
     """Whole numbers, one for each variable of the model, which replicas agree on."""
     return optimizer.add_variable(
         shape=(size,), dtype="int64", aggregation="only_first_replica", name=name
     )
 
 
-def put(variable: keras.Variable, value) -> None:
+def put(variable: keras.Variable, value: Any) -> None:
     """Give a variable of the optimizer a value, also inside a replica of a strategy."""
     native = variable.value
     value = tf.cast(tf.broadcast_to(tf.convert_to_tensor(value), native.shape), native.dtype)
@@ -132,7 +141,7 @@ def writes_summaries(model: keras.Model) -> bool:
     return strategy.extended.should_save_summary
 
 
-def applied_learning_rate(optimizer: keras.optimizers.Optimizer):
+def applied_learning_rate(optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
     """Rate η of the update just done (of the first one, before any).
 
     ``optimizer.learning_rate`` already tells the *next* step's rate when it is a schedule.
@@ -147,7 +156,7 @@ def applied_learning_rate(optimizer: keras.optimizers.Optimizer):
 # Lists of Keras' optimizers that go with the variables they were built for, by name of the slot. A
 # subclass comes before its base.
 _M_AND_V = {"momentum": "_momentums", "velocity": "_velocities"}
-SLOTS_OF_BUILTIN: dict[type, dict[str, str]] = {
+SLOTS_OF_BUILTIN: dict[type[Any], dict[str, str]] = {
     keras.optimizers.SGD: {"momentum": "momentums"},
     keras.optimizers.Adagrad: {"accumulator": "_accumulators"},
     keras.optimizers.RMSprop: {
@@ -172,7 +181,9 @@ SLOTS_OF_BUILTIN: dict[type, dict[str, str]] = {
 }
 
 
-def builtin_slots(optimizer, kind: type, index: int) -> dict[str, keras.Variable]:
+def builtin_slots(
+    optimizer: keras.optimizers.Optimizer, kind: type, index: int
+) -> dict[str, keras.Variable]:
     """State of the variable at this index in one of Keras' own optimizers, by name.
 
     Left out is what this setting does not use, or not for this variable.
@@ -188,7 +199,12 @@ def builtin_slots(optimizer, kind: type, index: int) -> dict[str, keras.Variable
 
 
 def add_slot(
-    optimizer, variable, name: str, initial_value: float, dtype: str, shape=None
+    optimizer: keras.optimizers.Optimizer,
+    variable: Variable,
+    name: str,
+    initial_value: float,
+    dtype: str,
+    shape: tuple[int, ...] | None = None,
 ) -> keras.Variable:
     """``add_variable_from_reference``, with a dtype and, where it is given, a shape of its own."""
     native = variable.value if isinstance(variable, keras.Variable) else variable
@@ -205,7 +221,9 @@ def add_slot(
         )
 
 
-def add_shared(optimizer, name: str, initial_value: float, dtype: str) -> keras.Variable:
+def add_shared(
+    optimizer: keras.optimizers.Optimizer, name: str, initial_value: float, dtype: str
+) -> keras.Variable:
     """A number that all variables share; replicas agree on it, so the first one's value counts."""
     return optimizer.add_variable(
         shape=(),
@@ -221,16 +239,24 @@ class Engine(Protocol):
 
     holds: bool
 
-    def prepare(self, moment, variables: Sequence, gradients: Sequence) -> list:
+    def prepare(
+        self, moment: Any, variables: Sequence[Variable], gradients: Sequence[Gradient]
+    ) -> list[Any]:
         """What comes before the steps; the gradients for them."""
 
-    def groups(self, moment, variables: Sequence, gradients: Sequence) -> list[list[int]] | None:
+    def groups(
+        self, moment: Any, variables: Sequence[Variable], gradients: Sequence[Any]
+    ) -> list[list[int]] | None:
         """Positions of variables that step together, or None: each by ``update_step``."""
 
-    def run(self, moment, variables: Sequence, gradients: Sequence):
+    def run(
+        self, moment: Any, variables: Sequence[Variable], gradients: Sequence[Any]
+    ) -> tf.Tensor | bool:
         """Do one step for the variables of a group; whether the gradient of each was taken."""
 
-    def hold_inside(self, moment, variable, constraint) -> None:
+    def hold_inside(
+        self, moment: Any, variable: Variable, constraint: Callable[[tf.Tensor], tf.Tensor]
+    ) -> None:
         """What comes after a step, before a variable is put back inside its constraint."""
 
 
@@ -266,7 +292,7 @@ class KerasOptimizer(keras.optimizers.Optimizer, abc.ABC):
     skipped_updates: keras.Variable | None = None
 
     @abc.abstractmethod
-    def moment(self, learning_rate):
+    def moment(self, learning_rate: tf.Tensor) -> Any:
         """What all variables have in common in the step that is done now, for the engine."""
 
     def _apply_weight_decay(self, variables):
@@ -296,9 +322,10 @@ class KerasOptimizer(keras.optimizers.Optimizer, abc.ABC):
             done = done[0] if isinstance(done, tuple | list) else done
             if isinstance(done, tf.Tensor):
                 taken.append(tf.reshape(done, [-1]))
-                order += [index_of(self, variable) for variable in members]
+                order += [self._trainable_variables_indices[self._var_key(v)] for v in members]
         if self.skipped_updates is not None and taken:
-            self._count_skipped(distribution, tf.concat(taken, 0), order)
+            counts = self.skipped_updates.value
+            self._count_skipped(distribution, counts, tf.concat(taken, 0), order)
         if self.engine.holds:
             self._hold_inside(distribution, variables, learning_rate)
 
@@ -315,8 +342,7 @@ class KerasOptimizer(keras.optimizers.Optimizer, abc.ABC):
                 args = (learning_rate, constraint)
                 distribution.extended.update(variable, hold, args=args, group=False)
 
-    def _count_skipped(self, distribution, taken, order: list[int]):
-        counts = self.skipped_updates.value
+    def _count_skipped(self, distribution, counts: tf.Variable, taken, order: list[int]) -> None:
         skipped = tf.cast(~taken, counts.dtype)
         if order != list(range(counts.shape[0])):
             skipped = tf.scatter_nd([[i] for i in order], skipped, counts.shape)

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfadaopt import compat
+from tfadaopt.compat import Variable
 from tfadaopt.optimizers.base import SKIPPED
 from tfadaopt.optimizers.engine.plan import precision_of
 from tfadaopt.readers import reader_of
@@ -24,7 +25,9 @@ def leaves(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optim
     return [optimizer]
 
 
-def leaf_of(optimizer: keras.optimizers.Optimizer, variable) -> keras.optimizers.Optimizer:
+def leaf_of(
+    optimizer: keras.optimizers.Optimizer, variable: Variable
+) -> keras.optimizers.Optimizer:
     """The optimizer that holds the state of a variable.
 
     Raises:
@@ -50,7 +53,7 @@ def leaf_of(optimizer: keras.optimizers.Optimizer, variable) -> keras.optimizers
     )
 
 
-def effective_learning_rate(optimizer: keras.optimizers.Optimizer, variable) -> tf.Tensor:
+def effective_learning_rate(optimizer: keras.optimizers.Optimizer, variable: Variable) -> tf.Tensor:
     """Rate of each coordinate of a variable: η(t) · scale, as the last update applied it.
 
     It is what multiplies the method's direction: before − after = rate ⊙ direction, without weight
@@ -85,7 +88,7 @@ def effective_learning_rate(optimizer: keras.optimizers.Optimizer, variable) -> 
     return tf.broadcast_to(rate, tf.shape(tf.convert_to_tensor(variable)))
 
 
-def accumulators(optimizer: keras.optimizers.Optimizer, variable) -> dict[str, tf.Tensor]:
+def accumulators(optimizer: keras.optimizers.Optimizer, variable: Variable) -> dict[str, tf.Tensor]:
     """State that the optimizer keeps for a variable, by the name of the slot.
 
     All count in ``skipped_updates`` how often the gradient of the variable was left out (see

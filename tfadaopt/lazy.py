@@ -1,9 +1,10 @@
 """Names that load on first use, and say why where they cannot."""
 
 import importlib
+from typing import Any
 
 
-def load(package: str, name: str, module: str):
+def load(package: str, name: str, module: str) -> Any:
     """Import a module for a public name of a lazy package, and return what bears that name in it.
 
     Python takes an ``AttributeError`` in a package's ``__getattr__`` for a name that is not there:

@@ -12,23 +12,27 @@ variable that has no rate, raise an ``UnsupportedOptimizerError``.
 """
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 import keras
 import tensorflow as tf
 
 from tfadaopt import compat, keras_readers
 from tfadaopt.catalog import METHODS
+from tfadaopt.compat import Variable
 from tfadaopt.gradients import GradientSource
 from tfadaopt.optimizers.base import Optimizer
 from tfadaopt.optimizers.engine.plan import precision_of
 from tfadaopt.optimizers.pieces.matrices import no_rate
-from tfadaopt.optimizers.rule import UnsupportedOptimizerError
+from tfadaopt.optimizers.rule import UnsupportedOptimizerError as UnsupportedOptimizerError
 
 RATE = "effective_learning_rate"
 ACCUMULATORS = "accumulators"
 # Takes some coordinates of a tensor of a variable's shape.
 Pick = Callable[[tf.Tensor], tf.Tensor]
+# A piece of state: as it stands, or as a tensor that a reader made.
+Kept: TypeAlias = Variable | tf.Tensor
 
 
 class Reader(abc.ABC):
@@ -38,7 +42,7 @@ class Reader(abc.ABC):
         optimizer: The optimizer that holds the state.
     """
 
-    def __init__(self, optimizer: keras.optimizers.Optimizer):
+    def __init__(self, optimizer: keras.optimizers.Optimizer) -> None:
         self.optimizer = optimizer
 
     @abc.abstractmethod
@@ -53,7 +57,9 @@ class Reader(abc.ABC):
         """
 
     @abc.abstractmethod
-    def rate(self, variable, pick: Pick | None = None, eta: tf.Tensor | None = None) -> tf.Tensor:
+    def rate(
+        self, variable: Variable, pick: Pick | None = None, eta: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Effective rate in its natural shape: a scalar where one rate serves all coordinates.
 
         Args:
@@ -67,10 +73,10 @@ class Reader(abc.ABC):
         """
 
     @abc.abstractmethod
-    def slots(self, variable) -> list[tuple[str, object]]:
+    def slots(self, variable: Variable) -> list[tuple[str, Kept]]:
         """State of a variable by name, as it stands: variables, not copies of them."""
 
-    def gradient(self, variable) -> GradientSource | None:
+    def gradient(self, variable: Variable) -> GradientSource | None:
         """Where the gradient of a variable is to be had, or None: the state does not show it.
 
         Momentum and Nesterov have it in the buffer, Adam and its family, Adamax and LAMB in the
@@ -79,7 +85,7 @@ class Reader(abc.ABC):
         """
         return None
 
-    def skipped(self, variable) -> tf.Tensor | None:
+    def skipped(self, variable: Variable) -> tf.Tensor | None:
         """Updates that left the variable out, as its gradient did not fit; None: not counted."""
         return None
 
@@ -97,11 +103,13 @@ class OursReader(Reader):
 
     optimizer: Optimizer
 
-    def check(self, what=None):
+    def check(self, what: str | None = None) -> None:
         if what == RATE and type(self.optimizer) in (m.cls for m in METHODS if not m.has_rate):
             raise no_rate(type(self.optimizer).__name__)
 
-    def rate(self, variable, pick=None, eta=None):
+    def rate(
+        self, variable: Variable, pick: Pick | None = None, eta: tf.Tensor | None = None
+    ) -> tf.Tensor:
         self.check(RATE)
         slots, dtype = self.slots(variable), precision_of(variable)
         values = _Values(self.optimizer, variable, slots, dtype, eta)
@@ -109,10 +117,10 @@ class OursReader(Reader):
             pick = values.picked_early(pick)
         return _picked(self.optimizer.rate(values.state, values.t, values.eta), variable, pick)
 
-    def slots(self, variable):
+    def slots(self, variable: Variable) -> list[tuple[str, Kept]]:
         return list(self.optimizer.slots_of(variable).items())
 
-    def gradient(self, variable):
+    def gradient(self, variable: Variable) -> GradientSource | None:
         known = self.optimizer.gradient_in
         # A subclass of a user's may have another rule.
         if known is None or not type(self.optimizer).__module__.startswith("tfadaopt."):
@@ -122,92 +130,108 @@ class OursReader(Reader):
         kept = getattr(self.optimizer, known.kept) if isinstance(known.kept, str) else known.kept
         return GradientSource(known.slot, known.power, kept, 1 - kept if known.mean else 1.0)
 
-    def skipped(self, variable):
+    def skipped(self, variable: Variable) -> tf.Tensor | None:
         return self.optimizer.skipped_of(variable)
 
-    def shared_names(self):
+    def shared_names(self) -> frozenset[str]:
         return frozenset(self.optimizer.shared())
 
 
 class KerasReader(Reader):
     """Reads one of Keras' own optimizers by the record of its class."""
 
-    def __init__(self, optimizer: keras.optimizers.Optimizer, kind: type):
+    def __init__(self, optimizer: keras.optimizers.Optimizer, kind: type) -> None:
         super().__init__(optimizer)
         self.kind, self.record = kind, keras_readers.BUILT_INS[kind]
 
-    def check(self, what=None):
-        if what == RATE and self.record.rate is None:
-            raise keras_readers.no_rate(self.kind)
+    def check(self, what: str | None = None) -> None:
+        if what == RATE:
+            self._formula()
 
-    def rate(self, variable, pick=None, eta=None):
-        self.check(RATE)
+    def _formula(self) -> keras_readers.Rate:
+        if self.record.rate is None:
+            raise keras_readers.no_rate(self.kind)
+        return self.record.rate
+
+    def rate(
+        self, variable: Variable, pick: Pick | None = None, eta: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        formula = self._formula()
         dtype = keras.backend.standardize_dtype(variable.dtype)
         values = _Values(self.optimizer, variable, self.slots(variable), dtype, eta)
         if self.record.elementwise:
             pick = values.picked_early(pick)
-        found = self.record.rate(self.optimizer, values.state, values.t, values.eta, values.theta)
+        found = formula(self.optimizer, values.state, values.t, values.eta, values.theta)
         return _picked(found, variable, pick)
 
-    def slots(self, variable):
+    def slots(self, variable: Variable) -> list[tuple[str, Kept]]:
         index = compat.index_of(self.optimizer, variable)
+        if index is None:
+            raise ValueError(
+                f"{self.optimizer.name} was not built for the variable "
+                f"{compat.path_of(variable)!r}."
+            )
         return list(compat.builtin_slots(self.optimizer, self.kind, index).items())
 
-    def gradient(self, variable):
+    def gradient(self, variable: Variable) -> GradientSource | None:
         if self.record.gradient is None:
             return None
         return self.record.gradient(self.optimizer, set(dict(self.slots(variable))))
 
-    def varies(self):
+    def varies(self) -> bool:
         return self.kind is compat.Muon
 
 
 class ProtocolReader(Reader):
     """Reads an optimizer by its own methods, and what it has none for as ``otherwise``."""
 
-    def __init__(self, optimizer: keras.optimizers.Optimizer, otherwise: Reader):
+    def __init__(self, optimizer: keras.optimizers.Optimizer, otherwise: Reader) -> None:
         super().__init__(optimizer)
         self.otherwise = otherwise
         self.own = {name for name in (RATE, ACCUMULATORS) if _has(optimizer, name)}
 
-    def check(self, what=None):
+    def check(self, what: str | None = None) -> None:
         if what is not None and what not in self.own:
             self.otherwise.check(what)
 
-    def rate(self, variable, pick=None, eta=None):
+    def rate(
+        self, variable: Variable, pick: Pick | None = None, eta: tf.Tensor | None = None
+    ) -> tf.Tensor:
         if RATE not in self.own:
             return self.otherwise.rate(variable, pick, eta)
         own = tf.convert_to_tensor(self.optimizer.effective_learning_rate(variable))
         return _picked(own, variable, pick)
 
-    def slots(self, variable):
+    def slots(self, variable: Variable) -> list[tuple[str, Kept]]:
         if ACCUMULATORS not in self.own:
             return self.otherwise.slots(variable)
         return list(self.optimizer.accumulators(variable).items())
 
-    def gradient(self, variable):
+    def gradient(self, variable: Variable) -> GradientSource | None:
         return self.otherwise.gradient(variable)
 
-    def skipped(self, variable):
+    def skipped(self, variable: Variable) -> tf.Tensor | None:
         return self.otherwise.skipped(variable)
 
-    def shared_names(self):
+    def shared_names(self) -> frozenset[str]:
         return self.otherwise.shared_names()
 
-    def varies(self):
+    def varies(self) -> bool:
         return RATE in self.own or self.otherwise.varies()
 
 
 class Unreadable(Reader):
     """Stands for an optimizer of no kind that can be read, and says so."""
 
-    def check(self, what=None):
+    def check(self, what: str | None = None) -> None:
         raise self.error(what or RATE)
 
-    def rate(self, variable, pick=None, eta=None):
+    def rate(
+        self, variable: Variable, pick: Pick | None = None, eta: tf.Tensor | None = None
+    ) -> tf.Tensor:
         raise self.error(RATE)
 
-    def slots(self, variable):
+    def slots(self, variable: Variable) -> list[tuple[str, Kept]]:
         raise self.error(ACCUMULATORS)
 
     def error(self, what: str) -> UnsupportedOptimizerError:
@@ -240,7 +264,14 @@ def reader_of(optimizer: keras.optimizers.Optimizer) -> Reader:
 class _Values:
     """What a formula of a rate is given, in one dtype."""
 
-    def __init__(self, optimizer, variable, slots, dtype: str, eta):
+    def __init__(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        variable: Variable,
+        slots: Iterable[tuple[str, Kept]],
+        dtype: str,
+        eta: tf.Tensor | None,
+    ) -> None:
         self.variable = variable
         self.state = {name: tf.cast(tf.convert_to_tensor(slot), dtype) for name, slot in slots}
         self.theta = tf.convert_to_tensor(variable)
@@ -262,9 +293,9 @@ class _Values:
         return None
 
 
-def _picked(x: tf.Tensor, variable, pick: Pick | None) -> tf.Tensor:
+def _picked(x: tf.Tensor, variable: Variable, pick: Pick | None) -> tf.Tensor:
     return x if pick is None or tuple(x.shape) != tuple(variable.shape) else pick(x)
 
 
-def _has(optimizer, name: str) -> bool:
+def _has(optimizer: keras.optimizers.Optimizer, name: str) -> bool:
     return callable(getattr(optimizer, name, None))

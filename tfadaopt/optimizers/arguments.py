@@ -4,7 +4,9 @@ import inspect
 import math
 import numbers
 import re
+from collections.abc import Iterable, Mapping
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +21,9 @@ _MOST_REPETITIONS = 6
 def number(
     owner: str,
     name: str,
-    value,
+    value: object,
     *,
-    at_least: float | None = None,
+    at_least: float = -math.inf,
     above: float | None = None,
     below: float = math.inf,
     hint: str,
@@ -60,23 +62,23 @@ def number(
     return value
 
 
-def single(owner: str, name: str, value, *, hint: str, **bounds) -> float:
+def single(owner: str, name: str, value: object, *, hint: str, **bounds: float) -> float:
     """``number`` for what Keras keeps in float32: it must not be rounded to 0 there.
 
     Raises:
         TypeError: Not a real number.
         ValueError: Out of range, or 0 in float32 though it is not.
     """
-    value = number(owner, name, value, hint=hint, **bounds)
-    if value and not np.float32(value):
+    checked = number(owner, name, value, hint=hint, **bounds)
+    if checked and not np.float32(checked):
         raise ValueError(
-            f"{owner}: {name}={value} is not allowed; it is 0 in float32, which it is kept in: "
+            f"{owner}: {name}={checked} is not allowed; it is 0 in float32, which it is kept in: "
             f"{hint}."
         )
-    return value
+    return checked
 
 
-def share(owner: str, name: str, value, what: str) -> float:
+def share(owner: str, name: str, value: object, what: str) -> float:
     """Return a share kept per step, such as β₁, as a float in [0, 1).
 
     Args:
@@ -89,13 +91,13 @@ def share(owner: str, name: str, value, what: str) -> float:
     return number(owner, name, value, at_least=0.0, below=1.0, hint=hint)
 
 
-def small(owner: str, value, example: str) -> float:
+def small(owner: str, value: object, example: str) -> float:
     """Return ε as a float ≥ 0, or raise an error that gives the example."""
     hint = f"give a small number ε, such as {example}"
     return number(owner, "epsilon", value, at_least=0.0, hint=hint)
 
 
-def count(owner: str, name: str, value, *, at_least: int, hint: str) -> int:
+def count(owner: str, name: str, value: object, *, at_least: int, hint: str) -> int:
     """Return ``value`` as an int, or raise an error that says what is allowed.
 
     Args:
@@ -114,22 +116,23 @@ def count(owner: str, name: str, value, *, at_least: int, hint: str) -> int:
             f"{owner}: {name} must be a whole number, but {value!r} ({type(value).__name__}) was "
             f"received; {hint}."
         )
+    value = int(value)
     if value < at_least or value > MOST:
         raise ValueError(
             f"{owner}: {name}={value} is not allowed; it must be at least {at_least}, and at most "
             f"{MOST}: {hint}."
         )
-    return int(value)
+    return value
 
 
-def boolean(owner: str, name: str, value) -> bool:
+def boolean(owner: str, name: str, value: object) -> bool:
     """Return ``value`` as a bool, or raise ``TypeError``: a "False" read as true helps nobody."""
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{owner}: {name} must be True or False, but {value!r} was received.")
     return bool(value)
 
 
-def patterns(owner: str, name: str, value) -> tuple[str, ...]:
+def patterns(owner: str, name: str, value: str | Iterable[str] | None) -> tuple[str, ...]:
     """Return regular expressions (one, some or None) as a tuple.
 
     Raises:
@@ -165,7 +168,7 @@ _KEYWORDS = (
 )
 
 
-def keywords(owner: str, given: dict) -> dict:
+def keywords(owner: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keywords that Keras' base class takes, as plain numbers.
 
     Raises:
@@ -211,15 +214,15 @@ def keywords(owner: str, given: dict) -> dict:
     for name, (least, hint) in counts.items():
         if given.get(name) is not None:
             checked[name] = whole(owner, name, given[name], least, hint)
-    name = given.get("name")
-    if name is not None and not (isinstance(name, str) and name):
-        raise TypeError(f"{owner}: name must be a text, but {name!r} was received.")
+    own = given.get("name")
+    if own is not None and not (isinstance(own, str) and own):
+        raise TypeError(f"{owner}: name must be a text, but {own!r} was received.")
     return checked
 
 
-def whole(owner: str, name: str, value, least: int, hint: str) -> int:
+def whole(owner: str, name: str, value: object, least: int, hint: str) -> int:
     """``count`` that calls a number of another type out of range, as Keras does."""
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or int(value) < least:
         raise ValueError(
             f"{owner}: {name}={value!r} is not allowed; it must be a whole number ≥ {least}: "
             f"{hint}."
@@ -236,7 +239,7 @@ def argument_names(cls: type) -> tuple[str, ...]:
             break  # What all methods have in common is no argument of this one.
         if "__init__" not in vars(owner):
             continue
-        own = list(inspect.signature(owner.__init__).parameters.values())[1:]
+        own = list(inspect.signature(vars(owner)["__init__"]).parameters.values())[1:]
         names |= dict.fromkeys(
             p.name for p in own if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
         )
@@ -245,7 +248,7 @@ def argument_names(cls: type) -> tuple[str, ...]:
     return tuple(names)
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """A configuration with NumPy's numbers as Python's, so that ``json.dumps`` takes it."""
     if isinstance(value, dict):
         return {key: plain(x) for key, x in value.items()}

@@ -1,20 +1,30 @@
 """What Keras calls: an optimizer that applies a rule to the variables of a model."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfadaopt import compat
+from tfadaopt.compat import Gradient, Variable
 from tfadaopt.optimizers import incoming, rates
 from tfadaopt.optimizers.arguments import argument_names, keywords, patterns, plain, single
 from tfadaopt.optimizers.docstrings import REST, with_common_keywords
 from tfadaopt.optimizers.engine.engine import Engine
-from tfadaopt.optimizers.engine.plan import Moment, Settings, in_precision, planned, precision_of
+from tfadaopt.optimizers.engine.plan import (
+    Checked,
+    Moment,
+    Settings,
+    in_precision,
+    planned,
+    precision_of,
+)
 from tfadaopt.optimizers.restoring import Restorer
 from tfadaopt.optimizers.rule import Rule, Slot, State, complete
+from tfadaopt.optimizers.stored import Store
 
 # Name of the number of updates that a gradient kept out, as an accumulator and in files.
 SKIPPED = "skipped_updates"
@@ -74,22 +84,24 @@ class Optimizer(Rule, compat.KerasOptimizer):
         ValueError: An argument out of range, two clips at once, or an unknown keyword.
     """
 
-    def __init_subclass__(cls, **kwargs):
+    engine: Engine
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if cls.__doc__ and REST in cls.__doc__:
+        if cls.__doc__ and Optimizer.__doc__ and REST in cls.__doc__:
             cls.__doc__ = with_common_keywords(cls.__doc__, Optimizer.__doc__)
 
     def __init__(
         self,
-        learning_rate,
+        learning_rate: rates.Rate,
         *,
         weight_decay: float | None = None,
         exclude_from_weight_decay: Sequence[str] | None = None,
         nonfinite: str = "skip",
         lazy_rows: Sequence[str] | None = None,
         jit_compile: bool | str = "auto",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         owner = type(self).__name__
         if type(self).update_step is Optimizer.update_step:  # else it steps without a rule
             complete(self)
@@ -111,13 +123,13 @@ class Optimizer(Rule, compat.KerasOptimizer):
             )
         self.nonfinite = nonfinite
         self.jit_compile = jit_compile
-        self._slots: list[dict] = []
+        self._slots: list[dict[str, keras.Variable]] = []
         self._shared: dict[str, keras.Variable] = {}
         self._restorer = Restorer(self)
         self._lazy = patterns(owner, "lazy_rows", lazy_rows)
         self._no_decay: tuple[str, ...] = ()
         # Of variables that were given themselves: several may have one path, which a file keeps.
-        self._no_decay_keys: set = set()
+        self._no_decay_keys: set[Any] = set()
         self._no_decay_paths: tuple[str, ...] = ()
         if exclude_from_weight_decay:
             self.exclude_from_weight_decay(var_names=exclude_from_weight_decay)
@@ -158,7 +170,7 @@ class Optimizer(Rule, compat.KerasOptimizer):
         self.engine = Engine(plan)
         self._restorer.take_waiting()
 
-    def _make_slots(self, variable) -> dict[str, keras.Variable]:
+    def _make_slots(self, variable: Variable) -> dict[str, keras.Variable]:
         if not incoming.is_float(variable) or compat.is_overwritten_by_gradient(variable):
             return {}
         made = {}
@@ -171,7 +183,7 @@ class Optimizer(Rule, compat.KerasOptimizer):
 
     # A step
 
-    def moment(self, learning_rate) -> Moment:
+    def moment(self, learning_rate: tf.Tensor) -> Moment:
         """What all variables have in common in the step that is done now."""
         return Moment(self.iterations, learning_rate, self.settings())
 
@@ -179,7 +191,11 @@ class Optimizer(Rule, compat.KerasOptimizer):
         """What may change between two steps."""
         return Settings(self.nonfinite, self.jit_compile, self.weight_decay or 0.0)
 
-    def apply(self, grads, trainable_variables=None) -> None:
+    def apply(
+        self,
+        grads: Iterable[Gradient | None],
+        trainable_variables: Iterable[Variable] | None = None,
+    ) -> None:
         """Update the variables once, from gradients summed per embedding id and over replicas.
 
         Keras passes repeated ids on as repeated rows, which every rule that is not linear in the
@@ -220,7 +236,7 @@ class Optimizer(Rule, compat.KerasOptimizer):
         grads = incoming.widened(grads, trainable_variables)
         super().apply(incoming.sum_over_replicas(grads), trainable_variables)
 
-    def _takes_rows(self, variable) -> bool:
+    def _takes_rows(self, variable: Variable) -> bool:
         common = (
             self.clipnorm,
             self.global_clipnorm,
@@ -233,7 +249,9 @@ class Optimizer(Rule, compat.KerasOptimizer):
         variables = compat.variables_of(self)
         return self.engine.takes_rows(self.settings(), variable, variables, self.learning_rate)
 
-    def apply_gradients(self, grads_and_vars):
+    def apply_gradients(
+        self, grads_and_vars: Iterable[tuple[Gradient | None, Variable]]
+    ) -> tf.Tensor:
         """Update the variables once, from pairs of a gradient and a variable.
 
         Raises:
@@ -247,7 +265,9 @@ class Optimizer(Rule, compat.KerasOptimizer):
             )
         return super().apply_gradients(pairs)
 
-    def update_step(self, gradient, variable, learning_rate) -> tf.Tensor | bool:
+    def update_step(
+        self, gradient: tf.Tensor | Checked, variable: Variable, learning_rate: tf.Tensor
+    ) -> tf.Tensor | bool:
         """Do one step for one variable, operation by operation.
 
         Returns:
@@ -257,7 +277,7 @@ class Optimizer(Rule, compat.KerasOptimizer):
 
     # What can be read
 
-    def slots_of(self, variable) -> dict[str, keras.Variable]:
+    def slots_of(self, variable: Variable) -> dict[str, keras.Variable]:
         """State variables of one variable of the model, by name; those it shares come last.
 
         Raises:
@@ -270,17 +290,17 @@ class Optimizer(Rule, compat.KerasOptimizer):
             )
         return {**self._slots[self._known_index(variable)], **self._shared}
 
-    def skipped_of(self, variable) -> tf.Tensor | None:
+    def skipped_of(self, variable: Variable) -> tf.Tensor | None:
         """Updates that left the variable out; None with ``nonfinite="ignore"``."""
         if self.skipped_updates is None:
             return None
         return tf.convert_to_tensor(self.skipped_updates)[self._known_index(variable)]
 
-    def state_of(self, variable) -> State:
+    def state_of(self, variable: Variable) -> State:
         """Values of ``slots_of``, in the precision of the variable's update."""
         return in_precision(self.slots_of(variable), precision_of(variable))
 
-    def value_of(self, variable) -> tf.Tensor:
+    def value_of(self, variable: Variable) -> tf.Tensor:
         """A variable of the model, in the precision of its update."""
         return tf.cast(tf.convert_to_tensor(variable), precision_of(variable))
 
@@ -292,7 +312,7 @@ class Optimizer(Rule, compat.KerasOptimizer):
         """The numbers that all variables share, by name."""
         return self._shared
 
-    def _known_index(self, variable) -> int:
+    def _known_index(self, variable: Variable) -> int:
         index = compat.index_of(self, variable)
         if index is None:
             known = ", ".join(compat.path_of(v) for v in compat.variables_of(self))
@@ -306,16 +326,20 @@ class Optimizer(Rule, compat.KerasOptimizer):
     # The rate, decay, configuration and files
 
     @property
-    def learning_rate(self):
+    def learning_rate(self) -> keras.Variable | tf.Tensor:
         """The rate η; assign a number ≥ 0, or a schedule. Of a schedule, that of the next step."""
         return rates.found(self.name, compat.KerasOptimizer.learning_rate.fget(self))
 
     @learning_rate.setter
-    def learning_rate(self, value):
+    def learning_rate(self, value: rates.Rate | tf.Tensor) -> None:
         value = rates.later(self.name, compat.rate_of(self), value)
         compat.KerasOptimizer.learning_rate.fset(self, value)
 
-    def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:
+    def exclude_from_weight_decay(
+        self,
+        var_list: Iterable[Variable] | None = None,
+        var_names: str | Iterable[str] | None = None,
+    ) -> None:
         """Exclude variables from weight decay; calls add up.
 
         Args:
@@ -338,7 +362,7 @@ class Optimizer(Rule, compat.KerasOptimizer):
         self._no_decay = (*self._no_decay, *named)
         self._no_decay_paths = (*self._no_decay_paths, *paths)
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal optimizer (without its state), as plain Python values."""
         config = super().get_config()
         for name in argument_names(type(self)):
@@ -353,15 +377,14 @@ class Optimizer(Rule, compat.KerasOptimizer):
             config["exclude_from_weight_decay"] = [*self._no_decay, *self._no_decay_paths]
         return plain(config)
 
-    def save_own_variables(self, store) -> None:
+    def save_own_variables(self, store: Store) -> None:
         """Write the state into a file, with what each array is of."""
-        if self._restorer.waiting is not None:  # loaded, and never trained since
-            self._restorer.write_waiting(store)
+        if self._restorer.write_waiting(store):  # loaded, and never trained since
             return
         super().save_own_variables(store)
         self._restorer.write(store)
 
-    def load_own_variables(self, store) -> None:
+    def load_own_variables(self, store: Store) -> None:
         """Take the state from a file; before ``build``, what needs its variables waits until then.
 
         A file of an optimizer that has taken no step makes this one fresh. State that does not fit
@@ -373,7 +396,7 @@ class Optimizer(Rule, compat.KerasOptimizer):
         """
         self._restorer.read(store)
 
-    def set_weights(self, weights) -> None:
+    def set_weights(self, weights: Iterable[Any]) -> None:
         """Set the values of ``variables``, in their order.
 
         Raises:

@@ -17,7 +17,7 @@ def with_common_keywords(doc: str, common: str) -> str:
     """
     own = {name for name, _ in _arguments(doc)}
     texts = [text for name, text in _arguments(common) if name not in own]
-    indent = re.search(rf"^( *){re.escape(REST)}", doc, re.MULTILINE).group(1)
+    (indent,) = re.findall(rf"^( *){re.escape(REST)}", doc, re.MULTILINE)
     return doc.replace(f"{indent}{REST}", textwrap.indent("\n".join(texts), indent))
 
 

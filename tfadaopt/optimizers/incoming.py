@@ -9,9 +9,10 @@ import keras
 import tensorflow as tf
 
 from tfadaopt import compat
+from tfadaopt.compat import Gradient, Variable
 
 
-def paired(owner: str, grads: Sequence, variables: Sequence) -> None:
+def paired(owner: str, grads: Sequence[Gradient | None], variables: Sequence[Variable]) -> None:
     """Raise unless each variable is there once and has one gradient of its shape, or None.
 
     Raises:
@@ -47,7 +48,7 @@ def paired(owner: str, grads: Sequence, variables: Sequence) -> None:
             )
 
 
-def _shape_of(g) -> tf.TensorShape:
+def _shape_of(g: Gradient) -> tf.TensorShape:
     """What is known of a gradient's shape; rows of an embedding are as wide as their values."""
     if not isinstance(g, tf.IndexedSlices):
         return tf.TensorShape(g.shape if hasattr(g, "shape") else tf.convert_to_tensor(g).shape)
@@ -56,7 +57,7 @@ def _shape_of(g) -> tf.TensorShape:
     return tf.TensorShape([None if known is None else known[0]]).concatenate(g.values.shape[1:])
 
 
-def once(owner: str, variables: Sequence) -> None:
+def once(owner: str, variables: Sequence[Variable]) -> None:
     """Raise unless each is a variable, and named once.
 
     Raises:
@@ -80,7 +81,7 @@ def once(owner: str, variables: Sequence) -> None:
         seen.add(key)
 
 
-def trainable(owner: str, variables: Sequence) -> None:
+def trainable(owner: str, variables: Sequence[Variable]) -> None:
     """Raise for variables that no method here can train.
 
     Raises:
@@ -95,7 +96,13 @@ def trainable(owner: str, variables: Sequence) -> None:
             )
 
 
-def can_train(owner: str, variables: Sequence, strategy, averages: bool, state: bool) -> None:
+def can_train(
+    owner: str,
+    variables: Sequence[Variable],
+    strategy: tf.distribute.Strategy,
+    averages: bool,
+    state: bool,
+) -> None:
     """Raise unless an optimizer can be built for these variables.
 
     Args:
@@ -153,7 +160,7 @@ def works_here(owner: str, accumulation_steps: int | None, overwrite_frequency: 
         )
 
 
-def sum_over_replicas(grads: Sequence[tf.Tensor | None]) -> list[tf.Tensor | None]:
+def sum_over_replicas(grads: Sequence[Gradient | None]) -> list[Gradient | None]:
     """Sum of each gradient over the replicas of a ``tf.distribute`` strategy; None stays None."""
     context = tf.distribute.get_replica_context()
     present = [g for g in grads if g is not None]
@@ -163,12 +170,14 @@ def sum_over_replicas(grads: Sequence[tf.Tensor | None]) -> list[tf.Tensor | Non
     return [None if g is None else next(sums) for g in grads]
 
 
-def is_float(variable) -> bool:
+def is_float(variable: Variable) -> bool:
     """Whether a variable can have a gradient; counters and switches have no state, and stay."""
     return tf.as_dtype(variable.dtype).is_floating
 
 
-def widened(grads: Sequence, variables: Sequence) -> list:
+def widened(
+    grads: Sequence[Gradient | None], variables: Sequence[Variable]
+) -> list[Gradient | None]:
     """Gradients of half-precision variables in float32: clipped, divided and summed up there."""
     return [
         tf.cast(g, "float32") if g is not None and is_half(variable) else g
@@ -176,6 +185,6 @@ def widened(grads: Sequence, variables: Sequence) -> list:
     ]
 
 
-def is_half(variable) -> bool:
+def is_half(variable: Variable) -> bool:
     """Whether the arithmetic of a variable's step is in float32 though the variable is not."""
     return keras.backend.standardize_dtype(variable.dtype) in ("float16", "bfloat16")

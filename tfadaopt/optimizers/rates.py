@@ -3,6 +3,7 @@
 import inspect
 import numbers
 from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
 
 import keras
 import numpy as np
@@ -11,12 +12,13 @@ import tensorflow as tf
 from tfadaopt.optimizers.arguments import single
 
 Schedule = keras.optimizers.schedules.LearningRateSchedule
-Rate = float | Schedule | Callable[[], tf.Tensor]
+Rate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule | Callable[[], tf.Tensor]
+Given = TypeVar("Given")
 
 _LATER = "give a number such as 0.01"
 
 
-def rate(owner: str, value):
+def rate(owner: str, value: object) -> Rate:
     """Return a learning rate: a number as float, or what is called for one.
 
     Raises:
@@ -43,7 +45,7 @@ def rate(owner: str, value):
     return value
 
 
-def later(owner: str, given, value):
+def later(owner: str, given: object, value: Any) -> Rate | tf.Tensor:
     """Return a rate that is assigned to an optimizer which was made with ``given``.
 
     Raises:
@@ -68,7 +70,7 @@ def later(owner: str, given, value):
     return value
 
 
-def found(owner: str, value):
+def found(owner: str, value: Given) -> Given:
     """Return a rate as a schedule or callable gives it: a number has to be one that is allowed.
 
     Raises:
@@ -80,7 +82,7 @@ def found(owner: str, value):
     return value
 
 
-def usable(owner: str, value) -> None:
+def usable(owner: str, value: tf.Tensor | float) -> None:
     """Raise a ``ValueError`` for a rate η, or one for each of several, below 0 or not finite."""
     eta = tf.convert_to_tensor(value).numpy()
     if eta.dtype.kind == "f" and not ((eta >= 0) & np.isfinite(eta)).all():

@@ -18,7 +18,7 @@ class Restorer:
         optimizer: An optimizer of tfadaopt.
     """
 
-    def __init__(self, optimizer):
+    def __init__(self, optimizer: stored.Stateful) -> None:
         self.optimizer = optimizer
         self.waiting: stored.Stored | None = None
 
@@ -32,18 +32,21 @@ class Restorer:
         public = [c.__name__ for c in ours if c.__module__.startswith("tfadaopt.optimizers.")]
         return tuple(public or [c.__qualname__ for c in ours])
 
-    def write(self, store) -> None:
+    def write(self, store: stored.Store) -> None:
         """Add to a store what each array of the optimizer is of."""
         store[stored.KEY] = stored.description(self.optimizer, self.methods())
 
-    def write_waiting(self, store) -> None:
-        """Write what was loaded and never trained since."""
+    def write_waiting(self, store: stored.Store) -> bool:
+        """Write what was loaded and never trained since; whether there is such."""
+        if self.waiting is None:
+            return False
         for key, array in self.waiting.arrays.items():
             store[key] = array
         if self.waiting.about is not None:
             store[stored.KEY] = self.waiting.about
+        return True
 
-    def read(self, store) -> None:
+    def read(self, store: stored.Store) -> None:
         """Take the state of a store, or let it wait."""
         found = stored.read(store)
         if found is None:
@@ -91,7 +94,8 @@ class Restorer:
         """Back to the state before the first step; the rate stays."""
         if not self._step_now():
             return
-        optimizer, values = self.optimizer, {stored.ITERATION: 0.0, stored.SKIPPED: 0.0}
+        optimizer = self.optimizer
+        values: dict[stored.Role, float] = {stored.ITERATION: 0.0, stored.SKIPPED: 0.0}
         initial = optimizer.shared()
         variables = compat.variables_of(optimizer) if optimizer.built else []
         for role in stored.roles(optimizer):

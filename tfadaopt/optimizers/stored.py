@@ -7,13 +7,16 @@ tfadaopt 0.1, is read by the number and the shapes of its arrays.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from tfadaopt import compat
+from tfadaopt.optimizers.rule import Slot
 
 KEY = "tfadaopt"
 VERSION = 1
@@ -29,7 +32,32 @@ _BESIDE = {
 }
 
 # Name of a piece of state, and position of the variable that it belongs to; None: of all.
-Role = tuple[str, int | None]
+Role: TypeAlias = tuple[str, int | None]
+Array: TypeAlias = npt.NDArray[Any]
+
+
+class Store(Protocol):
+    """What Keras gives for the arrays of one optimizer in a file."""
+
+    def keys(self) -> Iterable[str]: ...
+    def __getitem__(self, key: str) -> Any: ...
+    def __setitem__(self, key: str, value: Any) -> None: ...
+
+
+class Stateful(Protocol):
+    """An optimizer of tfadaopt, as far as its state goes."""
+
+    name: str
+    built: bool
+    gradient_accumulation_steps: int | None
+    skipped_updates: keras.Variable | None
+
+    @property
+    def variables(self) -> list[keras.Variable]: ...
+    def slots(self, shape: tuple[int, ...]) -> Mapping[str, float | Slot]: ...
+    def shared(self) -> Mapping[str, float]: ...
+    def own_slots(self) -> list[dict[str, keras.Variable]]: ...
+    def numbers(self) -> dict[str, keras.Variable]: ...
 
 
 @dataclass(frozen=True)
@@ -46,8 +74,8 @@ class Stored:
         per_update: Batches per update (``gradient_accumulation_steps``, or 1).
     """
 
-    arrays: Mapping[str, np.ndarray]
-    about: np.ndarray | None = None
+    arrays: Mapping[str, Array]
+    about: Array | None = None
     roles: tuple[Role, ...] = ()
     methods: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
@@ -60,18 +88,18 @@ class Stored:
         first = np.asarray(self.arrays.get("0", 0))
         return int(first) if first.shape == () else 0
 
-    def of_rate(self) -> np.ndarray | None:
+    def of_rate(self) -> Array | None:
         """The rate η, or None: the file has none, or does not say which array it is."""
         if self.roles:
             return self.of_roles().get(RATE)
         second = self.arrays.get("1")
         return second if second is not None and second.shape == () else None
 
-    def of_count(self, optimizer) -> int:
+    def of_count(self, optimizer: Stateful) -> int:
         """Batches seen, as an optimizer counts them that accumulates otherwise."""
         return self.steps // self.per_update * (optimizer.gradient_accumulation_steps or 1)
 
-    def of_roles(self) -> dict[Role, np.ndarray]:
+    def of_roles(self) -> dict[Role, Array]:
         """The arrays by their roles."""
         return {role: self.arrays[str(i)] for i, role in enumerate(self.roles)}
 
@@ -86,12 +114,12 @@ class Fit:
         remarks: What a user should know although it fits.
     """
 
-    values: dict[Role, np.ndarray] = field(default_factory=dict)
+    values: dict[Role, Array] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
 
-def description(optimizer, methods: Sequence[str]) -> np.ndarray:
+def description(optimizer: Stateful, methods: Sequence[str]) -> Array:
     """What the arrays of an optimizer are, as the bytes of a JSON text."""
     variables = compat.variables_of(optimizer) if optimizer.built else []
     about = {
@@ -105,7 +133,7 @@ def description(optimizer, methods: Sequence[str]) -> np.ndarray:
     return np.frombuffer(json.dumps(about).encode(), np.uint8)
 
 
-def roles(optimizer) -> list[Role]:
+def roles(optimizer: Stateful) -> list[Role]:
     """What each of the optimizer's variables is, in their order."""
     known = {id(variable): role for role, variable in compat.base_state(optimizer).items()}
     for index, slots in enumerate(optimizer.own_slots()):
@@ -115,7 +143,7 @@ def roles(optimizer) -> list[Role]:
     return [known.get(id(v), (f"own/{v.name}", None)) for v in optimizer.variables]
 
 
-def read(store) -> Stored | None:
+def read(store: Store) -> Stored | None:
     """The state in a store of Keras, or None: there is none.
 
     Raises:
@@ -150,7 +178,7 @@ def is_fresh(stored: Stored) -> bool:
     return stored.steps == 0
 
 
-def fit(optimizer, methods: Sequence[str], stored: Stored) -> Fit:
+def fit(optimizer: Stateful, methods: Sequence[str], stored: Stored) -> Fit:
     """What becomes of the state of a built optimizer with that of a file.
 
     Args:
@@ -181,7 +209,7 @@ def fit(optimizer, methods: Sequence[str], stored: Stored) -> Fit:
     return found
 
 
-def said(optimizer, found: Fit, step: int) -> str:
+def said(optimizer: Stateful, found: Fit, step: int) -> str:
     """What a user reads of it; empty where there is nothing to say."""
     if not found.reasons:
         return " ".join([f"{optimizer.name}:", *found.remarks]) if found.remarks else ""
@@ -200,9 +228,9 @@ def said(optimizer, found: Fit, step: int) -> str:
 def _fit_by_shapes(mine: Mapping[Role, keras.Variable], stored: Stored) -> Fit:
     """The state of a file that does not say what its arrays are."""
     for expected in (mine, {role: v for role, v in mine.items() if role != SKIPPED}):
-        theirs = [stored.arrays.get(str(i)) for i in range(len(expected))]
-        shapes = [None if x is None else x.shape for x in theirs]
-        if len(stored.arrays) == len(theirs) and shapes == [
+        keys = [str(i) for i in range(len(expected))]
+        theirs = [stored.arrays[key] for key in keys if key in stored.arrays]
+        if len(stored.arrays) == len(theirs) and [x.shape for x in theirs] == [
             tuple(v.shape) for v in expected.values()
         ]:
             found = Fit(dict(zip(expected, theirs, strict=True)))
@@ -223,7 +251,7 @@ def _fit_by_shapes(mine: Mapping[Role, keras.Variable], stored: Stored) -> Fit:
     )
 
 
-def _places(optimizer, stored: Stored, found: Fit) -> list[int]:
+def _places(optimizer: Stateful, stored: Stored, found: Fit) -> list[int]:
     """Where each variable of the file stands among those of the optimizer."""
     variables = compat.variables_of(optimizer)
     paths = [compat.path_of(v) for v in variables]
@@ -262,14 +290,14 @@ def _places(optimizer, stored: Stored, found: Fit) -> list[int]:
     return place
 
 
-def _compare(mine: Mapping[Role, keras.Variable], theirs: Mapping[Role, np.ndarray], found: Fit):
-    missing, extra = [], []
+def _compare(mine: Mapping[Role, keras.Variable], theirs: Mapping[Role, Array], found: Fit) -> None:
+    missing: dict[str, None] = {}
+    extra: dict[str, None] = {}
     for role in dict.fromkeys([*mine, *theirs]):
         if role not in theirs and role not in _OPTIONAL:
-            missing.append(role[0])
+            missing[role[0]] = None
         elif role not in mine and role not in _OPTIONAL:
-            extra.append(role[0])
-    missing, extra = dict.fromkeys(missing), dict.fromkeys(extra)
+            extra[role[0]] = None
     missing.pop("gradient_accumulator", None)  # Gradients of an unfinished update are all of it.
     if missing:
         found.reasons.append(f"It lacks {_named(missing)}.")
@@ -315,7 +343,7 @@ def _method_in(methods: Sequence[str]) -> str:
     return methods[0] if methods else "an unknown method"
 
 
-def _named(names) -> str:
+def _named(names: Iterable[str]) -> str:
     return ", ".join(_BESIDE.get(name, name) for name in names)
 
 

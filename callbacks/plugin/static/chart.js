@@ -101,7 +101,13 @@ export class Chart {
     panels.forEach((panel) => {
       this.maps.get(panel.run).map.draw({
         ...panel,
-        ...{ axis, names, rowOf, first, last, colour, height },
+        axis,
+        names,
+        rowOf,
+        first,
+        last,
+        colour,
+        height,
         error: panel.error ?? (panel.expected && !panel.table ? "Loading …" : undefined),
         how: state.how,
         picked: state.layer,
@@ -269,7 +275,12 @@ export class Chart {
     for (const { run, table, curves, marks } of panels) {
       this.maps.get(run).curves.draw(
         shown && {
-          ...{ run: runName(run), layer: table?.pathOf(state.layer) ?? state.layer, axis, range, width, height: CURVES },
+          run: runName(run),
+          layer: table?.pathOf(state.layer) ?? state.layer,
+          axis,
+          range,
+          width,
+          height: CURVES,
           curves,
           waiting: curves === undefined,
           marks: marks.filter((mark) => (mark.layer ?? state.layer) === state.layer),

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tfadaopt import compat
+from tfadaopt.compat import Variable
 from tfadaopt.optimizers.engine.compiled import steps_here
 from tfadaopt.optimizers.engine.fitting import fits
-from tfadaopt.optimizers.engine.plan import Moment, Planned, Settings
+from tfadaopt.optimizers.engine.plan import Arriving, Moment, Planned, Settings
 from tfadaopt.optimizers.engine.step import only_touched, put
-from tfadaopt.optimizers.rule import Rule, writes
+from tfadaopt.optimizers.rule import Rule, State, writes
 
 
 def is_on(planned: Planned, settings: Settings) -> bool:
@@ -30,7 +31,7 @@ def is_on(planned: Planned, settings: Settings) -> bool:
     )
 
 
-def groups(planned: Planned, variables: Sequence) -> list[list[int]]:
+def groups(planned: Planned, variables: Sequence[Variable]) -> list[list[int]]:
     """Positions of the variables whose arithmetic has the same dtype."""
     by_dtype: dict[str, list[int]] = {}
     for i, variable in enumerate(variables):
@@ -38,7 +39,12 @@ def groups(planned: Planned, variables: Sequence) -> list[list[int]]:
     return list(by_dtype.values())
 
 
-def update(planned: Planned, moment: Moment, variables: Sequence, gradients: Sequence):
+def update(
+    planned: Planned,
+    moment: Moment,
+    variables: Sequence[Variable],
+    gradients: Sequence[Arriving],
+) -> tf.Tensor | bool:
     """One step of the variables of a group; whether the gradient of each was taken."""
     kinds = [planned.kind(v, moment.settings) for v in variables]
     dtype = kinds[0].precision
@@ -48,15 +54,14 @@ def update(planned: Planned, moment: Moment, variables: Sequence, gradients: Seq
     gradients = [tf.cast(g, dtype) for g in gradients]
     decays = [kind.decay for kind in kinds]
 
-    def moved(gradients):
+    def moved(gradients: Sequence[tf.Tensor]) -> tuple[list[State], list[tf.Tensor]]:
         new, values = [], []
         done = planned.rule.decay_and_update_all(thetas, states, gradients, t, eta, decays)
         for i, (state, delta) in enumerate(done):
             value = thetas[i] - delta
-            if kinds[i].lazy is not None:
-                state, value = only_touched(
-                    kinds[i].lazy, thetas[i], states[i], gradients[i], state, value
-                )
+            lazy = kinds[i].lazy
+            if lazy is not None:
+                state, value = only_touched(lazy, thetas[i], states[i], gradients[i], state, value)
             new.append(state)
             values.append(value)
         return new, values
@@ -69,8 +74,8 @@ def update(planned: Planned, moment: Moment, variables: Sequence, gradients: Seq
         taken = tf.stack(finite)
         new, values = moved([tf.where(f, g, 0) for f, g in zip(finite, gradients, strict=True)])
 
-        def chosen():
-            kept = [
+        def chosen() -> tuple[list[State], list[tf.Tensor]]:
+            kept: list[State] = [
                 {name: tf.where(f, x, old[name]) for name, x in state.items()}
                 for f, state, old in zip(finite, new, states, strict=True)
             ]

@@ -8,15 +8,18 @@ embedding, only the rows that have a gradient are read and written, where the me
 import math
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
 from tfadaopt import compat
+from tfadaopt.compat import Variable
 from tfadaopt.optimizers.engine import kernels
 from tfadaopt.optimizers.engine.fitting import fit_each, fits
-from tfadaopt.optimizers.engine.plan import Kind, Moment, Planned, Settings
+from tfadaopt.optimizers.engine.plan import Arriving, Kind, Moment, Planned, Settings
 from tfadaopt.optimizers.engine.step import rounded, step
+from tfadaopt.optimizers.rule import State
 
 # Variables up to this size step together: for them a launch takes longer than the arithmetic.
 SMALL = 1 << 14
@@ -29,6 +32,7 @@ STRATEGIES = (
     tf.distribute.OneDeviceStrategy,
 )
 RESOURCE = tf.TensorSpec([], tf.resource)
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def steps_here() -> bool:
@@ -36,7 +40,12 @@ def steps_here() -> bool:
     return not tf.distribute.has_strategy() or isinstance(tf.distribute.get_strategy(), STRATEGIES)
 
 
-def is_on(planned: Planned, settings: Settings, variables: Sequence, learning_rate) -> bool:
+def is_on(
+    planned: Planned,
+    settings: Settings,
+    variables: Sequence[Variable],
+    learning_rate: tf.Tensor,
+) -> bool:
     """Whether these variables take the compiled step, as ``jit_compile`` says or "auto" finds."""
     wanted = settings.jit_compile
     if not wanted or planned.rule.unit is None or compat.under_xla() or not steps_here():
@@ -53,7 +62,7 @@ def is_on(planned: Planned, settings: Settings, variables: Sequence, learning_ra
     return planned.function(_lowers, kind, settings)
 
 
-def steps_by_rows(planned: Planned, settings: Settings, variable) -> bool:
+def steps_by_rows(planned: Planned, settings: Settings, variable: Variable) -> bool:
     """Whether the rows of a variable that have a gradient can step without the others.
 
     It is asked only where no clip or sum needs all rows, and the step is compiled.
@@ -68,7 +77,10 @@ def steps_by_rows(planned: Planned, settings: Settings, variable) -> bool:
 
 
 def groups(
-    planned: Planned, settings: Settings, variables: Sequence, gradients: Sequence
+    planned: Planned,
+    settings: Settings,
+    variables: Sequence[Variable],
+    gradients: Sequence[Arriving],
 ) -> list[list[int]]:
     """Positions of the variables that step together; each other one is alone."""
     together: dict[Kind, list[int]] = {}
@@ -83,7 +95,12 @@ def groups(
     return [*together.values(), *alone]
 
 
-def update(planned: Planned, moment: Moment, variables: Sequence, gradients: Sequence):
+def update(
+    planned: Planned,
+    moment: Moment,
+    variables: Sequence[Variable],
+    gradients: Sequence[Arriving],
+) -> tf.Tensor | bool:
     """One step of the variables of a group; whether the gradient of each was taken.
 
     A gradient is one, or a pair: the gradient, whether it fits.
@@ -112,14 +129,16 @@ def update(planned: Planned, moment: Moment, variables: Sequence, gradients: Seq
     return finite
 
 
-def flattened(planned: Planned, variables: Sequence, gradients: Sequence, kind: Kind) -> tuple:
+def flattened(
+    planned: Planned, variables: Sequence[Variable], gradients: Sequence[tf.Tensor], kind: Kind
+) -> tuple[tf.Tensor, list[tf.Tensor], tf.Tensor, tf.Tensor, tf.Tensor]:
     """θ, the state and the gradient of small variables as flat vectors, and whether each fits."""
     dtype = kind.precision
     sizes = [math.prod(v.shape) for v in variables]
     owner = np.repeat(np.arange(len(sizes), dtype="int32"), sizes)
     handles = [handles_of(planned, v) for v in variables]
 
-    def flat(tensors):
+    def flat(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
         return tf.concat([tf.reshape(x, [-1]) for x in tensors], axis=0)
 
     g = tf.cast(flat(gradients), dtype)
@@ -132,7 +151,12 @@ def flattened(planned: Planned, variables: Sequence, gradients: Sequence, kind: 
     return theta, state, g, finite, tf.gather(finite, owner)
 
 
-def _update_small(planned: Planned, moment: Moment, variables, gradients) -> tf.Tensor:
+def _update_small(
+    planned: Planned,
+    moment: Moment,
+    variables: Sequence[Variable],
+    gradients: Sequence[tf.Tensor],
+) -> tf.Tensor:
     kind = planned.kind(variables[0], moment.settings)
     sizes = [math.prod(v.shape) for v in variables]
     first = np.cumsum([0, *sizes[:-1]], dtype="int32")
@@ -149,12 +173,12 @@ def _update_small(planned: Planned, moment: Moment, variables, gradients) -> tf.
     return taken
 
 
-def handles_of(planned: Planned, variable) -> list[tf.Tensor]:
+def handles_of(planned: Planned, variable: Variable) -> list[tf.Tensor]:
     """Handles of the state of a variable, in the order of its kind."""
     return [slot.value.handle for slot in planned.of(variable).slots.values()]
 
 
-def read(handle: tf.Tensor, dtype: str, shape=None) -> tf.Tensor:
+def read(handle: tf.Tensor, dtype: str, shape: tuple[int, ...] | None = None) -> tf.Tensor:
     """Value of the variable of a handle."""
     value = tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)
     if shape is not None:
@@ -172,23 +196,27 @@ def read_state(
     return state
 
 
-def jitted(*signature) -> Callable:
+def jitted(*signature: Any) -> Callable[[Function], Function]:
     """Decorate a function that XLA compiles once, for these arguments."""
     return tf.function(autograph=False, jit_compile=True, input_signature=signature)
 
 
-def _common(planned: Planned, moment: Moment, kind: Kind) -> tuple:
+def _common(
+    planned: Planned, moment: Moment, kind: Kind
+) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
     dtype = kind.precision
     numbers = [tf.cast(tf.convert_to_tensor(x), dtype) for x in planned.shared.values()]
     return numbers, tf.cast(moment.iterations, "int64"), moment.eta(dtype)
 
 
-def _signature(planned: Planned, kind: Kind) -> tuple:
+def _signature(
+    planned: Planned, kind: Kind
+) -> tuple[list[tf.TensorSpec], tf.TensorSpec, tf.TensorSpec]:
     number = tf.TensorSpec([], kind.precision)
     return [number] * len(planned.shared), tf.TensorSpec([], "int64"), number
 
 
-def _step(planned: Planned, kind: Kind, settings: Settings):
+def _step(planned: Planned, kind: Kind, settings: Settings) -> Callable[..., None]:
     """A step of one variable, in place."""
     dtype = kind.precision
 
@@ -200,7 +228,16 @@ def _step(planned: Planned, kind: Kind, settings: Settings):
         tf.TensorSpec([], "bool"),
         tf.TensorSpec([], "int32"),
     )
-    def compiled(variable, slots, numbers, iterations, eta, g, finite, index):
+    def compiled(
+        variable: tf.Tensor,
+        slots: list[tf.Tensor],
+        numbers: list[tf.Tensor],
+        iterations: tf.Tensor,
+        eta: tf.Tensor,
+        g: tf.Tensor,
+        finite: tf.Tensor,
+        index: tf.Tensor,
+    ) -> None:
         theta = tf.cast(read(variable, kind.dtype, kind.shape), dtype)
         state = read_state(planned, kind, slots, numbers)
         t = tf.cast(iterations + 1, dtype)
@@ -212,7 +249,9 @@ def _step(planned: Planned, kind: Kind, settings: Settings):
     return compiled
 
 
-def _flat_step(planned: Planned, kind: Kind, settings: Settings):
+def _flat_step(
+    planned: Planned, kind: Kind, settings: Settings
+) -> Callable[..., tuple[list[tf.Tensor], tf.Tensor]]:
     """A step of small variables, flattened into one vector; ``finite`` has a value for each."""
     dtype = kind.precision
     vector = tf.TensorSpec([None], dtype)
@@ -224,7 +263,15 @@ def _flat_step(planned: Planned, kind: Kind, settings: Settings):
         vector,
         tf.TensorSpec([None], "bool"),
     )
-    def compiled(theta, slots, numbers, iterations, eta, g, finite):
+    def compiled(
+        theta: tf.Tensor,
+        slots: list[tf.Tensor],
+        numbers: list[tf.Tensor],
+        iterations: tf.Tensor,
+        eta: tf.Tensor,
+        g: tf.Tensor,
+        finite: tf.Tensor,
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
         state = dict(zip(kind.slots, slots, strict=True))
         state |= dict(zip(planned.shared, numbers, strict=True))
         t = tf.cast(iterations + 1, dtype)
@@ -234,8 +281,9 @@ def _flat_step(planned: Planned, kind: Kind, settings: Settings):
     return compiled
 
 
-def _rows_step(planned: Planned, kind: Kind, settings: Settings):
+def _rows_step(planned: Planned, kind: Kind, settings: Settings) -> Callable[..., tf.Tensor]:
     """A step of the rows of a variable that have a gradient, in place."""
+    assert kind.shape is not None  # ``update`` asks for a kind with its shape
     dtype = kind.precision
 
     @jitted(
@@ -245,7 +293,15 @@ def _rows_step(planned: Planned, kind: Kind, settings: Settings):
         tf.TensorSpec([None, *kind.shape[1:]], dtype),
         tf.TensorSpec([None], "int64"),
     )
-    def compiled(variable, slots, numbers, iterations, eta, values, ids):
+    def compiled(
+        variable: tf.Tensor,
+        slots: list[tf.Tensor],
+        numbers: list[tf.Tensor],
+        iterations: tf.Tensor,
+        eta: tf.Tensor,
+        values: tf.Tensor,
+        ids: tf.Tensor,
+    ) -> tf.Tensor:
         rows, g = _sum_per_row(values, ids)
         tables = [read(x, dtype) for x in slots]
         theta = read(variable, kind.dtype, kind.shape)
@@ -282,7 +338,9 @@ def _sum_per_row(values: tf.Tensor, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tenso
     return tf.gather(rows, kept), tf.gather(sums, kept)
 
 
-def _padded(slices: tf.IndexedSlices, variable, dtype: str) -> tuple[tf.Tensor, tf.Tensor]:
+def _padded(
+    slices: tf.IndexedSlices, variable: Variable, dtype: str
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Values and ids, with rows of zeros up to a power of two: XLA compiles for each length."""
     count = tf.size(slices.indices)
     bits = tf.math.ceil(tf.math.log(tf.cast(tf.maximum(count, 1), "float64")) / math.log(2) - 1e-9)
@@ -302,9 +360,9 @@ def _lowers(planned: Planned, kind: Kind, settings: Settings) -> bool:
     specs = [theta, *own, *([number] * len(planned.shared)), theta, number, number]
 
     @tf.function(autograph=False, jit_compile=True)
-    def compiled(theta, *rest):
-        *state, g, t, eta = rest
-        state = dict(zip(names, state, strict=True))
+    def compiled(theta: tf.Tensor, *rest: tf.Tensor) -> tuple[State, tf.Tensor]:
+        *values, g, t, eta = rest
+        state = dict(zip(names, values, strict=True))
         return step(planned, kind, settings.nonfinite, theta, state, g, t, eta)
 
     try:

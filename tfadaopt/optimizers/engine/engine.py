@@ -1,13 +1,14 @@
 """The engine: which way the variables of a model step, and in which order things are done."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 from tfadaopt import compat
+from tfadaopt.compat import Gradient, Variable
 from tfadaopt.optimizers import rates
 from tfadaopt.optimizers.engine import at_once, compiled, step, sums
-from tfadaopt.optimizers.engine.plan import Moment, Planned, Settings
+from tfadaopt.optimizers.engine.plan import Arriving, Checked, Moment, Planned, Settings
 from tfadaopt.optimizers.rule import writes
 
 
@@ -21,17 +22,25 @@ class Engine:
         planned: The rule and what it is applied to.
     """
 
-    def __init__(self, planned: Planned):
+    def __init__(self, planned: Planned) -> None:
         self.planned = planned
         self.holds = writes(planned.rule, "inside")
 
-    def takes_rows(self, settings: Settings, variable, variables: Sequence, learning_rate) -> bool:
+    def takes_rows(
+        self,
+        settings: Settings,
+        variable: Variable,
+        variables: Sequence[Variable],
+        learning_rate: tf.Tensor,
+    ) -> bool:
         """Whether the rows of an embedding that have a gradient can step without the others."""
         return compiled.steps_by_rows(self.planned, settings, variable) and compiled.is_on(
             self.planned, settings, variables, learning_rate
         )
 
-    def prepare(self, moment: Moment, variables: Sequence, gradients: Sequence) -> list:
+    def prepare(
+        self, moment: Moment, variables: Sequence[Variable], gradients: Sequence[Gradient]
+    ) -> list[Arriving]:
         """Bring the shared numbers up to date, before any variable moves.
 
         Returns:
@@ -47,7 +56,7 @@ class Engine:
         return sums.update(self.planned, moment, variables, gradients)
 
     def groups(
-        self, moment: Moment, variables: Sequence, gradients: Sequence
+        self, moment: Moment, variables: Sequence[Variable], gradients: Sequence[Arriving]
     ) -> list[list[int]] | None:
         """Positions of the variables that step together; None: one by one, uncompiled."""
         if at_once.is_on(self.planned, moment.settings):
@@ -56,15 +65,21 @@ class Engine:
             return compiled.groups(self.planned, moment.settings, variables, gradients)
         return None
 
-    def run(self, moment: Moment, variables: Sequence, gradients: Sequence):
+    def run(
+        self, moment: Moment, variables: Sequence[Variable], gradients: Sequence[Arriving]
+    ) -> tf.Tensor | bool:
         """One step of the variables of a group; whether the gradient of each was taken."""
         update = at_once.update if at_once.is_on(self.planned, moment.settings) else compiled.update
         return update(self.planned, moment, variables, gradients)
 
-    def run_one(self, moment: Moment, variable, gradient):
+    def run_one(
+        self, moment: Moment, variable: Variable, gradient: tf.Tensor | Checked
+    ) -> tf.Tensor | bool:
         """One step of one variable, uncompiled; whether its gradient was taken."""
         return step.one_by_one(self.planned, moment, variable, gradient)
 
-    def hold_inside(self, moment: Moment, variable, constraint) -> None:
+    def hold_inside(
+        self, moment: Moment, variable: Variable, constraint: Callable[[tf.Tensor], tf.Tensor]
+    ) -> None:
         """Constrain the weights that the state of a variable holds, if ``holds``."""
         step.hold_inside(self.planned, moment, variable, constraint)

@@ -9,6 +9,7 @@ kernel keeps a momentum that is not used.
 """
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import tensorflow as tf
 
@@ -34,11 +35,20 @@ def applies(rule: Rule, kind: Kind, on_gpu: bool) -> bool:
     return all(getattr(cls, name) is getattr(owner, name) for name in _RULE)
 
 
-def update(rule: Rule, variable: tf.Tensor, slots: Handles, g, finite, eta) -> None:
+def update(
+    rule: Rule,
+    variable: tf.Tensor,
+    slots: Handles,
+    g: tf.Tensor,
+    finite: tf.Tensor | bool,
+    eta: tf.Tensor,
+) -> None:
     """One step by the rule's kernel, if the gradient fits."""
+    kernel = rule.kernel
+    assert kernel is not None  # which ``applies`` looks at first
 
-    def step():
-        rule.kernel(variable, slots, g, eta)
+    def step() -> bool:
+        kernel(variable, slots, g, eta)
         return True
 
     if finite is True:
@@ -47,27 +57,44 @@ def update(rule: Rule, variable: tf.Tensor, slots: Handles, g, finite, eta) -> N
         tf.cond(finite, step, lambda: True)
 
 
-def sgd(optimizer, variable: tf.Tensor, slots: Handles, g, eta) -> None:
+class WithMomentum(Protocol):
+    """A rule with the argument μ."""
+
+    momentum: float
+
+
+def sgd(rule: Rule, variable: tf.Tensor, slots: Handles, g: tf.Tensor, eta: tf.Tensor) -> None:
     """θ ← θ − η g."""
     tf.raw_ops.ResourceApplyGradientDescent(var=variable, alpha=eta, delta=g)
 
 
-def momentum(optimizer, variable: tf.Tensor, slots: Handles, g, eta) -> None:
+def momentum(
+    rule: WithMomentum, variable: tf.Tensor, slots: Handles, g: tf.Tensor, eta: tf.Tensor
+) -> None:
     """b ← μ b + g; θ ← θ − η b."""
-    _momentum(optimizer, variable, slots, g, eta, nesterov=False)
+    _momentum(rule, variable, slots, g, eta, nesterov=False)
 
 
-def nesterov(optimizer, variable: tf.Tensor, slots: Handles, g, eta) -> None:
+def nesterov(
+    rule: WithMomentum, variable: tf.Tensor, slots: Handles, g: tf.Tensor, eta: tf.Tensor
+) -> None:
     """b ← μ b + g; θ ← θ − η (g + μ b)."""
-    _momentum(optimizer, variable, slots, g, eta, nesterov=True)
+    _momentum(rule, variable, slots, g, eta, nesterov=True)
 
 
-def _momentum(optimizer, variable, slots, g, eta, nesterov: bool) -> None:
+def _momentum(
+    rule: WithMomentum,
+    variable: tf.Tensor,
+    slots: Handles,
+    g: tf.Tensor,
+    eta: tf.Tensor,
+    nesterov: bool,
+) -> None:
     tf.raw_ops.ResourceApplyMomentum(
         var=variable,
         accum=slots["momentum"],
         lr=eta,
         grad=g,
-        momentum=tf.cast(optimizer.momentum, g.dtype),
+        momentum=tf.cast(rule.momentum, g.dtype),
         use_nesterov=nesterov,
     )

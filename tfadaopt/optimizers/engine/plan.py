@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import keras
 import tensorflow as tf
 
 from tfadaopt import compat
+from tfadaopt.compat import Gradient, Variable
 from tfadaopt.optimizers.rule import Rule, Slot, State
+
+Key = TypeVar("Key")
+Made = TypeVar("Made")
 
 
 class Settings(NamedTuple):
@@ -74,6 +78,22 @@ class Kind(NamedTuple):
         return precision(self.dtype)
 
 
+class Checked(NamedTuple):
+    """A gradient of which it is known whether it fits.
+
+    Attributes:
+        gradient: The gradient.
+        finite: Whether it fits.
+    """
+
+    gradient: tf.Tensor
+    finite: tf.Tensor
+
+
+# What comes into a step for one variable.
+Arriving: TypeAlias = Gradient | Checked
+
+
 @dataclass(frozen=True)
 class Plan:
     """One variable of the model.
@@ -118,13 +138,13 @@ class Planned:
     arguments: Sequence[str]
     plans: Mapping[Any, Plan]
     shared: Mapping[str, keras.Variable]
-    functions: dict[tuple, Any] = field(default_factory=dict)
+    functions: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
-    def of(self, variable) -> Plan:
+    def of(self, variable: Variable) -> Plan:
         """The plan of a variable, of a native one, or of a replica's component of one."""
         return self.plans[compat.key_of(variable)]
 
-    def kind(self, variable, settings: Settings, with_shape: bool = False) -> Kind:
+    def kind(self, variable: Variable, settings: Settings, with_shape: bool = False) -> Kind:
         """What decides which compiled function a variable takes."""
         plan = self.of(variable)
         lazy = None
@@ -141,7 +161,9 @@ class Planned:
             lazy,
         )
 
-    def function(self, make: Callable[..., Any], key: Any, settings: Settings) -> Any:
+    def function(
+        self, make: Callable[["Planned", Key, Settings], Made], key: Key, settings: Settings
+    ) -> Made:
         """The function that ``make`` makes for a key, with the settings of now."""
         arguments = (repr(getattr(self.rule, name, None)) for name in self.arguments)
         full = (make, key, settings.nonfinite, *arguments)
@@ -149,12 +171,12 @@ class Planned:
             self.functions[full] = make(self, key, settings)
         return self.functions[full]
 
-    def state_of(self, variable) -> State:
+    def state_of(self, variable: Variable) -> State:
         """Values of all state of a variable, that it shares too, in its precision."""
         plan = self.of(variable)
         return in_precision({**plan.slots, **self.shared}, plan.precision)
 
-    def value_of(self, variable) -> tf.Tensor:
+    def value_of(self, variable: Variable) -> tf.Tensor:
         """A variable in the precision of its update."""
         return tf.cast(tf.convert_to_tensor(variable), self.of(variable).precision)
 
@@ -164,12 +186,12 @@ def precision(dtype: str) -> str:
     return "float32" if dtype in ("float16", "bfloat16") else dtype
 
 
-def precision_of(variable) -> str:
+def precision_of(variable: Variable) -> str:
     """``precision`` of a variable's dtype."""
     return precision(keras.backend.standardize_dtype(variable.dtype))
 
 
-def in_precision(slots: Mapping[str, Any], dtype: str) -> State:
+def in_precision(slots: Mapping[str, tf.Tensor | Variable], dtype: str) -> State:
     """Values of state variables, in the dtype of the arithmetic."""
     return {name: tf.cast(tf.convert_to_tensor(slot), dtype) for name, slot in slots.items()}
 
@@ -177,7 +199,7 @@ def in_precision(slots: Mapping[str, Any], dtype: str) -> State:
 def planned(
     rule: Rule,
     arguments: Sequence[str],
-    variables: Sequence,
+    variables: Sequence[Variable],
     slots: Sequence[Mapping[str, keras.Variable]],
     shared: Mapping[str, keras.Variable],
     decays: Sequence[bool],

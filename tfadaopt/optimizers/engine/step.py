@@ -1,13 +1,14 @@
 """One step of one variable, as its rule says, with what is left out and how it is rounded."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
 
 from tfadaopt import compat
+from tfadaopt.compat import Variable
 from tfadaopt.optimizers.engine.fitting import fits
-from tfadaopt.optimizers.engine.plan import Kind, Moment, Planned
+from tfadaopt.optimizers.engine.plan import Checked, Kind, Moment, Planned
 from tfadaopt.optimizers.rule import State
 
 
@@ -36,7 +37,7 @@ def step(
         finite: Whether the gradient fits (see ``fitting``), if that is known already.
     """
 
-    def moved(g):
+    def moved(g: tf.Tensor) -> tuple[State, tf.Tensor]:
         new, delta = planned.rule.decay_and_update(theta, state, g, t, eta, kind.decay)
         value = theta - delta
         if kind.lazy is not None:
@@ -45,21 +46,19 @@ def step(
 
     if nonfinite == "ignore":
         return moved(g)
-    if finite is None:
-        finite = fits(g)
-    finite = tf.convert_to_tensor(finite)
+    taken = tf.convert_to_tensor(fits(g) if finite is None else finite)
     # A branch spares passes through memory; on a GPU, it would wait for the host instead.
     branches = tf.executing_eagerly() or (compat.under_xla() and not compat.has_gpu())
-    if branches and finite.shape.rank == 0:
+    if branches and taken.shape.rank == 0:
 
-        def as_it_was():
+        def as_it_was() -> tuple[State, tf.Tensor]:
             return {name: state[name] for name in kind.slots}, theta
 
-        return tf.cond(finite, lambda: moved(g), as_it_was)
+        return tf.cond(taken, lambda: moved(g), as_it_was)
     # Zeros, as some operations raise on what is not finite.
-    new, value = moved(tf.where(finite, g, tf.zeros_like(g)))
-    new = {name: tf.where(finite, x, state[name]) for name, x in new.items()}
-    return new, tf.where(finite, value, theta)
+    new, value = moved(tf.where(taken, g, tf.zeros_like(g)))
+    new = {name: tf.where(taken, x, state[name]) for name, x in new.items()}
+    return new, tf.where(taken, value, theta)
 
 
 def only_touched(
@@ -77,7 +76,9 @@ def only_touched(
     return {**new, **rows}, tf.where(touched, value, theta)
 
 
-def one_by_one(planned: Planned, moment: Moment, variable, gradient) -> tf.Tensor | bool:
+def one_by_one(
+    planned: Planned, moment: Moment, variable: Variable, gradient: tf.Tensor | Checked
+) -> tf.Tensor | bool:
     """One step of one variable, operation by operation: what ``compiled`` does in one.
 
     Args:
@@ -102,7 +103,12 @@ def one_by_one(planned: Planned, moment: Moment, variable, gradient) -> tf.Tenso
     return finite
 
 
-def hold_inside(planned: Planned, moment: Moment, variable, constraint) -> None:
+def hold_inside(
+    planned: Planned,
+    moment: Moment,
+    variable: Variable,
+    constraint: Callable[[tf.Tensor], tf.Tensor],
+) -> None:
     """Constrain the weights that the state of a variable holds, after its step."""
     dtype = planned.of(variable).precision
     theta, state = planned.value_of(variable), planned.state_of(variable)
@@ -110,7 +116,7 @@ def hold_inside(planned: Planned, moment: Moment, variable, constraint) -> None:
     put(planned, moment, variable, new, value)
 
 
-def put(planned: Planned, moment: Moment, variable, new: State, value: tf.Tensor) -> None:
+def put(planned: Planned, moment: Moment, variable: Variable, new: State, value: tf.Tensor) -> None:
     """Give a variable and its own state their values after a step."""
     plan = planned.of(variable)
     for name, slot in plan.slots.items():
@@ -119,13 +125,15 @@ def put(planned: Planned, moment: Moment, variable, new: State, value: tf.Tensor
     assign(variable, rounded(value, plan.dtype, moment.iterations, plan.index))
 
 
-def assign(variable, value: tf.Tensor) -> None:
+def assign(variable: Variable, value: tf.Tensor) -> None:
     """Give a variable of Keras or TensorFlow a value, in its dtype."""
     native = variable.value if isinstance(variable, keras.Variable) else variable
     native.assign(tf.cast(value, native.dtype))
 
 
-def rounded(theta: tf.Tensor, dtype: str, iterations: tf.Tensor, index) -> tf.Tensor:
+def rounded(
+    theta: tf.Tensor, dtype: str, iterations: tf.Tensor, index: tf.Tensor | int
+) -> tf.Tensor:
     """θ in the dtype of its variable, the one at this index; bfloat16 is rounded at random."""
     if dtype == "bfloat16":
         seed = tf.stack([tf.cast(iterations, "int32"), tf.cast(index, "int32")])

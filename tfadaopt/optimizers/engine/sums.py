@@ -5,31 +5,20 @@ variable moves. Compiled, each variable is read once for all of its sums, and wh
 is finite is known from them, too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
 from tfadaopt import compat
+from tfadaopt.compat import Gradient, Variable
 from tfadaopt.optimizers.engine import compiled
 from tfadaopt.optimizers.engine.fitting import fits, most
 from tfadaopt.optimizers.engine.norms import total
-from tfadaopt.optimizers.engine.plan import Kind, Moment, Planned, Settings
+from tfadaopt.optimizers.engine.plan import Arriving, Checked, Kind, Moment, Planned, Settings
 from tfadaopt.optimizers.engine.step import assign
 from tfadaopt.optimizers.rule import State
-
-
-class Checked(NamedTuple):
-    """A gradient of which it is known whether it fits.
-
-    Attributes:
-        gradient: The gradient.
-        finite: Whether it fits.
-    """
-
-    gradient: tf.Tensor
-    finite: tf.Tensor
 
 
 class Common(NamedTuple):
@@ -49,29 +38,36 @@ class Common(NamedTuple):
     t: tf.Tensor
     eta: tf.Tensor
 
-    def sums_of(self, theta, state: State, g) -> dict[str, tf.Tensor]:
+    def sums_of(self, theta: tf.Tensor, state: State, g: tf.Tensor) -> dict[str, tf.Tensor]:
         """The sums over one variable, or several in one vector."""
         terms = self.planned.rule.terms(self.shared, theta, state, g, self.t, self.eta)
         return {name: total(x) for name, x in terms.items()}
 
 
-def update(planned: Planned, moment: Moment, variables: Sequence, gradients: Sequence) -> list:
+def update(
+    planned: Planned,
+    moment: Moment,
+    variables: Sequence[Variable],
+    gradients: Sequence[Gradient],
+) -> list[Arriving]:
     """Bring the shared numbers up to date; the gradients, with what was found out about them."""
     dtype = next(iter(planned.shared.values())).dtype
     shared = {name: _cast(number, dtype) for name, number in planned.shared.items()}
     eta = _cast(moment.learning_rate, dtype)
     common = Common(planned, moment.settings, shared, moment.t(dtype), eta)
     if compiled.is_on(planned, moment.settings, variables, moment.learning_rate):
-        totals, gradients = by_xla(common, variables, gradients)
+        totals, arriving = by_xla(common, variables, gradients)
     else:
-        totals = readable(common, variables, gradients)
+        totals, arriving = readable(common, variables, gradients), list(gradients)
     new = planned.rule.combine(shared, totals, common.t, eta)
     for name, number in planned.shared.items():
         assign(number, new[name])
-    return list(gradients)
+    return arriving
 
 
-def readable(common: Common, variables: Sequence, gradients: Sequence) -> dict[str, tf.Tensor]:
+def readable(
+    common: Common, variables: Sequence[Variable], gradients: Sequence[Gradient]
+) -> dict[str, tf.Tensor]:
     """The sums, operation by operation; a gradient with a NaN counts as zeros."""
     parts, dtype = [], common.t.dtype
     for variable, g in zip(variables, gradients, strict=True):
@@ -84,7 +80,9 @@ def readable(common: Common, variables: Sequence, gradients: Sequence) -> dict[s
     return _added(parts)
 
 
-def by_xla(common: Common, variables: Sequence, gradients: Sequence) -> tuple[dict, list]:
+def by_xla(
+    common: Common, variables: Sequence[Variable], gradients: Sequence[Gradient]
+) -> tuple[dict[str, tf.Tensor], list[Arriving]]:
     """The same sums, and the gradients, of large variables with whether they are finite."""
     planned, settings, dtype = common.planned, common.settings, common.t.dtype
     numbers = list(common.shared.values())
@@ -116,7 +114,9 @@ def by_xla(common: Common, variables: Sequence, gradients: Sequence) -> tuple[di
     return totals, _checked(gradients, alone, tf.unstack(finite, len(alone)))
 
 
-def _sums(planned: Planned, key: tuple[Kind, str], settings: Settings):
+def _sums(
+    planned: Planned, key: tuple[Kind, str], settings: Settings
+) -> Callable[..., tuple[dict[str, tf.Tensor], tf.Tensor]]:
     """Sums over one variable, and the sum of its squared gradients.
 
     On a GPU, where a branch would wait for the host, the sums for the gradient and for zeros are
@@ -134,7 +134,14 @@ def _sums(planned: Planned, key: tuple[Kind, str], settings: Settings):
         number,
         tf.TensorSpec(kind.shape, dtype),
     )
-    def sums(variable, slots, numbers, t, eta, g):
+    def sums(
+        variable: tf.Tensor,
+        slots: list[tf.Tensor],
+        numbers: list[tf.Tensor],
+        t: tf.Tensor,
+        eta: tf.Tensor,
+        g: tf.Tensor,
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         theta = tf.cast(compiled.read(variable, kind.dtype, kind.shape), dtype)
         shared = dict(zip(planned.shared, numbers, strict=True))
         own = compiled.read_state(planned, kind, slots, numbers)
@@ -150,7 +157,9 @@ def _sums(planned: Planned, key: tuple[Kind, str], settings: Settings):
     return sums
 
 
-def _flat_sums(planned: Planned, key: tuple[Kind, str], settings: Settings):
+def _flat_sums(
+    planned: Planned, key: tuple[Kind, str], settings: Settings
+) -> Callable[..., dict[str, tf.Tensor]]:
     """Sums over small variables, flattened into one vector."""
     kind, dtype = key
     vector, number = tf.TensorSpec([None], dtype), tf.TensorSpec([], dtype)
@@ -163,7 +172,14 @@ def _flat_sums(planned: Planned, key: tuple[Kind, str], settings: Settings):
         number,
         vector,
     )
-    def sums(theta, slots, numbers, t, eta, g):
+    def sums(
+        theta: tf.Tensor,
+        slots: list[tf.Tensor],
+        numbers: list[tf.Tensor],
+        t: tf.Tensor,
+        eta: tf.Tensor,
+        g: tf.Tensor,
+    ) -> dict[str, tf.Tensor]:
         shared = dict(zip(planned.shared, numbers, strict=True))
         state = shared | dict(zip(kind.slots, slots, strict=True))
         return Common(planned, settings, shared, t, eta).sums_of(theta, state, g)
@@ -171,7 +187,12 @@ def _flat_sums(planned: Planned, key: tuple[Kind, str], settings: Settings):
     return sums
 
 
-def _of_small(common: Common, variables, gradients, numbers) -> dict[str, tf.Tensor]:
+def _of_small(
+    common: Common,
+    variables: Sequence[Variable],
+    gradients: Sequence[tf.Tensor],
+    numbers: Sequence[tf.Tensor],
+) -> dict[str, tf.Tensor]:
     planned, settings, dtype = common.planned, common.settings, common.t.dtype
     kind = planned.kind(variables[0], settings)
     theta, state, g, _, finite = compiled.flattened(planned, variables, gradients, kind)
@@ -182,7 +203,7 @@ def _of_small(common: Common, variables, gradients, numbers) -> dict[str, tf.Ten
     return sums(_cast(theta, dtype), state, numbers, common.t, common.eta, _cast(g, dtype))
 
 
-def _native(variable) -> tf.Variable:
+def _native(variable: Variable) -> tf.Variable:
     return variable.value if isinstance(variable, keras.Variable) else variable
 
 
@@ -190,10 +211,12 @@ def _added(parts: Sequence[Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
     return {name: tf.add_n([part[name] for part in parts]) for name in parts[0]}
 
 
-def _checked(gradients: Sequence, positions: Sequence[int], finite: Sequence) -> list:
+def _checked(
+    gradients: Sequence[Gradient], positions: Sequence[int], finite: Sequence[tf.Tensor]
+) -> list[Arriving]:
     known = dict(zip(positions, finite, strict=True))
     return [Checked(g, known[i]) if i in known else g for i, g in enumerate(gradients)]
 
 
-def _cast(x, dtype) -> tf.Tensor:
+def _cast(x: Gradient | Variable, dtype: tf.DType | str) -> tf.Tensor:
     return tf.cast(tf.convert_to_tensor(x), dtype)

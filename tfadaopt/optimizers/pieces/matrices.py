@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -72,10 +73,10 @@ def in_stacks(function: Callable, tensors: Sequence[tf.Tensor], *others: Sequenc
     Returns:
         For each of ``tensors``, its result: a tensor or a tuple of tensors.
     """
-    by_shape = {}
+    by_shape: dict[tuple[int, ...], list[int]] = {}
     for i, x in enumerate(tensors):
         by_shape.setdefault(tuple(x.shape), []).append(i)
-    results = [None] * len(tensors)
+    results: list[Any] = [None] * len(tensors)
     for shape, members in by_shape.items():
         most = max(1, STACK // max(1, math.prod(shape)))
         for first in range(0, len(members), most):
