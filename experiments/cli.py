@@ -13,7 +13,7 @@ from rich.table import Table
 
 from tfadaopt.catalog import METHODS
 from tfadaopt.experiments import catalog, configs
-from tfadaopt.experiments.executor import default_jobs
+from tfadaopt.experiments.runs.executor import default_jobs
 from tfadaopt.experiments.terminal import console, end, say_error, say_where, shown, watched
 
 app = typer.Typer(
@@ -116,7 +116,7 @@ def run_experiment(
         )
     )
     if experiment.claims:
-        from tfadaopt.experiments.claims.trial import table
+        from tfadaopt.experiments.trial.run import table
 
         console.print(table(folder))
     end(folder, failures)
@@ -164,9 +164,10 @@ def compare_methods(
 ) -> None:
     """Compare methods on your own model and data, each with the same budget, and report."""
     _need_tensorflow()
-    from tfadaopt.experiments import compare, compare_run
+    from tfadaopt.experiments.compare import comparison
+    from tfadaopt.experiments.compare import run as compare_run
 
-    config = compare.settings(
+    config = comparison.settings(
         *(file, methods.split(","), objective),
         **{"trials": trials, "tuning_seeds": tuning_seeds, "seeds": seeds, "epochs": epochs},
         **{"steps": steps, "batch_size": batch_size},

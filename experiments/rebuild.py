@@ -5,7 +5,7 @@ from pathlib import Path
 import jinja2
 
 from tfadaopt.experiments.configs import ConfigError
-from tfadaopt.experiments.files import DamagedError
+from tfadaopt.experiments.runs.files import DamagedError
 
 
 def rebuild(folder: Path, animate: bool = False) -> None:
@@ -21,15 +21,17 @@ def rebuild(folder: Path, animate: bool = False) -> None:
     Raises:
         ConfigError: There is no run, or so little of it is whole that there is no report.
     """
-    from tfadaopt.experiments import compare, lecture
-    from tfadaopt.experiments.claims import registry, trial
-    from tfadaopt.experiments.compare_report import write_compare_report
-    from tfadaopt.experiments.store import Store
+    from tfadaopt.experiments.compare import comparison
+    from tfadaopt.experiments.compare.report import write_compare_report
+    from tfadaopt.experiments.lecture import run as lecture
+    from tfadaopt.experiments.runs.store import Store
+    from tfadaopt.experiments.trial import registry
+    from tfadaopt.experiments.trial import run as trial
 
     try:
         run = Store(folder).describe() or {}
         experiment = str(run.get("experiment", "lecture"))
-        if experiment == compare.EXPERIMENT:
+        if experiment == comparison.EXPERIMENT:
             write_compare_report(folder)
         elif registry.entries_of(experiment):
             trial.write_report(folder, animate)

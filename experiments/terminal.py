@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tfadaopt.experiments.executor import WorkerError
-from tfadaopt.experiments.files import printable, said
+from tfadaopt.experiments.runs.executor import WorkerError
+from tfadaopt.experiments.runs.files import printable, said
 
 INTERRUPTED = 130
 

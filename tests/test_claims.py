@@ -14,14 +14,16 @@ import scipy.linalg
 import tensorflow as tf
 from typer.testing import CliRunner
 
-from tfadaopt.experiments import catalog, cli, configs, statistics
-from tfadaopt.experiments.claims import claim, registry, trial
-from tfadaopt.experiments.claims.landscape import landscape
-from tfadaopt.experiments.claims.walks import arrivals, walk
-from tfadaopt.experiments.executor import WorkerError
-from tfadaopt.experiments.store import Store
+from tfadaopt.experiments import catalog, claims, cli, configs
+from tfadaopt.experiments.problems.walks import arrivals, walk
+from tfadaopt.experiments.reports import intervals as statistics
+from tfadaopt.experiments.runs.executor import WorkerError
+from tfadaopt.experiments.runs.store import Store
+from tfadaopt.experiments.trial import claim, registry
+from tfadaopt.experiments.trial import run as trial
+from tfadaopt.experiments.trial.landscape import landscape
 
-FOLDER = Path(registry.__file__).parent
+FOLDER = Path(claims.__file__).parent
 SETTINGS = configs.Claims(seeds=3, learning_rates=(0.0003, 0.001, 0.003))
 
 

@@ -15,9 +15,11 @@ import pytest
 from typer.testing import CliRunner
 
 import tfadaopt
-from tfadaopt.experiments import catalog, cli, configs, lecture, surfaces
-from tfadaopt.experiments.data import digits
-from tfadaopt.experiments.store import Store
+from tfadaopt.experiments import catalog, cli, configs
+from tfadaopt.experiments.lecture import run as lecture
+from tfadaopt.experiments.problems import surfaces
+from tfadaopt.experiments.problems.data import digits
+from tfadaopt.experiments.runs.store import Store
 
 TINY = {
     "methods": "SGD,Adagrad",

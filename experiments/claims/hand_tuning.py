@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.landscape import landscape
-from tfadaopt.experiments.claims.walks import arrivals, walk
-from tfadaopt.experiments.statistics import sensitivity, transfer
-from tfadaopt.experiments.surfaces import beale, rosenbrock
+from tfadaopt.experiments.problems.surfaces import beale, rosenbrock
+from tfadaopt.experiments.problems.walks import arrivals, walk
+from tfadaopt.experiments.reports.intervals import sensitivity, transfer
+from tfadaopt.experiments.trial import claim
+from tfadaopt.experiments.trial.landscape import landscape
 
 BOTH = ("SGD", "Momentum")  # the two that the sentence is about
 METHODS = (*BOTH, "Nesterov", "Adagrad", "RMSprop", "Adam")

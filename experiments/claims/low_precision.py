@@ -5,9 +5,9 @@ import numpy as np
 import tensorflow as tf
 
 import tfadaopt
-from tfadaopt.experiments.claims.bfloat16 import bfloat16_walk
-from tfadaopt.experiments.claims.claim import Claim, Finding, Lines, Series, within
-from tfadaopt.experiments.claims.walks import walk
+from tfadaopt.experiments.problems.bfloat16 import bfloat16_walk
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.trial.claim import Claim, Finding, Lines, Series, within
 
 RATE, STEPS = 0.01, 400
 

@@ -5,9 +5,9 @@ import numpy as np
 import tensorflow as tf
 
 import tfadaopt
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.walks import walk
-from tfadaopt.experiments.statistics import interval
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.reports.intervals import interval
+from tfadaopt.experiments.trial import claim
 
 D, N, FEW, BATCHES, SIZES = 20, 10_000, 400, 100, np.array([1, 4, 16, 64, 256])
 

@@ -3,9 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.walks import walk
-from tfadaopt.experiments.statistics import interval
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.reports.intervals import interval
+from tfadaopt.experiments.trial import claim
 
 ETA, STEPS, SETTLED, CHAINS = 0.01, 8000, 2000, 100
 

@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.walks import walk
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.trial import claim
 
 L, M, STEPS = 25.0, 1.0, 600  # L-smooth and M-strongly convex
 STARTS = np.concatenate([[3.3, 2.5, 3.1, 3.45], np.linspace(1.5, 5, 141)])[:, np.newaxis]

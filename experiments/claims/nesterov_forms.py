@@ -4,9 +4,9 @@ import numpy as np
 import tensorflow as tf
 
 import tfadaopt
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.walks import walk
-from tfadaopt.experiments.surfaces import rosenbrock
+from tfadaopt.experiments.problems.surfaces import rosenbrock
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.trial import claim
 
 ETA, MU, STEPS, START = 5e-4, 0.9, 500, np.array([-0.5, 1.5])
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.logistic import BATCH, DIMENSIONS, EXAMPLES, STEPS, final_losses
-from tfadaopt.experiments.statistics import intervals, sensitivity, transfer
+from tfadaopt.experiments.problems.logistic import BATCH, DIMENSIONS, EXAMPLES, STEPS, final_losses
+from tfadaopt.experiments.reports.intervals import intervals, sensitivity, transfer
+from tfadaopt.experiments.trial import claim
 
 METHODS = ("Adagrad", "SGD", "Momentum", "RMSprop", "Adam", "AdaGradNorm", "DoG")
 SCALES = {"equal": np.ones(DIMENSIONS), "1 to 100": np.logspace(0, 2, DIMENSIONS)}

@@ -5,9 +5,9 @@ from math import sqrt
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.landscape import landscape
-from tfadaopt.experiments.claims.walks import arrivals, walk
+from tfadaopt.experiments.problems.walks import arrivals, walk
+from tfadaopt.experiments.trial import claim
+from tfadaopt.experiments.trial.landscape import landscape
 
 
 def tuned(k):  # method, form, η and μ for curvatures from m = 1/k to L = 1, ρ, steps of an oracle

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.online import DIMENSIONS, regret_and_bound, sparse_stream
-from tfadaopt.experiments.statistics import interval, intervals
+from tfadaopt.experiments.problems.online import DIMENSIONS, regret_and_bound, sparse_stream
+from tfadaopt.experiments.reports.intervals import interval, intervals
+from tfadaopt.experiments.trial import claim
 
 HORIZONS = (50, 500, 5000)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.walks import walk
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.trial import claim
 
 FACTORS, STEPS, START = np.logspace(-6, 6, 13), 500, (-0.5, 1.5)
 KINDS = {

@@ -3,9 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.online import DIMENSIONS, hinge_losses, least_loss, sparse_stream
-from tfadaopt.experiments.statistics import interval, intervals
+from tfadaopt.experiments.problems.online import DIMENSIONS, hinge_losses, least_loss, sparse_stream
+from tfadaopt.experiments.reports.intervals import interval, intervals
+from tfadaopt.experiments.trial import claim
 
 ROUNDS, RATES = 5000, np.logspace(-1.5, 1, 11)
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.words import BATCH, STEPS, TESTS, WORDS, errors_on_new_texts
-from tfadaopt.experiments.statistics import interval, intervals
+from tfadaopt.experiments.problems.words import BATCH, STEPS, TESTS, WORDS, errors_on_new_texts
+from tfadaopt.experiments.reports.intervals import interval, intervals
+from tfadaopt.experiments.trial import claim
 
 RATES = np.logspace(-2, 3, 11)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims.claim import Claim, Finding, Lines, Series, within
-from tfadaopt.experiments.claims.walks import walk
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.trial.claim import Claim, Finding, Lines, Series, within
 
 RATE, STEPS = 0.1, 200_000
 SLOPES = np.logspace(-5, 2, 8)
