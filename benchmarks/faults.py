@@ -390,7 +390,7 @@ class InThisProcess:
 
 def tfadaopt(*words: object) -> tuple[int, str]:
     """Give a command in this process; return its exit code and all that it says."""
-    from tfadaopt.experiments import cli
+    from tfadaopt.experiments.cli import commands as cli
 
     sys.argv = ["tfadaopt", *map(str, words)]
     said = io.StringIO()

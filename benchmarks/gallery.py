@@ -11,10 +11,10 @@ from pathlib import Path
 
 from tfadaopt.experiments import configs
 from tfadaopt.experiments.reports import draw, look
+from tfadaopt.experiments.reports.picture import describe
 from tfadaopt.experiments.trial import registry
 from tfadaopt.experiments.trial import run as trial
 from tfadaopt.experiments.trial.claim import Finding
-from tfadaopt.experiments.trial.report import describe
 
 PICTURES = Path(__file__).parent / "figures"
 # Each with the place of its figure: what can be understood without the page around it.

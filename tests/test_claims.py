@@ -14,9 +14,11 @@ import scipy.linalg
 import tensorflow as tf
 from typer.testing import CliRunner
 
-from tfadaopt.experiments import catalog, claims, cli, configs
+from tfadaopt.experiments import catalog, claims, configs
+from tfadaopt.experiments.cli import commands as cli
 from tfadaopt.experiments.problems.walks import arrivals, walk
 from tfadaopt.experiments.reports import intervals as statistics
+from tfadaopt.experiments.reports.figures import Bars, Contours, Lines, Series
 from tfadaopt.experiments.runs.executor import WorkerError
 from tfadaopt.experiments.runs.store import Store
 from tfadaopt.experiments.trial import claim, registry
@@ -148,11 +150,11 @@ def test_transfer_is_what_the_other_problems_rate_costs():
 
 
 def finding(word="confirmed", *numbers):
-    lines = claim.Lines(
+    lines = Lines(
         *("t", "x", "y"),
-        (claim.Series("SGD", np.arange(3), [1.0, np.nan, np.inf], style="theory"),),
+        (Series("SGD", np.arange(3), [1.0, np.nan, np.inf], style="theory"),),
     )
-    bars = claim.Bars("t", "y", ("a",), [1.0], [0.5], [2.0], [1.0])
+    bars = Bars("t", "y", ("a",), [1.0], [0.5], [2.0], [1.0])
     ground = landscape("t", bowl, (-1, 1), (-2, 2), {"SGD": np.ones([3, 2])})
     failures = (claim.Failure("walkers that diverged", 1, 3),)
     return claim.Finding(word, "c", numbers, (lines, bars, ground), "m", failures)
@@ -169,7 +171,7 @@ def test_a_result_survives_json_with_infinities():
     assert back.to_json() == text
     assert back.finding.numbers == (number,)
     assert back.finding.numbers[0].measured == math.inf
-    assert [type(f) for f in back.finding.figures] == [claim.Lines, claim.Bars, claim.Contours]
+    assert [type(f) for f in back.finding.figures] == [Lines, Bars, Contours]
     y = back.finding.figures[0].series[0].y
     assert (y[0], math.isnan(y[1]), y[2]) == (1.0, True, math.inf)
 
@@ -178,7 +180,7 @@ def test_records_are_frozen_and_checked():
     with pytest.raises(pydantic.ValidationError, match="confirmed"):
         finding("perhaps")
     with pytest.raises(ValueError, match="y has 2 values and x 3"):
-        claim.Series("a", [1, 2, 3], [1, 2])
+        Series("a", [1, 2, 3], [1, 2])
     with pytest.raises(AttributeError):
         finding().verdict = "refuted"
 

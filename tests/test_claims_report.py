@@ -16,7 +16,8 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from tfadaopt.experiments import cli, configs
+from tfadaopt.experiments import configs
+from tfadaopt.experiments.cli import commands as cli
 from tfadaopt.experiments.reports import draw, look, pages
 from tfadaopt.experiments.runs.store import Store
 from tfadaopt.experiments.trial import claim as frame

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import tfadaopt
-from tfadaopt.experiments import cli, configs
+from tfadaopt.experiments import configs
+from tfadaopt.experiments.cli import commands as cli
 from tfadaopt.experiments.compare import run as compare_run
 from tfadaopt.experiments.lecture import run as lecture
 

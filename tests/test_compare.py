@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from tfadaopt.experiments import cli
+from tfadaopt.experiments.cli import commands as cli
 from tfadaopt.experiments.compare import check as compare_check
 from tfadaopt.experiments.compare import comparison, contenders, parts_of_data, problem, rate_search
 from tfadaopt.experiments.compare import report as compare_report

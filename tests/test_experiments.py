@@ -15,7 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 import tfadaopt
-from tfadaopt.experiments import catalog, cli, configs
+from tfadaopt.experiments import catalog, configs
+from tfadaopt.experiments.cli import commands as cli
 from tfadaopt.experiments.lecture import run as lecture
 from tfadaopt.experiments.problems import surfaces
 from tfadaopt.experiments.problems.data import digits
@@ -226,7 +227,7 @@ def test_wrong_usage_is_exit_code_2_and_says_what_is_allowed(words, said, monkey
 
 def test_without_the_extra_the_command_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "typer", None)
-    monkeypatch.delitem(sys.modules, "tfadaopt.experiments.cli")
+    monkeypatch.delitem(sys.modules, "tfadaopt.experiments.cli.commands")
     with pytest.raises(SystemExit, match=r"pip install 'tfadaopt\[experiments\]'"):
         tfadaopt.experiments.main()
 

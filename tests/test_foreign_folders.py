@@ -13,7 +13,8 @@ from tests.test_claims_report import contours, finding, lines, result
 from tests.test_compare import finished_comparison, valley
 from tests.test_report import layers, results
 from tests.test_report import write as write_lecture
-from tfadaopt.experiments import cli, configs
+from tfadaopt.experiments import configs
+from tfadaopt.experiments.cli import commands as cli
 from tfadaopt.experiments.runs import files
 from tfadaopt.experiments.runs.store import Store
 from tfadaopt.experiments.trial import claim

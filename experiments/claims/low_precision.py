@@ -7,7 +7,8 @@ import tensorflow as tf
 import tfadaopt
 from tfadaopt.experiments.problems.bfloat16 import bfloat16_walk
 from tfadaopt.experiments.problems.walks import walk
-from tfadaopt.experiments.trial.claim import Claim, Finding, Lines, Series, within
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.trial.claim import Claim, Finding, within
 
 RATE, STEPS = 0.01, 400
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from tfadaopt.experiments.problems.networks import Phase, image_sets, network, runs
-from tfadaopt.experiments.trial.claim import Claim, Finding, Lines, Series
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.trial.claim import Claim, Finding
 from tfadaopt.experiments.trial.samples import line, number
 
 RATES = (0.003, 0.01, 0.03)

@@ -3,7 +3,8 @@
 import numpy as np
 
 from tfadaopt.experiments.problems.networks import Phase, image_sets, runs
-from tfadaopt.experiments.trial.claim import Claim, Finding, Lines, verdict
+from tfadaopt.experiments.reports.figures import Lines
+from tfadaopt.experiments.trial.claim import Claim, Finding, verdict
 from tfadaopt.experiments.trial.samples import line, number
 
 BEFORE, AFTER, SCALE = 2, 4, 100.0

@@ -4,7 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfadaopt.experiments.problems.walks import arrivals, walk
-from tfadaopt.experiments.trial.claim import Bars, Claim, Failure, Finding, Number
+from tfadaopt.experiments.reports.figures import Bars
+from tfadaopt.experiments.trial.claim import Claim, Failure, Finding, Number
 
 OFF, STEPS = 1e-6, 5000
 

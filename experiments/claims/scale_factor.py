@@ -4,7 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfadaopt.experiments.problems.walks import walk
-from tfadaopt.experiments.trial.claim import Claim, Finding, Lines, Series, verdict, within
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.trial.claim import Claim, Finding, verdict, within
 
 RATE, EPSILON, STEPS = 0.01, 1e-7, 1000
 SIZES = np.logspace(-6, 6, 13)

@@ -4,7 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfadaopt.experiments.problems.walks import walk
-from tfadaopt.experiments.trial.claim import Claim, Finding, Lines, Series, within
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.trial.claim import Claim, Finding, within
 
 RATE, STEPS = 0.1, 200_000
 SLOPES = np.logspace(-5, 2, 8)

@@ -12,8 +12,8 @@ from pydantic import Field
 from tfadaopt.experiments.compare import contenders, local_modules, problem
 from tfadaopt.experiments.compare.rate_search import best_rate, next_rate
 from tfadaopt.experiments.configs import ConfigError, Count
-from tfadaopt.experiments.lecture.cells import Cell
 from tfadaopt.experiments.reports.intervals import failures_as_infinity
+from tfadaopt.experiments.runs.cell import Cell
 from tfadaopt.experiments.runs.store import Store
 
 EXPERIMENT = "compare"

@@ -15,10 +15,10 @@ from tfadaopt.experiments.compare import results as compare_results
 from tfadaopt.experiments.compare.results import Contender, Difference
 from tfadaopt.experiments.configs import settings_of
 from tfadaopt.experiments.reports import pages
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.reports.picture import picture
 from tfadaopt.experiments.runs.files import make_folder, write_whole
 from tfadaopt.experiments.runs.store import Store
-from tfadaopt.experiments.trial.claim import Lines, Series
-from tfadaopt.experiments.trial.report import picture
 
 # Lines that a figure of layers can hold.
 _MOST_LAYERS = 6

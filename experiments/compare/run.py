@@ -10,7 +10,7 @@ from pathlib import Path
 from tfadaopt.experiments.compare import comparison, problem
 from tfadaopt.experiments.compare.report import write_compare_report
 from tfadaopt.experiments.configs import ConfigError
-from tfadaopt.experiments.lecture.cells import Cell
+from tfadaopt.experiments.runs.cell import Cell
 from tfadaopt.experiments.runs.executor import LocalExecutor
 from tfadaopt.experiments.runs.files import is_about_the_place
 from tfadaopt.experiments.runs.store import LOG, Store
@@ -90,8 +90,6 @@ def _fill(config: comparison.Comparison, store: Store, jobs: int, progress: Prog
 
 
 def _compute(cell: Cell, settings: dict, folder: Path) -> None:
-    from tfadaopt.experiments.compare import (
-        trial as compare_trial,  # imports TensorFlow: only in the worker
-    )
+    from tfadaopt.experiments.compare import trial  # imports TensorFlow: only in the worker
 
-    compare_trial.compute(cell, settings, folder)
+    trial.compute(cell, settings, folder)

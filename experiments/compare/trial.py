@@ -17,9 +17,9 @@ from tfadaopt.callbacks import AveragedWeights, EffectiveLearningRate
 from tfadaopt.effective import effective_learning_rate
 from tfadaopt.experiments.compare import contenders, parts_of_data, problem
 from tfadaopt.experiments.compare.check import check, loaded
-from tfadaopt.experiments.lecture.cells import Cell
-from tfadaopt.experiments.lecture.training import logged_series
 from tfadaopt.experiments.problems.restart import Restart
+from tfadaopt.experiments.runs.cell import Cell
+from tfadaopt.experiments.runs.logged import logged_series
 from tfadaopt.experiments.runs.store import Store
 from tfadaopt.optimizers.rule import UnsupportedOptimizerError
 

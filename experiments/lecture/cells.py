@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from tfadaopt.experiments.configs import Lecture
+from tfadaopt.experiments.runs.cell import Cell
 from tfadaopt.experiments.runs.store import Store
-
-Cell = dict[str, object]
 
 
 def compute(cell: Cell, config: Lecture, folder: Path) -> None:

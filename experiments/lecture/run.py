@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from tfadaopt.experiments.configs import Lecture, settings_of
-from tfadaopt.experiments.lecture.cells import Cell, compute
+from tfadaopt.experiments.lecture.cells import compute
 from tfadaopt.experiments.lecture.report import TABLES, write_report
+from tfadaopt.experiments.runs.cell import Cell
 from tfadaopt.experiments.runs.executor import LocalExecutor
 from tfadaopt.experiments.runs.files import is_about_the_place, write_whole
 from tfadaopt.experiments.runs.store import CELLS, LOG, Store

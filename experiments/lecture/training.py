@@ -10,12 +10,12 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.callbacks import AccumulatorMagnitude, EffectiveLearningRate
-from tfadaopt.callbacks.history import read
 from tfadaopt.catalog import METHODS
 from tfadaopt.experiments.configs import Lecture
 from tfadaopt.experiments.problems.data import Split, digits
 from tfadaopt.experiments.problems.models import digits_cnn
 from tfadaopt.experiments.problems.restart import Restart
+from tfadaopt.experiments.runs.logged import logged_series
 
 # The tuning run shares no seed with the runs that are reported.
 TUNING_SEED = 1_000
@@ -105,15 +105,6 @@ class Trainer:
 def trainer(method: str, config: Lecture) -> Trainer:
     """Return the trainer of a method: each process traces it once."""
     return Trainer(method, config)
-
-
-def logged_series(log_dir: Path) -> list[dict[str, object]]:
-    """Read back what the callbacks wrote: one record per tag, with steps and values."""
-    found = read(log_dir).get(".")
-    return [
-        {"tag": tag, "steps": steps.tolist(), "values": values.tolist()}
-        for tag, (steps, values) in (found.scalars.items() if found else ())
-    ]
 
 
 def _whole(split: Split) -> tf.data.Dataset:

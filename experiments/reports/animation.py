@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tfadaopt.experiments.reports.draw import measured_styles, seen
-from tfadaopt.experiments.trial.claim import Contours
+from tfadaopt.experiments.reports.figures import Contours
 
 SECONDS = 8
 _FRAMES = 80

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from tfadaopt.catalog import METHODS
 from tfadaopt.experiments.reports import look
+from tfadaopt.experiments.reports.figures import Bars, Contours, Lines, Series, Trajectory
 from tfadaopt.experiments.reports.pages import exact
-from tfadaopt.experiments.trial.claim import Bars, Contours, Lines, Series, Trajectory
 
 # Compact, so that letters stay readable where the picture is as narrow as a phone.
 _WIDTH, _HEIGHT = 4.9, 3.0

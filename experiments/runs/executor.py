@@ -15,8 +15,8 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from tfadaopt.experiments.lecture.cells import Cell
 from tfadaopt.experiments.runs import worker
+from tfadaopt.experiments.runs.cell import Cell
 from tfadaopt.experiments.runs.files import said
 
 Work = Callable[[Cell], None]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from tfadaopt.experiments.trial.claim import Contours, Trajectory
+from tfadaopt.experiments.reports.figures import Contours, Trajectory
 
 _POINTS = 81
 # A path's later steps lie on top of each other, and would fill the file.

@@ -2,15 +2,15 @@
 
 import ast
 import functools
-import importlib
+import importlib.util
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfadaopt.experiments import claims
 from tfadaopt.experiments.trial.claim import Claim, split_heading
 
-_FOLDER = Path(claims.__file__).parent
+# Named, not imported: claims are written with what this package offers.
+_CLAIMS = "tfadaopt.experiments.claims"
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Entry:
 def entries() -> tuple[Entry, ...]:
     """Return all claims in the order of the lecture."""
     found = []
-    for path in _FOLDER.glob("*.py"):
+    for path in _folder().glob("*.py"):
         docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
         if re.match(r"\d+\.\d+ ", docstring):
             name = f"claim-{path.stem.replace('_', '-')}"
-            found.append(Entry(name, f"{claims.__name__}.{path.stem}", *split_heading(docstring)))
+            found.append(Entry(name, f"{_CLAIMS}.{path.stem}", *split_heading(docstring)))
     return tuple(sorted(found, key=lambda entry: (_order(entry.section), entry.name)))
 
 
@@ -59,6 +59,11 @@ def entries_of(experiment: str) -> tuple[Entry, ...]:
 def find(name: str) -> Entry:
     """Return the claim of that name; it must be one of them."""
     return next(entry for entry in entries() if entry.name == name)
+
+
+def _folder() -> Path:
+    (folder,) = importlib.util.find_spec(_CLAIMS).submodule_search_locations
+    return Path(folder)
 
 
 def _order(section: str) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tfadaopt.experiments.configs import Claims, settings_of
-from tfadaopt.experiments.lecture.cells import Cell
+from tfadaopt.experiments.runs.cell import Cell
 from tfadaopt.experiments.runs.executor import LocalExecutor, WorkerError
 from tfadaopt.experiments.runs.files import is_about_the_place, printable
 from tfadaopt.experiments.runs.records import versions

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfadaopt.experiments.reports.figures import Series
 from tfadaopt.experiments.reports.intervals import interval
-from tfadaopt.experiments.trial.claim import Number, Series
+from tfadaopt.experiments.trial.claim import Number
 
 
 def number(

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from tfadaopt.catalog import METHODS
 from tfadaopt.experiments import catalog, configs
+from tfadaopt.experiments.cli.terminal import console, end, say_error, say_where, shown, watched
 from tfadaopt.experiments.runs.executor import default_jobs
-from tfadaopt.experiments.terminal import console, end, say_error, say_where, shown, watched
 
 app = typer.Typer(
     name="tfadaopt",
@@ -194,7 +194,7 @@ def rebuild_report(
     animate: Animate = False,
 ) -> None:
     """Write the report of a result folder again."""
-    from tfadaopt.experiments import rebuild
+    from tfadaopt.experiments.cli import rebuild
 
     rebuild.rebuild(folder, animate)
     say_where(folder)
@@ -212,7 +212,7 @@ def inspect_logs(
 ) -> None:
     """Show what the optimizer did to each layer of a logged run, and which layers stalled."""
     _need_tensorflow()
-    from tfadaopt.experiments.inspection import inspect
+    from tfadaopt.experiments.cli.inspection import inspect
 
     inspect(console, folder, runs or [], include)
 
