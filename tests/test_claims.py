@@ -19,6 +19,7 @@ from tfadaopt.experiments.cli import commands as cli
 from tfadaopt.experiments.problems.walks import arrivals, walk
 from tfadaopt.experiments.reports import intervals as statistics
 from tfadaopt.experiments.reports.figures import Bars, Contours, Lines, Series
+from tfadaopt.experiments.runs import stages
 from tfadaopt.experiments.runs.executor import WorkerError
 from tfadaopt.experiments.runs.store import Store
 from tfadaopt.experiments.trial import claim, registry
@@ -402,7 +403,7 @@ def claims_of_the_test(monkeypatch):
     by_name = {c.name: c for c in made}
     monkeypatch.setattr(registry, "entries", lambda: entries)
     monkeypatch.setattr(registry.Entry, "load", lambda self: by_name[self.name])
-    monkeypatch.setattr(trial, "LocalExecutor", OneByOne)
+    monkeypatch.setattr(stages, "LocalExecutor", OneByOne)
     monkeypatch.setattr(trial, "write_report", lambda folder, animate: None)
     return calls, broken
 

@@ -18,7 +18,7 @@ import pytest
 
 from tfadaopt.experiments import configs
 from tfadaopt.experiments.cli import commands as cli
-from tfadaopt.experiments.reports import draw, look, pages
+from tfadaopt.experiments.reports import draw, figures, look, pages
 from tfadaopt.experiments.runs.store import Store
 from tfadaopt.experiments.trial import claim as frame
 from tfadaopt.experiments.trial import report as claims_report
@@ -29,29 +29,29 @@ RUN |= {"versions": {"keras": "3.15.1"}, "settings": {"seeds": 10}, "finished": 
 EVIL = "\"Rates <script>alert(1)</script> & 'more'.\""
 
 
-def lines() -> frame.Lines:
+def lines() -> figures.Lines:
     t = np.arange(1, 60)
     series = (
-        frame.Series("Adagrad", t, 0.5 / np.sqrt(t), 0.4 / np.sqrt(t), 0.6 / np.sqrt(t)),
-        frame.Series("SGD", t, np.full(59, 0.25)),
-        frame.Series("theory of Adagrad", t, 0.5 / np.sqrt(t), style="theory"),
+        figures.Series("Adagrad", t, 0.5 / np.sqrt(t), 0.4 / np.sqrt(t), 0.6 / np.sqrt(t)),
+        figures.Series("SGD", t, np.full(59, 0.25)),
+        figures.Series("theory of Adagrad", t, 0.5 / np.sqrt(t), style="theory"),
     )
-    return frame.Lines("Rates", "step", "rate", series, True, True, "Look at the slope.")
+    return figures.Lines("Rates", "step", "rate", series, True, True, "Look at the slope.")
 
 
-def contours() -> frame.Contours:
+def contours() -> figures.Contours:
     x, y = np.linspace(-2, 2, 9), np.linspace(-1, 1, 5)
     height = x[None] ** 2 + 10 * y[:, None] ** 2
     paths = (
-        frame.Trajectory("SGD", [-1.5, -1.0, -0.5], [0.5, -0.5, 0.25]),
-        frame.Trajectory("Momentum", [-1.5, 0.0, 1e9, math.nan], [0.5, 0.1, 1e9, math.nan]),
+        figures.Trajectory("SGD", [-1.5, -1.0, -0.5], [0.5, -0.5, 0.25]),
+        figures.Trajectory("Momentum", [-1.5, 0.0, 1e9, math.nan], [0.5, 0.1, 1e9, math.nan]),
     )
-    return frame.Contours("Paths", "x", "y", x, y, height, paths, caption="Ring: start.")
+    return figures.Contours("Paths", "x", "y", x, y, height, paths, caption="Ring: start.")
 
 
-def bars(**more) -> frame.Bars:
+def bars(**more) -> figures.Bars:
     values = (12.0, 340.0, math.inf)
-    return frame.Bars("Steps", "steps", ("SGD", "Adagrad", "Adam"), values, **more)
+    return figures.Bars("Steps", "steps", ("SGD", "Adagrad", "Adam"), values, **more)
 
 
 def finding(verdict="depends", figures=(), **more) -> frame.Finding:
@@ -298,11 +298,11 @@ def test_theory_has_the_colour_of_what_it_predicts():
 def test_what_diverges_does_not_squeeze_the_rest():
     t = np.arange(1, 100)
     series = (
-        frame.Series("SGD", t, 10.0 ** (3 * t)),
-        frame.Series("Adam", t, 1.0 / t),
-        frame.Series("Adagrad", t, np.where(t > 50, np.nan, 0.5)),
+        figures.Series("SGD", t, 10.0 ** (3 * t)),
+        figures.Series("Adam", t, 1.0 / t),
+        figures.Series("Adagrad", t, np.where(t > 50, np.nan, 0.5)),
     )
-    data = frame.Lines("f", "t", "f", series, y_log=True)
+    data = figures.Lines("f", "t", "f", series, y_log=True)
     low, high = draw.draw(data).axes[0].get_ylim()
     assert low < 0.01
     assert 10 < high < 1e6

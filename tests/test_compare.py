@@ -13,7 +13,14 @@ import tensorflow as tf
 
 from tfadaopt.experiments.cli import commands as cli
 from tfadaopt.experiments.compare import check as compare_check
-from tfadaopt.experiments.compare import comparison, contenders, parts_of_data, problem, rate_search
+from tfadaopt.experiments.compare import (
+    comparison,
+    contenders,
+    parts_of_data,
+    problem,
+    rate_search,
+    trials,
+)
 from tfadaopt.experiments.compare import report as compare_report
 from tfadaopt.experiments.compare import results as compare_results
 from tfadaopt.experiments.compare import trial as compare_trial
@@ -178,7 +185,7 @@ def finished_comparison(folder: Path, loss, methods="SGD,Adagrad", **more) -> tu
     def put(cell):
         value = loss(cell["method"], cell["learning_rate"], cell["seed"])
         if value is None:
-            comparison.note_failure(store.folder, cell, RuntimeError("<boom>"))
+            store.put_failure(cell, {"error": "<boom>"})
             return
         diverged = None if math.isfinite(value) else "training loss nan in step 3"
         epochs = [
@@ -191,11 +198,11 @@ def finished_comparison(folder: Path, loss, methods="SGD,Adagrad", **more) -> tu
         rates = {"0": {"steps": [2, 4], "values": [1.0, 0.5]}}
         store.put(cell, {"epochs": epochs, "diverged": diverged, "rates": rates, **parts})
 
-    while cells := comparison.next_trials(config, store):
+    while cells := trials.read(config, store).next_trials():
         for cell in cells:
             put(cell)
-    for cell in comparison.final_cells(config, store):
-        put(cell)
+    for run in trials.read(config, store).finals():
+        put(run.cell)
     return config, store
 
 
@@ -206,17 +213,33 @@ def valley(method, rate, seed):
 
 def test_each_method_gets_the_same_budget_and_seeds_of_its_own(tmp_path):
     config, store = finished_comparison(tmp_path, valley, trials=6)
-    tried = comparison.tried_cells(config, store)
-    assert [len(cells) for cells in tried.values()] == [6 * 3] * 2
-    tuning = {cell["seed"] for cells in tried.values() for cell in cells}
-    finals = {cell["seed"] for cell in comparison.final_cells(config, store)}
+    found = trials.read(config, store)
+    assert [len(method.trials) for method in found.methods] == [6, 6]
+    assert all(len(trial.runs) == 3 for method in found.methods for trial in method.trials)
+    tuning = {run.cell["seed"] for run in found.tried()}
+    finals = {run.cell["seed"] for run in found.finals()}
     assert finals == {0, 1, 2, 3, 4}
     assert not tuning & finals
 
 
+def test_a_search_that_has_run_out_of_rates_ends(tmp_path):
+    """Between neighbours of three digits there is no other rate."""
+    few = {"trials": 60, "tuning_seeds": 1, "seeds": 1}
+    best = 0.0123
+    config, store = finished_comparison(
+        tmp_path, lambda _, rate, seed: 1 + abs(math.log(rate / best)), "SGD", **few
+    )
+    found = trials.read(config, store)
+    (method,) = found.methods
+    assert method.complete
+    assert len(method.scores) == len(method.trials) < 60
+    assert found.next_trials() == []
+    assert compare_report.missing(config, compare_results.contenders(found)) == []
+
+
 def test_a_clear_winner_is_named_and_paired_by_seed(tmp_path):
     config, store = finished_comparison(tmp_path, valley)
-    ranked = compare_results.ranking(compare_results.contenders(config, store))
+    ranked = compare_results.ranking(compare_results.contenders(trials.read(config, store)))
     assert [c.method for c in ranked] == ["SGD", "Adagrad"]
     assert [c.chosen for c in ranked] == [0.1, 0.1]
     (difference,) = compare_results.differences(ranked)
@@ -234,7 +257,7 @@ def test_what_cannot_be_told_apart_is_said_so(tmp_path):
         return valley("SGD", rate, 0) + noise
 
     config, store = finished_comparison(tmp_path, same)
-    ranked = compare_results.ranking(compare_results.contenders(config, store))
+    ranked = compare_results.ranking(compare_results.contenders(trials.read(config, store)))
     apart, sure = compare_results.differences(ranked), compare_results.sureness(ranked)
     assert not apart[0].clear
     assert sum(sure.values()) == pytest.approx(1)
@@ -250,13 +273,13 @@ def test_runs_that_fail_count_as_infinitely_bad_and_are_told(tmp_path):
         return valley("SGD", rate, 0) - (method == "Adagrad") / 2
 
     config, store = finished_comparison(tmp_path, fails)
-    found = compare_results.contenders(config, store)
+    found = compare_results.contenders(trials.read(config, store))
     ranked = compare_results.ranking(found)
     # Better where it works, but it fails in three of five.
     assert [c.method for c in ranked] == ["SGD", "Adagrad"]
     assert (ranked[1].failed, ranked[1].middle.value) == (3, math.inf)
     assert all(c.failed_trials == 3 * sum(r > 0.2 for r in c.rates) > 0 for c in found)
-    told = compare_results.failures(config, store)
+    told = compare_results.failures(trials.read(config, store))
     assert sum(f["phase"] == "reported run" for f in told) == 3
     path = compare_report.write_compare_report(store.folder)
     page = path.read_text(encoding="utf-8")
@@ -269,7 +292,7 @@ def test_runs_that_fail_count_as_infinitely_bad_and_are_told(tmp_path):
 
 def test_no_method_that_works_is_no_advice_and_still_a_report(tmp_path):
     config, store = finished_comparison(tmp_path, lambda *_: math.nan)
-    assert comparison.final_cells(config, store) == []
+    assert list(trials.read(config, store).finals()) == []
     page = compare_report.write_compare_report(store.folder).read_text(encoding="utf-8")
     assert "Nothing can be recommended" in page
 

@@ -1,6 +1,5 @@
-"""What a comparison consists of: its settings, its runs, and what each trial of a rate came to."""
+"""What a comparison is of: its settings, the user's problem, and what determines a run."""
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,6 @@ import pydantic
 from pydantic import Field
 
 from tfadaopt.experiments.compare import contenders, local_modules, problem
-from tfadaopt.experiments.compare.rate_search import best_rate, next_rate
 from tfadaopt.experiments.configs import ConfigError, Count
 from tfadaopt.experiments.reports.intervals import failures_as_infinity
 from tfadaopt.experiments.runs.cell import Cell
@@ -100,103 +98,9 @@ def check_cell(config: Comparison) -> Cell:
     return {"kind": "check", "method": "problem", **_task(config)}
 
 
-def tuning_cells(config: Comparison, method: str, rate: float) -> list[Cell]:
-    """Return the runs of one trial: a rate, several seeds."""
-    return [
-        {"kind": "tune", "method": method, "learning_rate": rate, "seed": seed, **_task(config)}
-        for seed in range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + config.tuning_seeds)
-    ]
-
-
-def final_cells(config: Comparison, store: Store) -> list[Cell]:
-    """Return the runs that are reported: each method at its chosen rate, all seeds."""
-    cells = []
-    for method, scores in trials(config, store).items():
-        rate = best_rate(scores)
-        if rate is None:
-            continue
-        cells += [
-            {
-                "kind": "final",
-                "method": method,
-                "learning_rate": rate,
-                "seed": seed,
-                **_task(config),
-            }
-            for seed in range(config.seeds)
-        ]
-    return cells
-
-
-def trials(config: Comparison, store: Store) -> dict[str, dict[float, float]]:
-    """Return the score of each rate that was tried, by method: the median over seeds.
-
-    What diverged or broke off counts as infinity. The rates are proposed anew from the results
-    there are, so that an interrupted comparison goes on exactly where it was.
-    """
-    found = {}
-    for method in config.methods:
-        scores: dict[float, float] = {}
-        for rate in iter(lambda m=method, s=scores: propose(config, store, m, s), None):
-            cells = tuning_cells(config, method, rate)
-            if not all(finished(store, cell) for cell in cells):
-                break
-            scores[rate] = _median([score(config, store, cell) for cell in cells])
-        found[method] = scores
-    return found
-
-
-def tried_cells(config: Comparison, store: Store) -> dict[str, list[Cell]]:
-    """Return the finished runs of the trials, by method."""
-    return {
-        method: [c for rate in scores for c in tuning_cells(config, method, rate)]
-        for method, scores in trials(config, store).items()
-    }
-
-
-def next_trials(config: Comparison, store: Store) -> list[Cell]:
-    """Return the runs of the next trial of each method, none when all budgets are used up."""
-    cells = []
-    for method, scores in trials(config, store).items():
-        ahead = dict(scores)
-        # The first three rates are known at once; after them, each depends on those before.
-        while len(ahead) < config.trials and (len(ahead) == len(scores) or len(ahead) < 3):
-            rate = propose(config, store, method, ahead)
-            if rate is None:
-                break
-            cells += tuning_cells(config, method, rate)
-            ahead[rate] = math.inf
-    return cells
-
-
-def propose(
-    config: Comparison, store: Store, method: str, scores: Mapping[float, float]
-) -> float | None:
-    """Return the next rate to try of a method, or None if its budget is used up."""
-    if len(scores) >= config.trials:
-        return None
-    default = store.get(check_cell(config))["default_rates"][method]
-    return next_rate(scores, default, decades_first=min(config.trials, 3))
-
-
-def score(config: Comparison, store: Store, cell: Cell, part: str = "validation") -> float:
-    """Return the score of a finished run on a part of the data; infinity if it failed."""
-    if not store.has(cell):
-        return math.inf
-    result = store.get(cell)
-    if result["diverged"] or result[part] is None:
-        return math.inf
-    return config.score(result[part])
-
-
-def finished(store: Store, cell: Cell) -> bool:
-    """Whether a run has a result, or broke off since the command was last given."""
-    return store.has(cell) or store.failure(cell) is not None
-
-
-def note_failure(folder: Path, cell: Cell, error: Exception) -> None:
-    """Keep the reason for which a run broke off."""
-    Store(folder).put_failure(cell, {"error": str(error)})
+def cell_of(config: Comparison, kind: str, method: str, rate: float, seed: int) -> Cell:
+    """Return a run: "tune" for one that chooses the rate, "final" for one that is reported."""
+    return {"kind": kind, "method": method, "learning_rate": rate, "seed": seed, **_task(config)}
 
 
 def check_modules(config: Comparison, store: Store) -> None:
@@ -220,12 +124,3 @@ def check_modules(config: Comparison, store: Store) -> None:
 def _task(config: Comparison) -> Cell:
     names = ("file_sha256", "epochs", "steps", "batch_size")
     return {name: getattr(config, name) for name in names}
-
-
-def _median(scores: Sequence[float]) -> float:
-    # As np.median, but infinities of both signs make no NaN.
-    ranked = sorted(scores)
-    middle = len(ranked) // 2
-    if len(ranked) % 2 or ranked[middle] == ranked[middle - 1]:
-        return ranked[middle]
-    return (ranked[middle - 1] + ranked[middle]) / 2

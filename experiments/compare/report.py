@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from tfadaopt.catalog import METHODS
-from tfadaopt.experiments.compare import comparison
-from tfadaopt.experiments.compare import results as compare_results
+from tfadaopt.experiments.compare import comparison, results, trials
 from tfadaopt.experiments.compare.results import Contender, Difference
+from tfadaopt.experiments.compare.trials import Reading
 from tfadaopt.experiments.configs import settings_of
 from tfadaopt.experiments.reports import pages
 from tfadaopt.experiments.reports.figures import Lines, Series
@@ -47,29 +47,29 @@ def write_compare_report(folder: Path) -> Path:
     config = settings_of(run, comparison.Comparison, folder)
     if not store.has(comparison.check_cell(config)):
         raise FileNotFoundError(f"{folder}: nothing is finished yet. Give the command again.")
-    found = compare_results.contenders(config, store)
-    ranked = compare_results.ranking(found)
-    apart = compare_results.differences(ranked)
-    sure = compare_results.sureness(ranked)
-    problem = store.get(comparison.check_cell(config))
-    write_table(config, store)
+    reading = trials.read(config, store)
+    found = results.contenders(reading)
+    ranked = results.ranking(found)
+    apart = results.differences(ranked)
+    sure = results.sureness(ranked)
+    write_table(folder, reading)
     make_folder(folder / "figures", inside=True)
     page = pages.template("compare.html.j2").render(
         run=run,
         config=config,
-        problem=problem,
-        part=compare_results.part_reported(config, store),
+        problem=reading.problem,
+        part=results.part_reported(reading),
         ranked=[*ranked, *(c for c in found if not c.scores)],
         apart={d.method: d for d in apart},
         sure=sure,
         advice=advice(config, ranked, apart, sure),
         missing=missing(config, found),
-        failures=compare_results.failures(config, store),
+        failures=results.failures(reading),
         defaults=[c for c in found if not math.isnan(c.at_default)],
         rules={method.name: method.rule for method in METHODS},
         figures=[
             picture(folder / "figures", name, figure, animate=False)
-            for name, figure in figures(config, store, found)
+            for name, figure in figures(reading, found)
         ],
         number=shown,
         decades=decades,
@@ -134,17 +134,16 @@ def missing(config: comparison.Comparison, found: Sequence[Contender]) -> list[s
     """Say which parts of the comparison are not finished."""
     gaps = []
     for c in found:
-        if len(c.rates) < config.trials:
+        if not c.complete:
             gaps.append(f"{c.method}: {len(c.rates)} of {config.trials} rates tried")
         elif c.chosen is not None and len(c.scores) < config.seeds:
             gaps.append(f"{c.method}: {len(c.scores)} of {config.seeds} reported runs")
     return gaps
 
 
-def figures(
-    config: comparison.Comparison, store: Store, found: Sequence[Contender]
-) -> Iterator[tuple[str, Lines]]:
+def figures(reading: Reading, found: Sequence[Contender]) -> Iterator[tuple[str, Lines]]:
     """Yield name and data of each figure for which there are results."""
+    config = reading.config
     name = config.objective
     as_loss = not config.larger_is_better and all(v > 0 for c in found for v in c.values)
     tried, seeds = [], config.tuning_seeds
@@ -163,7 +162,7 @@ def figures(
                 "is a rate that failed.",
             ),
         )
-    over = {c.method: compare_results.curves(config, store, c.method) for c in found if c.scores}
+    over = {m.method: results.curves(m) for m in reading.methods}
     over = {method: table for method, table in over.items() if "step" in table}
     for key in dict.fromkeys((f"val_{name}", "loss")):
         lines = [
@@ -178,28 +177,27 @@ def figures(
             caption = f"Median of {config.seeds} seeds, band from the lowest to the highest."
             log = positive and not (key.startswith("val_") and config.larger_is_better)
             yield key, Lines(*words, lines, False, log, caption)
-    for c in found:
-        rates = compare_results.layer_rates(config, store, c.method)
+    for method in reading.methods:
+        rates = results.layer_rates(reading, method)
         if len({value for _, values in rates.values() for value in values}) > 1:
             paths = list(rates)
             spread = np.linspace(0, len(paths) - 1, min(_MOST_LAYERS, len(paths))).round()
             lines = [Series(paths[int(i)], *rates[paths[int(i)]]) for i in spread]
             caption = "The median coordinate of each kernel, in the first reported run."
-            title = f"{c.method}: effective learning rate of the layers, η = {c.chosen:g}"
+            title = f"{method.method}: effective learning rate of the layers, η = {method.chosen:g}"
             words = (title, "step", "effective learning rate")
-            yield f"rates_{c.method}", Lines(*words, lines, True, True, caption)
+            yield f"rates_{method.method}", Lines(*words, lines, True, True, caption)
 
 
-def write_table(config: comparison.Comparison, store: Store) -> None:
+def write_table(folder: Path, reading: Reading) -> None:
     """Write ``results.csv``: every number of every run, a row each."""
-    tried = [c for cells in comparison.tried_cells(config, store).values() for c in cells]
-    cells = [c for c in (*tried, *comparison.final_cells(config, store)) if store.has(c)]
+    runs = [r for r in (*reading.tried(), *reading.finals()) if r.result is not None]
     with io.StringIO(newline="") as file:
         table = csv.writer(file)
         columns = ("phase", "method", "learning_rate", "seed")
         table.writerow([*columns, "diverged", "epoch", "step", "part", "name", "value"])
-        for cell in cells:
-            result = store.get(cell)
+        for run in runs:
+            cell, result = run.cell, run.result
             begin = [cell["kind"], *(cell[n] for n in columns[1:]), bool(result["diverged"])]
             for epoch in result["epochs"]:
                 at = [epoch["epoch"], epoch["step"]]
@@ -211,7 +209,7 @@ def write_table(config: comparison.Comparison, store: Store) -> None:
             for part in ("validation", "test"):
                 for name, value in (result[part] or {}).items():
                     table.writerow([*begin, "end", "end", part, name, value])
-        write_whole(store.folder / "results.csv", file.getvalue())
+        write_whole(folder / "results.csv", file.getvalue())
 
 
 def shown(value: float | None) -> str:

@@ -2,14 +2,14 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tfadaopt.experiments.compare import comparison, rate_search
+from tfadaopt.experiments.compare.comparison import Comparison
+from tfadaopt.experiments.compare.trials import MethodTrials, Reading, Run
 from tfadaopt.experiments.reports.intervals import Interval, interval, sensitivity
-from tfadaopt.experiments.runs.store import Store
 
 RESAMPLES = 9_999
 # A gap beside the best rate of more than this factor leaves its place uncertain.
@@ -26,6 +26,7 @@ class Contender:
         values: Objective on validation at each of them, median over seeds; infinity: failed.
         lows: Lowest over the seeds.
         highs: Highest over the seeds.
+        complete: Whether no rate is left to try.
         chosen: Rate chosen on validation, None if all failed.
         at_edge: Whether it lies at an end of the rates tried.
         width: Decades of rate with a validation loss ≤ 1.1 × the best, or None.
@@ -43,6 +44,7 @@ class Contender:
     values: tuple[float, ...]
     lows: tuple[float, ...]
     highs: tuple[float, ...]
+    complete: bool
     chosen: float | None
     at_edge: bool
     width: float | None
@@ -72,48 +74,44 @@ class Difference:
     clear: bool
 
 
-def part_reported(config: comparison.Comparison, store: Store) -> str:
+def part_reported(found: Reading) -> str:
     """Return the part of the data that the reported numbers are of."""
-    return "test" if store.get(comparison.check_cell(config))["has_test"] else "validation"
+    return "test" if found.problem["has_test"] else "validation"
 
 
-def contenders(config: comparison.Comparison, store: Store) -> list[Contender]:
+def contenders(found: Reading) -> list[Contender]:
     """Return a record of each method, in the order they were named."""
+    return [_contender(method, found.config, part_reported(found)) for method in found.methods]
+
+
+def _contender(method: MethodTrials, config: Comparison, part: str) -> Contender:
     sign = -1.0 if config.larger_is_better else 1.0
-    part = part_reported(config, store)
-    defaults = store.get(comparison.check_cell(config))["default_rates"]
-    finals = comparison.final_cells(config, store)
-    found = []
-    for method, scores in comparison.trials(config, store).items():
-        rates = tuple(sorted(scores))
-        cells = [comparison.tuning_cells(config, method, rate) for rate in rates]
-        by_seed = [[comparison.score(config, store, c) for c in of_rate] for of_rate in cells]
-        chosen = rate_search.best_rate(scores)
-        mine = [c for c in finals if c["method"] == method and comparison.finished(store, c)]
-        final = tuple(comparison.score(config, store, cell, part) for cell in mine)
-        losses = [np.median([_loss(store, c) for c in of_rate]) for of_rate in cells]
-        default = float(f"{defaults[method]:.3g}")
-        found.append(
-            Contender(
-                method=method,
-                rates=rates,
-                values=tuple(_objective(sign, scores[rate]) for rate in rates),
-                lows=tuple(min(_objective(sign, s) for s in seeds) for seeds in by_seed),
-                highs=tuple(max(_objective(sign, s) for s in seeds) for seeds in by_seed),
-                chosen=chosen,
-                at_edge=len(rates) > 1 and chosen in (rates[0], rates[-1]),
-                width=_width(rates, losses),
-                default=default,
-                at_default=_objective(sign, scores.get(default, math.nan)),
-                failed_trials=sum(math.isinf(s) for seeds in by_seed for s in seeds),
-                tuning_runs=sum(map(len, by_seed)),
-                scores=final,
-                middle=_middle(sign, final),
-                failed=sum(map(math.isinf, final)),
-                seconds=_seconds(store, mine),
-            )
-        )
-    return found
+    tried = sorted(method.trials, key=lambda trial: trial.rate)
+    rates = tuple(trial.rate for trial in tried)
+    by_seed = [[run.score(config) for run in trial.runs] for trial in tried]
+    losses = [float(np.median([_loss(run) for run in trial.runs])) for trial in tried]
+    mine = [run for run in method.finals if run.finished]
+    final = tuple(run.score(config, part) for run in mine)
+    default = float(f"{method.default:.3g}")
+    return Contender(
+        method=method.method,
+        rates=rates,
+        values=tuple(_objective(sign, trial.score) for trial in tried),
+        lows=tuple(min(_objective(sign, s) for s in seeds) for seeds in by_seed),
+        highs=tuple(max(_objective(sign, s) for s in seeds) for seeds in by_seed),
+        complete=method.complete,
+        chosen=method.chosen,
+        at_edge=len(rates) > 1 and method.chosen in (rates[0], rates[-1]),
+        width=_width(rates, losses),
+        default=default,
+        at_default=_objective(sign, method.scores.get(default, math.nan)),
+        failed_trials=sum(math.isinf(s) for seeds in by_seed for s in seeds),
+        tuning_runs=sum(map(len, by_seed)),
+        scores=final,
+        middle=_middle(sign, final),
+        failed=sum(map(math.isinf, final)),
+        seconds=_seconds(mine),
+    )
 
 
 def ranking(found: Sequence[Contender]) -> list[Contender]:
@@ -155,13 +153,13 @@ def sureness(ranked: Sequence[Contender]) -> dict[str, float]:
     return {c.method: float(share) for c, share in zip(ranked, shares, strict=True)}
 
 
-def curves(config: comparison.Comparison, store: Store, method: str) -> dict[str, np.ndarray]:
+def curves(method: MethodTrials) -> dict[str, np.ndarray]:
     """Return loss and objective by step of the reported runs: median, lowest and highest.
 
     Keys are "step" and (name, "median" | "low" | "high"); epochs that not all runs reached are of
     those that did.
     """
-    runs = [store.get(c)["epochs"] for c in _mine(config, store, method)]
+    runs = [run.result["epochs"] for run in method.finals if run.result is not None]
     epochs = max(map(len, runs), default=0)
     names = {name for run in runs for epoch in run for name in epoch} - {"epoch", "seconds"}
     table: dict = {}
@@ -178,42 +176,36 @@ def curves(config: comparison.Comparison, store: Store, method: str) -> dict[str
     return table
 
 
-def layer_rates(config: comparison.Comparison, store: Store, method: str) -> dict[str, tuple]:
+def layer_rates(found: Reading, method: MethodTrials) -> dict[str, tuple]:
     """Return steps and median effective rate of each kernel, in the first reported run."""
-    paths = store.get(comparison.check_cell(config))["variables"]
-    for cell in _mine(config, store, method):
-        rates = store.get(cell).get("rates") or {}
-        return {paths[int(i)]: (series["steps"], series["values"]) for i, series in rates.items()}
+    paths = found.problem["variables"]
+    for run in method.finals:
+        if run.result is not None:
+            rates = run.result.get("rates") or {}
+            return {paths[int(i)]: (line["steps"], line["values"]) for i, line in rates.items()}
     return {}
 
 
-def failures(config: comparison.Comparison, store: Store) -> list[dict]:
+def failures(found: Reading) -> list[dict]:
     """Return what diverged or broke off: phase, method, rate, seed and reason, in order."""
-    cells = [c for group in comparison.tried_cells(config, store).values() for c in group]
-    found = []
-    for cell in (*cells, *comparison.final_cells(config, store)):
-        reason = None
-        if store.has(cell):
-            reason = store.get(cell)["diverged"]
-            reason = reason and f"diverged: {reason}"
-        elif failure := store.failure(cell):
-            reason = f"broke off: {failure['error']}"
-        if reason:
-            phase = "trial" if cell["kind"] == "tune" else "reported run"
-            names = ("method", "learning_rate", "seed")
-            found.append({"phase": phase, **{n: cell[n] for n in names}, "reason": reason})
-    return found
+    failed = []
+    for run in (*found.tried(), *found.finals()):
+        if run.failure is not None:
+            reason = f"broke off: {run.failure['error']}"
+        elif run.result is not None and run.result["diverged"]:
+            reason = f"diverged: {run.result['diverged']}"
+        else:
+            continue
+        phase = "trial" if run.cell["kind"] == "tune" else "reported run"
+        names = ("method", "learning_rate", "seed")
+        failed.append({"phase": phase, **{n: run.cell[n] for n in names}, "reason": reason})
+    return failed
 
 
-def _mine(config: comparison.Comparison, store: Store, method: str) -> list[dict]:
-    finals = comparison.final_cells(config, store)
-    return [cell for cell in finals if cell["method"] == method and store.has(cell)]
-
-
-def _loss(store: Store, cell: Mapping) -> float:
-    if not store.has(cell) or store.get(cell)["diverged"]:
+def _loss(run: Run) -> float:
+    if run.result is None or run.result["diverged"]:
         return math.inf
-    return float(store.get(cell)["validation"]["loss"])
+    return float(run.result["validation"]["loss"])
 
 
 def _width(rates: Sequence[float], losses: Sequence[float]) -> float | None:
@@ -250,10 +242,10 @@ def _finite(scores) -> np.ndarray:
     return np.minimum(np.asarray(scores, "float64"), 1e300)
 
 
-def _seconds(store: Store, cells: Sequence[Mapping]) -> float | None:
+def _seconds(runs: Sequence[Run]) -> float | None:
     paces = []
-    for cell in cells:
-        epochs = store.get(cell)["epochs"] if store.has(cell) else []
+    for run in runs:
+        epochs = run.result["epochs"] if run.result is not None else []
         for before, now in itertools.pairwise(epochs):  # the first epoch is traced
             paces.append(1_000 * now["seconds"] / (now["step"] - before["step"]))
     return float(np.median(paces)) if paces else None

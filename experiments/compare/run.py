@@ -2,26 +2,19 @@
 
 import contextlib
 import functools
-import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from tfadaopt.experiments.compare import comparison, problem
+from tfadaopt.experiments.compare import comparison, problem, trials
+from tfadaopt.experiments.compare.comparison import Comparison
 from tfadaopt.experiments.compare.report import write_compare_report
 from tfadaopt.experiments.configs import ConfigError
 from tfadaopt.experiments.runs.cell import Cell
-from tfadaopt.experiments.runs.executor import LocalExecutor
-from tfadaopt.experiments.runs.files import is_about_the_place
-from tfadaopt.experiments.runs.store import LOG, Store
-
-Progress = Callable[[str, int, int], None]
-Failures = list[tuple[Cell, Exception]]
+from tfadaopt.experiments.runs.stages import Failures, Progress, Stages
+from tfadaopt.experiments.runs.store import Store
 
 
-def run(
-    config: comparison.Comparison, folder: Path, command: str, jobs: int, progress: Progress
-) -> Failures:
+def run(config: Comparison, folder: Path, command: str, jobs: int, progress: Progress) -> Failures:
     """Run what is not finished yet, and write tables and report.
 
     Args:
@@ -44,49 +37,33 @@ def run(
     return failures
 
 
-def _fill(config: comparison.Comparison, store: Store, jobs: int, progress: Progress) -> Failures:
-    began, folder = time.monotonic(), store.folder
+def _fill(config: Comparison, store: Store, jobs: int, progress: Progress) -> Failures:
     store.forget_failures()  # What broke off is tried again.
-    failures: Failures = []
-    executor = LocalExecutor(jobs, log=folder / LOG)
-    work = functools.partial(_compute, settings=asdict(config), folder=folder)
+    work = functools.partial(_compute, settings=asdict(config), folder=store.folder)
 
-    def stage(name: str, cells: list[Cell], before: int = 0, total: int | None = None) -> None:
-        missing = [cell for cell in cells if not comparison.finished(store, cell)]
-        total, done = total or len(cells), before + len(cells) - len(missing)
-        progress(name, done, total)
-        for cell, error in executor.map_unordered(work, missing):
-            if error is not None:
-                if isinstance(error, ConfigError) or is_about_the_place(error, store.folder):
-                    raise error
-                failures.append((cell, error))
-                comparison.note_failure(folder, cell, error)
-            done += 1
-            progress(name, done, total)
+    def is_finished(cell: Cell) -> bool:
+        return store.has(cell) or store.failure(cell) is not None
 
-    complete, looked_at = False, False
-    try:
-        stage("Looking at the problem", [comparison.check_cell(config)])
-        if failures:
-            raise problem.ProblemError(f"{config.file}: {failures[0][1]}")
+    def keep_failure(cell: Cell, error: Exception) -> None:
+        if isinstance(error, ConfigError):
+            raise error
+        store.put_failure(cell, {"error": str(error)})
+
+    with Stages(store, work, jobs, progress, is_finished, keep_failure) as stages:
+        # A folder with nothing but a mistake in it would stand in the way of the next try.
+        stages.worth_keeping = False
+        stages.compute("Looking at the problem", [comparison.check_cell(config)])
+        if stages.failures:
+            raise problem.ProblemError(f"{config.file}: {stages.failures[0][1]}")
         comparison.check_modules(config, store)
-        looked_at = True
+        stages.worth_keeping = True
         total = len(config.methods) * config.trials * config.tuning_seeds
-        while missing := comparison.next_trials(config, store):
-            before = sum(len(cells) for cells in comparison.tried_cells(config, store).values())
-            stage("Trying learning rates", missing, before, total)
-        finals = comparison.final_cells(config, store)
-        stage("Training at the chosen rates", finals)
-        failures += store.vanished(finals, failures)
-        complete = not failures
-    finally:
-        executor.close()
-        if looked_at:
-            store.finish(time.monotonic() - began, complete)
-        else:
-            # A folder with nothing but a mistake in it would stand in the way of the next try.
-            store.abandon()
-    return failures
+        while cells := (found := trials.read(config, store)).next_trials():
+            stages.compute("Trying learning rates", cells, sum(1 for _ in found.tried()), total)
+        finals = [run.cell for run in found.finals()]
+        stages.compute("Training at the chosen rates", finals)
+        stages.end(finals)
+    return stages.failures
 
 
 def _compute(cell: Cell, settings: dict, folder: Path) -> None:

@@ -4,8 +4,7 @@ import contextlib
 import functools
 import io
 import math
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,15 +15,12 @@ from tfadaopt.experiments.configs import Lecture, settings_of
 from tfadaopt.experiments.lecture.cells import compute
 from tfadaopt.experiments.lecture.report import TABLES, write_report
 from tfadaopt.experiments.runs.cell import Cell
-from tfadaopt.experiments.runs.executor import LocalExecutor
-from tfadaopt.experiments.runs.files import is_about_the_place, write_whole
-from tfadaopt.experiments.runs.store import CELLS, LOG, Store
+from tfadaopt.experiments.runs.files import write_whole
+from tfadaopt.experiments.runs.stages import Failures, Progress, Stages
+from tfadaopt.experiments.runs.store import CELLS, Store
 
 SURFACES = ("ravine", "rotated ravine", "saddle")
 TARGET = "f − f* ≤ 1e-4 (f₀ − f*)"
-
-Progress = Callable[[str, int, int], None]
-Failures = list[tuple[Cell, Exception]]
 
 
 def run(config: Lecture, folder: Path, command: str, jobs: int, progress: Progress) -> Failures:
@@ -50,36 +46,19 @@ def run(config: Lecture, folder: Path, command: str, jobs: int, progress: Progre
 
 
 def _fill(config: Lecture, store: Store, jobs: int, progress: Progress) -> Failures:
-    began = time.monotonic()
-    failures: Failures = []
-    executor = LocalExecutor(jobs, log=store.folder / LOG)
     work = functools.partial(compute, config=config, folder=store.folder)
-
-    def stage(name: str, cells: list[Cell]) -> None:
-        missing = [cell for cell in cells if not store.has(cell)]
-        progress(name, len(cells) - len(missing), len(cells))
-        for done, (cell, error) in enumerate(executor.map_unordered(work, missing), start=1):
-            if is_about_the_place(error, store.folder):
-                raise error
-            if error is not None:
-                failures.append((cell, error))
-            progress(name, len(cells) - len(missing) + done, len(cells))
-
-    complete = False
+    stages = Stages(store, work, jobs, progress)
     try:
-        stage("Paths on the surfaces", surface_cells(config))
-        stage("Choosing the rates", tuning_cells(config))
-        chosen = choose(config, store)
-        stage("Training at the chosen rates", final_cells(config, chosen))
-        cells = *surface_cells(config), *tuning_cells(config), *final_cells(config, chosen)
-        failures += store.vanished(cells, failures)
-        complete = not failures
+        with stages:
+            stages.compute("Paths on the surfaces", surface_cells(config))
+            stages.compute("Choosing the rates", tuning_cells(config))
+            finals = final_cells(config, choose(config, store))
+            stages.compute("Training at the chosen rates", finals)
+            stages.end([*surface_cells(config), *tuning_cells(config), *finals])
     finally:
-        executor.close()
-        store.finish(time.monotonic() - began, complete)
-        if not executor.ended:
+        if not stages.ended:
             write_tables(config, store)
-    return failures
+    return stages.failures
 
 
 def rebuild(folder: Path) -> None:

@@ -6,7 +6,7 @@ import json
 import shlex
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
@@ -16,15 +16,13 @@ from rich.table import Table
 
 from tfadaopt.experiments.configs import Claims, settings_of
 from tfadaopt.experiments.runs.cell import Cell
-from tfadaopt.experiments.runs.executor import LocalExecutor, WorkerError
-from tfadaopt.experiments.runs.files import is_about_the_place, printable
+from tfadaopt.experiments.runs.executor import WorkerError
+from tfadaopt.experiments.runs.files import printable
 from tfadaopt.experiments.runs.records import versions
-from tfadaopt.experiments.runs.store import LOG, Store
+from tfadaopt.experiments.runs.stages import Failures, Progress, Stages
+from tfadaopt.experiments.runs.store import Store
 from tfadaopt.experiments.trial import registry
 from tfadaopt.experiments.trial.claim import Claim, Finding, Number, Result
-
-Progress = Callable[[str, int, int], None]
-Failures = list[tuple[Cell, Exception]]
 
 
 def run(
@@ -64,28 +62,18 @@ def run(
 def _fill(
     cells: Sequence[Cell], config: Claims, store: Store, jobs: int, progress: Progress
 ) -> Failures:
-    began, folder = time.monotonic(), store.folder
-    failures: Failures = []
-    missing = [cell for cell in cells if not _has(store, cell)]
-    before = len(cells) - len(missing)
-    progress("Claims on trial", before, len(cells))
-    work = functools.partial(compute, config=config, folder=folder)
-    complete, executor = False, LocalExecutor(jobs, log=folder / LOG)
-    try:
-        for done, (cell, error) in enumerate(executor.map_unordered(work, missing), start=1):
-            if is_about_the_place(error, store.folder):
-                raise error
-            if error is not None:
-                failures.append((cell, error))
-            if isinstance(error, WorkerError):
-                _keep_failure(store, registry.find(str(cell["claim"])), config, error)
-            progress("Claims on trial", before + done, len(cells))
-        failures += store.vanished(cells, failures)
-        complete = not failures
-    finally:
-        executor.close()
-        store.finish(time.monotonic() - began, complete)
-    return failures
+    work = functools.partial(compute, config=config, folder=store.folder)
+
+    def keep_failure(cell: Cell, error: Exception) -> None:
+        # Other errors were kept by the worker, which knows more of them.
+        if isinstance(error, WorkerError):
+            _keep_failure(store, registry.find(str(cell["claim"])), config, error)
+
+    has = functools.partial(_has, store)
+    with Stages(store, work, jobs, progress, has, keep_failure) as stages:
+        stages.compute("Claims on trial", cells)
+        stages.end(cells)
+    return stages.failures
 
 
 def compute(cell: Cell, config: Claims, folder: Path) -> None:
