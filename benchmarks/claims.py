@@ -16,9 +16,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from tfadaopt.experiments import configs
-from tfadaopt.experiments.claims import registry
-from tfadaopt.experiments.claims.walks import arrivals, walk
-from tfadaopt.experiments.surfaces import rosenbrock
+from tfadaopt.experiments.problems.surfaces import rosenbrock
+from tfadaopt.experiments.problems.walks import arrivals, walk
+from tfadaopt.experiments.trial import registry
 
 METHODS = "SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adam"
 START, STEPS, TARGET = (-0.5, 1.5), 20_000, 1e-4

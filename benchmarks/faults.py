@@ -29,9 +29,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # What takes seconds to import is imported where it is needed: the small experiment starts often.
-from tfadaopt.experiments import files
-from tfadaopt.experiments.executor import LocalExecutor
-from tfadaopt.experiments.store import LOCK, LOG, Store
+from tfadaopt.experiments.runs import files
+from tfadaopt.experiments.runs.executor import LocalExecutor
+from tfadaopt.experiments.runs.store import LOCK, LOG, Store
 
 TAG = "TFADAOPT_FAULTS"
 PATIENCE = 10.0
@@ -390,7 +390,7 @@ class InThisProcess:
 
 def tfadaopt(*words: object) -> tuple[int, str]:
     """Give a command in this process; return its exit code and all that it says."""
-    from tfadaopt.experiments import cli
+    from tfadaopt.experiments.cli import commands as cli
 
     sys.argv = ["tfadaopt", *map(str, words)]
     said = io.StringIO()
@@ -402,7 +402,9 @@ def tfadaopt(*words: object) -> tuple[int, str]:
 
 def damage(rounds: int, seed: int) -> None:
     """Damage finished results, give the commands again, and print what became of it."""
-    from tfadaopt.experiments import lecture, report, worker
+    from tfadaopt.experiments.lecture import report
+    from tfadaopt.experiments.lecture import run as lecture
+    from tfadaopt.experiments.runs import worker
 
     rng = random.Random(seed)
     worker.prepare_tensorflow()

@@ -9,10 +9,12 @@ Without a result folder of ``tfadaopt run claims``, it puts the claims on trial 
 import argparse
 from pathlib import Path
 
-from tfadaopt.experiments import claims_figures, configs, look
-from tfadaopt.experiments.claims import registry, trial
-from tfadaopt.experiments.claims.claim import Finding
-from tfadaopt.experiments.claims_report import describe
+from tfadaopt.experiments import configs
+from tfadaopt.experiments.reports import draw, look
+from tfadaopt.experiments.reports.picture import describe
+from tfadaopt.experiments.trial import registry
+from tfadaopt.experiments.trial import run as trial
+from tfadaopt.experiments.trial.claim import Finding
 
 PICTURES = Path(__file__).parent / "figures"
 # Each with the place of its figure: what can be understood without the page around it.
@@ -51,7 +53,7 @@ def main() -> None:
     for name, place in SHOWN.items():
         finding, entry = found[name], registry.find(name)
         data = finding.figures[place]
-        size = len(look.save(claims_figures.draw(data), PICTURES / name).encode())
+        size = len(look.save(draw.draw(data), PICTURES / name).encode())
         if size > MOST_BYTES:
             raise SystemExit(f"{name}: {size} bytes are more than {MOST_BYTES}: draw fewer points.")
         alt = describe(data).replace("|", "∣").replace("[", "(").replace("]", ")")

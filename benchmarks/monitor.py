@@ -148,7 +148,7 @@ def cifar():
 
 def digits():
     """The CNN of the experiment ``lecture``: steps of a few milliseconds."""
-    from tfadaopt.experiments.models import digits_cnn
+    from tfadaopt.experiments.problems.models import digits_cnn
 
     model = digits_cnn()
     return model, tuple(model.input_shape[1:]), 64, 200

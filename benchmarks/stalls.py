@@ -27,8 +27,8 @@ from keras.optimizers.schedules import CosineDecay, ExponentialDecay, PiecewiseC
 import tfadaopt
 from tfadaopt.callbacks import StallWarning
 from tfadaopt.callbacks.stalls import StallDetector, Thresholds
-from tfadaopt.experiments.data import digits
-from tfadaopt.experiments.models import digits_cnn
+from tfadaopt.experiments.problems.data import digits
+from tfadaopt.experiments.problems.models import digits_cnn
 
 BATCH, EXAMPLES = 64, 3500
 STEPS_PER_EPOCH = -(-EXAMPLES // BATCH)

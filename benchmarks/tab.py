@@ -139,7 +139,7 @@ def train(logs: Path) -> None:
 
     import tfadaopt
     from tfadaopt.callbacks import OptimizerMonitor, StallWarning
-    from tfadaopt.experiments.data import digits
+    from tfadaopt.experiments.problems.data import digits
 
     data = digits(3500, 750, 0)["train"]
     for name, arguments in METHODS.items():

@@ -14,7 +14,7 @@ import importlib.util
 def main() -> None:
     """Run the command line ``tfadaopt``."""
     try:
-        from tfadaopt.experiments.cli import run
+        from tfadaopt.experiments.cli.commands import run
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except ModuleNotFoundError as error:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tfadaopt.experiments import configs
-from tfadaopt.experiments.claims import registry
+from tfadaopt.experiments.trial import registry
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,13 @@ class Experiment:
 def experiments() -> tuple[Experiment, ...]:
     """Return all experiments; each claim is one of its own, and all claims together are another."""
     entries = registry.entries()
-    trial = "tfadaopt.experiments.claims.trial"
+    trial = "tfadaopt.experiments.trial.run"
     return (
         Experiment(
-            "lecture", _first_line(configs.lecture), configs.lecture, "tfadaopt.experiments.lecture"
+            "lecture",
+            _first_line(configs.lecture),
+            configs.lecture,
+            "tfadaopt.experiments.lecture.run",
         ),
         Experiment(
             *("claims", _first_line(configs.claims), configs.claims, trial),

@@ -14,14 +14,19 @@ import scipy.linalg
 import tensorflow as tf
 from typer.testing import CliRunner
 
-from tfadaopt.experiments import catalog, cli, configs, statistics
-from tfadaopt.experiments.claims import claim, registry, trial
-from tfadaopt.experiments.claims.landscape import landscape
-from tfadaopt.experiments.claims.walks import arrivals, walk
-from tfadaopt.experiments.executor import WorkerError
-from tfadaopt.experiments.store import Store
+from tfadaopt.experiments import catalog, claims, configs
+from tfadaopt.experiments.cli import commands as cli
+from tfadaopt.experiments.problems.walks import arrivals, walk
+from tfadaopt.experiments.reports import intervals as statistics
+from tfadaopt.experiments.reports.figures import Bars, Contours, Lines, Series
+from tfadaopt.experiments.runs import stages
+from tfadaopt.experiments.runs.executor import WorkerError
+from tfadaopt.experiments.runs.store import Store
+from tfadaopt.experiments.trial import claim, registry
+from tfadaopt.experiments.trial import run as trial
+from tfadaopt.experiments.trial.landscape import landscape
 
-FOLDER = Path(registry.__file__).parent
+FOLDER = Path(claims.__file__).parent
 SETTINGS = configs.Claims(seeds=3, learning_rates=(0.0003, 0.001, 0.003))
 
 
@@ -146,11 +151,11 @@ def test_transfer_is_what_the_other_problems_rate_costs():
 
 
 def finding(word="confirmed", *numbers):
-    lines = claim.Lines(
+    lines = Lines(
         *("t", "x", "y"),
-        (claim.Series("SGD", np.arange(3), [1.0, np.nan, np.inf], style="theory"),),
+        (Series("SGD", np.arange(3), [1.0, np.nan, np.inf], style="theory"),),
     )
-    bars = claim.Bars("t", "y", ("a",), [1.0], [0.5], [2.0], [1.0])
+    bars = Bars("t", "y", ("a",), [1.0], [0.5], [2.0], [1.0])
     ground = landscape("t", bowl, (-1, 1), (-2, 2), {"SGD": np.ones([3, 2])})
     failures = (claim.Failure("walkers that diverged", 1, 3),)
     return claim.Finding(word, "c", numbers, (lines, bars, ground), "m", failures)
@@ -167,7 +172,7 @@ def test_a_result_survives_json_with_infinities():
     assert back.to_json() == text
     assert back.finding.numbers == (number,)
     assert back.finding.numbers[0].measured == math.inf
-    assert [type(f) for f in back.finding.figures] == [claim.Lines, claim.Bars, claim.Contours]
+    assert [type(f) for f in back.finding.figures] == [Lines, Bars, Contours]
     y = back.finding.figures[0].series[0].y
     assert (y[0], math.isnan(y[1]), y[2]) == (1.0, True, math.inf)
 
@@ -176,7 +181,7 @@ def test_records_are_frozen_and_checked():
     with pytest.raises(pydantic.ValidationError, match="confirmed"):
         finding("perhaps")
     with pytest.raises(ValueError, match="y has 2 values and x 3"):
-        claim.Series("a", [1, 2, 3], [1, 2])
+        Series("a", [1, 2, 3], [1, 2])
     with pytest.raises(AttributeError):
         finding().verdict = "refuted"
 
@@ -398,7 +403,7 @@ def claims_of_the_test(monkeypatch):
     by_name = {c.name: c for c in made}
     monkeypatch.setattr(registry, "entries", lambda: entries)
     monkeypatch.setattr(registry.Entry, "load", lambda self: by_name[self.name])
-    monkeypatch.setattr(trial, "LocalExecutor", OneByOne)
+    monkeypatch.setattr(stages, "LocalExecutor", OneByOne)
     monkeypatch.setattr(trial, "write_report", lambda folder, animate: None)
     return calls, broken
 

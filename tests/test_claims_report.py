@@ -16,39 +16,42 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from tfadaopt.experiments import claims_figures, claims_report, cli, configs, look, pages
-from tfadaopt.experiments.claims import claim as frame
-from tfadaopt.experiments.claims import trial
-from tfadaopt.experiments.store import Store
+from tfadaopt.experiments import configs
+from tfadaopt.experiments.cli import commands as cli
+from tfadaopt.experiments.reports import draw, figures, look, pages
+from tfadaopt.experiments.runs.store import Store
+from tfadaopt.experiments.trial import claim as frame
+from tfadaopt.experiments.trial import report as claims_report
+from tfadaopt.experiments.trial import run as trial
 
 RUN = {"command": "tfadaopt run claims", "seconds": 75.2, "machine": "two <cores>"}
 RUN |= {"versions": {"keras": "3.15.1"}, "settings": {"seeds": 10}, "finished": None}
 EVIL = "\"Rates <script>alert(1)</script> & 'more'.\""
 
 
-def lines() -> frame.Lines:
+def lines() -> figures.Lines:
     t = np.arange(1, 60)
     series = (
-        frame.Series("Adagrad", t, 0.5 / np.sqrt(t), 0.4 / np.sqrt(t), 0.6 / np.sqrt(t)),
-        frame.Series("SGD", t, np.full(59, 0.25)),
-        frame.Series("theory of Adagrad", t, 0.5 / np.sqrt(t), style="theory"),
+        figures.Series("Adagrad", t, 0.5 / np.sqrt(t), 0.4 / np.sqrt(t), 0.6 / np.sqrt(t)),
+        figures.Series("SGD", t, np.full(59, 0.25)),
+        figures.Series("theory of Adagrad", t, 0.5 / np.sqrt(t), style="theory"),
     )
-    return frame.Lines("Rates", "step", "rate", series, True, True, "Look at the slope.")
+    return figures.Lines("Rates", "step", "rate", series, True, True, "Look at the slope.")
 
 
-def contours() -> frame.Contours:
+def contours() -> figures.Contours:
     x, y = np.linspace(-2, 2, 9), np.linspace(-1, 1, 5)
     height = x[None] ** 2 + 10 * y[:, None] ** 2
     paths = (
-        frame.Trajectory("SGD", [-1.5, -1.0, -0.5], [0.5, -0.5, 0.25]),
-        frame.Trajectory("Momentum", [-1.5, 0.0, 1e9, math.nan], [0.5, 0.1, 1e9, math.nan]),
+        figures.Trajectory("SGD", [-1.5, -1.0, -0.5], [0.5, -0.5, 0.25]),
+        figures.Trajectory("Momentum", [-1.5, 0.0, 1e9, math.nan], [0.5, 0.1, 1e9, math.nan]),
     )
-    return frame.Contours("Paths", "x", "y", x, y, height, paths, caption="Ring: start.")
+    return figures.Contours("Paths", "x", "y", x, y, height, paths, caption="Ring: start.")
 
 
-def bars(**more) -> frame.Bars:
+def bars(**more) -> figures.Bars:
     values = (12.0, 340.0, math.inf)
-    return frame.Bars("Steps", "steps", ("SGD", "Adagrad", "Adam"), values, **more)
+    return figures.Bars("Steps", "steps", ("SGD", "Adagrad", "Adam"), values, **more)
 
 
 def finding(verdict="depends", figures=(), **more) -> frame.Finding:
@@ -184,7 +187,7 @@ def test_a_page_tells_what_was_found(folder):
         assert words in it.text
     # The verdict is a word, not only a colour.
     assert "confirmed" in it.text
-    assert "from tfadaopt.experiments.claims.claim import Claim" in it.text
+    assert "from tfadaopt.experiments.trial.claim import Claim" in it.text
 
 
 def test_an_empty_column_is_left_out(tmp_path):
@@ -230,7 +233,7 @@ def test_figures_are_files_too(folder):
 
 
 def test_the_same_data_give_the_same_picture(tmp_path):
-    twice = [look.save(claims_figures.draw(lines()), tmp_path / n) for n in ("a", "b")]
+    twice = [look.save(draw.draw(lines()), tmp_path / n) for n in ("a", "b")]
     assert twice[0] == twice[1]
 
 
@@ -265,7 +268,7 @@ def test_the_animation_walks_the_paths(folder):
 
 
 def test_a_path_is_drawn_up_to_where_it_leaves():
-    x, _ = claims_figures.seen(contours().paths[1], contours())
+    x, _ = draw.seen(contours().paths[1], contours())
     assert x.tolist() == [-1.5, 0.0, 1e9]
 
 
@@ -273,19 +276,19 @@ def test_a_path_is_drawn_up_to_where_it_leaves():
 
 
 def test_a_method_keeps_its_colour():
-    few = claims_figures.measured_styles(["Adam", "Adagrad"])
-    many = claims_figures.measured_styles(["SGD, η = 1", "DoG", "Adagrad", "NAG", "AdaGradNorm"])
+    few = draw.measured_styles(["Adam", "Adagrad"])
+    many = draw.measured_styles(["SGD, η = 1", "DoG", "Adagrad", "NAG", "AdaGradNorm"])
     assert few[1]["color"] == many[2]["color"]
     assert len({style["color"] for style in many}) == 5
-    one = claims_figures.measured_styles(["Adagrad, aligned", "Adagrad, rotated", "SGD"])
+    one = draw.measured_styles(["Adagrad, aligned", "Adagrad, rotated", "SGD"])
     assert one[0]["color"] == one[1]["color"]
     assert one[0]["linestyle"] != one[1]["linestyle"]
-    ramp = claims_figures.measured_styles([f"c = 1e{k}" for k in range(-4, 3)])
+    ramp = draw.measured_styles([f"c = 1e{k}" for k in range(-4, 3)])
     assert [style["color"] for style in ramp] == sorted({s["color"] for s in ramp}, key=_lightness)
 
 
 def test_theory_has_the_colour_of_what_it_predicts():
-    axes = claims_figures.draw(lines()).axes[0]
+    axes = draw.draw(lines()).axes[0]
     measured, theory = axes.lines[0], axes.lines[2]
     assert measured.get_color() == theory.get_color() != axes.lines[1].get_color()
     assert (measured.get_linestyle(), theory.get_marker()) == ("-", "None")
@@ -295,19 +298,19 @@ def test_theory_has_the_colour_of_what_it_predicts():
 def test_what_diverges_does_not_squeeze_the_rest():
     t = np.arange(1, 100)
     series = (
-        frame.Series("SGD", t, 10.0 ** (3 * t)),
-        frame.Series("Adam", t, 1.0 / t),
-        frame.Series("Adagrad", t, np.where(t > 50, np.nan, 0.5)),
+        figures.Series("SGD", t, 10.0 ** (3 * t)),
+        figures.Series("Adam", t, 1.0 / t),
+        figures.Series("Adagrad", t, np.where(t > 50, np.nan, 0.5)),
     )
-    data = frame.Lines("f", "t", "f", series, y_log=True)
-    low, high = claims_figures.draw(data).axes[0].get_ylim()
+    data = figures.Lines("f", "t", "f", series, y_log=True)
+    low, high = draw.draw(data).axes[0].get_ylim()
     assert low < 0.01
     assert 10 < high < 1e6
 
 
 @pytest.mark.parametrize("y_log", [True, False])
 def test_a_bar_that_never_comes_says_so(y_log):
-    axes = claims_figures.draw(bars(y_log=y_log)).axes[0]
+    axes = draw.draw(bars(y_log=y_log)).axes[0]
     assert [t.get_text() for t in axes.texts] == ["12", "340", "never"]
     assert all(axes.get_xlim()[0] <= t.xy[0] <= axes.get_xlim()[1] for t in axes.texts)
 

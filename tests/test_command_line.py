@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 import tfadaopt
-from tfadaopt.experiments import cli, compare_run, configs, lecture
+from tfadaopt.experiments import configs
+from tfadaopt.experiments.cli import commands as cli
+from tfadaopt.experiments.compare import run as compare_run
+from tfadaopt.experiments.lecture import run as lecture
 
 NOT_UTF8 = os.fsdecode(b"a\xff")
 HUGE = "1" + "0" * 20

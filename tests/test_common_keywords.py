@@ -119,6 +119,19 @@ def test_exclusion_after_build_is_refused():
         optimizer.exclude_from_weight_decay(var_names=["bias"])
 
 
+def test_what_is_excluded_already_may_be_excluded_again():
+    """Under a strategy each replica calls, and the first one builds."""
+    kept, decays = keras.Variable([1.0], name="kept"), keras.Variable([1.0], name="decays")
+    optimizer = tfadaopt.SGD(0.1, weight_decay=0.1)
+    for _ in range(2):
+        optimizer.exclude_from_weight_decay(var_list=[kept], var_names=["never"])
+        optimizer.apply([keras.ops.zeros(1)] * 2, [kept, decays])
+    assert kept.numpy() == [1.0]
+    assert decays.numpy() < [1.0]
+    with pytest.raises(ValueError, match="already built"):
+        optimizer.exclude_from_weight_decay(var_list=[kept, decays])
+
+
 @each_shape
 def test_exclusion_survives_config_and_file(case, tmp_path):
     optimizer = case.make(weight_decay=0.1, exclude_from_weight_decay=["bias"])

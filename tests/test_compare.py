@@ -11,20 +11,21 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from tfadaopt.experiments import (
-    cli,
-    compare,
-    compare_check,
-    compare_report,
-    compare_results,
-    compare_trial,
+from tfadaopt.experiments.cli import commands as cli
+from tfadaopt.experiments.compare import check as compare_check
+from tfadaopt.experiments.compare import (
+    comparison,
     contenders,
     parts_of_data,
     problem,
     rate_search,
+    trials,
 )
+from tfadaopt.experiments.compare import report as compare_report
+from tfadaopt.experiments.compare import results as compare_results
+from tfadaopt.experiments.compare import trial as compare_trial
 from tfadaopt.experiments.configs import ConfigError
-from tfadaopt.experiments.store import Store
+from tfadaopt.experiments.runs.store import Store
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "compare_digits.py"
 
@@ -94,7 +95,7 @@ def test_a_file_that_is_no_problem(more, said, tmp_path):
 )  # fmt: skip
 def test_a_problem_that_cannot_be_trained(more, said, tmp_path):
     path = write(tmp_path, more)
-    config = compare.settings(path, ["SGD"])
+    config = comparison.settings(path, ["SGD"])
     with pytest.raises(problem.ProblemError, match=said):
         compare_check.check(path, {**vars(config)})
 
@@ -134,7 +135,7 @@ def test_methods_of_keras_and_of_the_model_itself(tmp_path):
     ("name", "up"), [("loss", False), ("val_accuracy", True), ("auc", True), ("max:x", True)]
 )
 def test_which_way_is_better(name, up, tmp_path):
-    assert compare.settings(write(tmp_path), ["SGD"], name).larger_is_better == up
+    assert comparison.settings(write(tmp_path), ["SGD"], name).larger_is_better == up
 
 
 # The search of a rate: the same budget for all
@@ -166,9 +167,9 @@ def test_what_fails_at_large_rates_sends_the_search_to_smaller_ones():
 # From results to advice
 
 
-def comparison(folder: Path, loss, methods="SGD,Adagrad", **more) -> tuple:
+def finished_comparison(folder: Path, loss, methods="SGD,Adagrad", **more) -> tuple:
     """A finished comparison whose losses are ``loss(method, rate, seed)``."""
-    config = compare.settings(write(folder), methods.split(","), **{"seeds": 5, **more})
+    config = comparison.settings(write(folder), methods.split(","), **{"seeds": 5, **more})
     store = Store(folder / "out")
     store.open("compare", config, "tfadaopt compare mine.py")
     rates = dict.fromkeys(config.methods, 0.01)
@@ -179,12 +180,12 @@ def comparison(folder: Path, loss, methods="SGD,Adagrad", **more) -> tuple:
         "first": {"loss": 1.0},
         "has_test": True,
     }
-    store.put(compare.check_cell(config), {**about, "default_rates": rates})
+    store.put(comparison.check_cell(config), {**about, "default_rates": rates})
 
     def put(cell):
         value = loss(cell["method"], cell["learning_rate"], cell["seed"])
         if value is None:
-            compare.note_failure(store.folder, cell, RuntimeError("<boom>"))
+            store.put_failure(cell, {"error": "<boom>"})
             return
         diverged = None if math.isfinite(value) else "training loss nan in step 3"
         epochs = [
@@ -197,11 +198,11 @@ def comparison(folder: Path, loss, methods="SGD,Adagrad", **more) -> tuple:
         rates = {"0": {"steps": [2, 4], "values": [1.0, 0.5]}}
         store.put(cell, {"epochs": epochs, "diverged": diverged, "rates": rates, **parts})
 
-    while cells := compare.next_trials(config, store):
+    while cells := trials.read(config, store).next_trials():
         for cell in cells:
             put(cell)
-    for cell in compare.final_cells(config, store):
-        put(cell)
+    for run in trials.read(config, store).finals():
+        put(run.cell)
     return config, store
 
 
@@ -211,18 +212,34 @@ def valley(method, rate, seed):
 
 
 def test_each_method_gets_the_same_budget_and_seeds_of_its_own(tmp_path):
-    config, store = comparison(tmp_path, valley, trials=6)
-    tried = compare.tried_cells(config, store)
-    assert [len(cells) for cells in tried.values()] == [6 * 3] * 2
-    tuning = {cell["seed"] for cells in tried.values() for cell in cells}
-    finals = {cell["seed"] for cell in compare.final_cells(config, store)}
+    config, store = finished_comparison(tmp_path, valley, trials=6)
+    found = trials.read(config, store)
+    assert [len(method.trials) for method in found.methods] == [6, 6]
+    assert all(len(trial.runs) == 3 for method in found.methods for trial in method.trials)
+    tuning = {run.cell["seed"] for run in found.tried()}
+    finals = {run.cell["seed"] for run in found.finals()}
     assert finals == {0, 1, 2, 3, 4}
     assert not tuning & finals
 
 
+def test_a_search_that_has_run_out_of_rates_ends(tmp_path):
+    """Between neighbours of three digits there is no other rate."""
+    few = {"trials": 60, "tuning_seeds": 1, "seeds": 1}
+    best = 0.0123
+    config, store = finished_comparison(
+        tmp_path, lambda _, rate, seed: 1 + abs(math.log(rate / best)), "SGD", **few
+    )
+    found = trials.read(config, store)
+    (method,) = found.methods
+    assert method.complete
+    assert len(method.scores) == len(method.trials) < 60
+    assert found.next_trials() == []
+    assert compare_report.missing(config, compare_results.contenders(found)) == []
+
+
 def test_a_clear_winner_is_named_and_paired_by_seed(tmp_path):
-    config, store = comparison(tmp_path, valley)
-    ranked = compare_results.ranking(compare_results.contenders(config, store))
+    config, store = finished_comparison(tmp_path, valley)
+    ranked = compare_results.ranking(compare_results.contenders(trials.read(config, store)))
     assert [c.method for c in ranked] == ["SGD", "Adagrad"]
     assert [c.chosen for c in ranked] == [0.1, 0.1]
     (difference,) = compare_results.differences(ranked)
@@ -239,8 +256,8 @@ def test_what_cannot_be_told_apart_is_said_so(tmp_path):
         noise = np.random.default_rng([seed, method == "SGD"]).random()
         return valley("SGD", rate, 0) + noise
 
-    config, store = comparison(tmp_path, same)
-    ranked = compare_results.ranking(compare_results.contenders(config, store))
+    config, store = finished_comparison(tmp_path, same)
+    ranked = compare_results.ranking(compare_results.contenders(trials.read(config, store)))
     apart, sure = compare_results.differences(ranked), compare_results.sureness(ranked)
     assert not apart[0].clear
     assert sum(sure.values()) == pytest.approx(1)
@@ -255,14 +272,14 @@ def test_runs_that_fail_count_as_infinitely_bad_and_are_told(tmp_path):
             return math.nan
         return valley("SGD", rate, 0) - (method == "Adagrad") / 2
 
-    config, store = comparison(tmp_path, fails)
-    found = compare_results.contenders(config, store)
+    config, store = finished_comparison(tmp_path, fails)
+    found = compare_results.contenders(trials.read(config, store))
     ranked = compare_results.ranking(found)
     # Better where it works, but it fails in three of five.
     assert [c.method for c in ranked] == ["SGD", "Adagrad"]
     assert (ranked[1].failed, ranked[1].middle.value) == (3, math.inf)
     assert all(c.failed_trials == 3 * sum(r > 0.2 for r in c.rates) > 0 for c in found)
-    told = compare_results.failures(config, store)
+    told = compare_results.failures(trials.read(config, store))
     assert sum(f["phase"] == "reported run" for f in told) == 3
     path = compare_report.write_compare_report(store.folder)
     page = path.read_text(encoding="utf-8")
@@ -274,16 +291,16 @@ def test_runs_that_fail_count_as_infinitely_bad_and_are_told(tmp_path):
 
 
 def test_no_method_that_works_is_no_advice_and_still_a_report(tmp_path):
-    config, store = comparison(tmp_path, lambda *_: math.nan)
-    assert compare.final_cells(config, store) == []
+    config, store = finished_comparison(tmp_path, lambda *_: math.nan)
+    assert list(trials.read(config, store).finals()) == []
     page = compare_report.write_compare_report(store.folder).read_text(encoding="utf-8")
     assert "Nothing can be recommended" in page
 
 
 def test_accuracy_is_better_when_larger(tmp_path):
-    config = compare.settings(write(tmp_path), ["SGD"])
+    config = comparison.settings(write(tmp_path), ["SGD"])
     assert config.score({"loss": math.nan}) == math.inf
-    up = compare.settings(write(tmp_path), ["SGD"], "accuracy")
+    up = comparison.settings(write(tmp_path), ["SGD"], "accuracy")
     assert up.score({"accuracy": 0.9}) < up.score({"accuracy": 0.8})
     assert up.score({"accuracy": math.nan}) == math.inf
 
@@ -301,7 +318,7 @@ def data():
     return sets[0].shuffle(64).batch(8), sets[1].batch(8), sets[2].batch(8)
 """
     for more in ("", "arrays = data\n" + dataset):
-        config = compare.settings(write(tmp_path, more), ["Adam"], batch_size=8)
+        config = comparison.settings(write(tmp_path, more), ["Adam"], batch_size=8)
         settings = {**vars(config)}
         once = compare_trial.Runner("Adam", settings)
         first = once.run(0.01, 3, None)
@@ -318,7 +335,7 @@ def data():
 
 @pytest.mark.slow
 def test_steps_end_a_run_and_a_nan_ends_it_at_once(tmp_path):
-    config = compare.settings(write(tmp_path), ["SGD"], batch_size=8, steps=11)
+    config = comparison.settings(write(tmp_path), ["SGD"], batch_size=8, steps=11)
     runner = compare_trial.Runner("SGD", {**vars(config)})
     result = runner.run(0.01, 0, None)
     assert [e["step"] for e in result["epochs"]] == [8, 11]
@@ -330,7 +347,7 @@ def test_steps_end_a_run_and_a_nan_ends_it_at_once(tmp_path):
 
 @pytest.mark.slow
 def test_averaging_methods_are_judged_by_their_average(tmp_path):
-    config = compare.settings(write(tmp_path), ["ScheduleFreeSGD"], batch_size=8)
+    config = comparison.settings(write(tmp_path), ["ScheduleFreeSGD"], batch_size=8)
     runner = compare_trial.Runner("ScheduleFreeSGD", {**vars(config)})
     result = runner.run(0.05, 0, tmp_path / "logs")
     assert result["validation"]["loss"] == pytest.approx(result["epochs"][-1]["val_loss"], rel=1e-6)
@@ -348,7 +365,7 @@ def model():
     net.compile(optimizer=keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()), loss="mse")
     return net
 """
-    config = compare.settings(write(tmp_path, more), ["Adagrad"], batch_size=8)
+    config = comparison.settings(write(tmp_path, more), ["Adagrad"], batch_size=8)
     runner = compare_trial.Runner("Adagrad", {**vars(config)})
     assert isinstance(runner._model.optimizer, keras.optimizers.LossScaleOptimizer)
     result = runner.run(0.5, 0, None)
@@ -436,7 +453,7 @@ def data():
     return tf.data.Dataset.from_tensor_slices(train).batch(8).repeat(), validation
 """
     path = write(tmp_path, more)
-    config = compare.settings(path, ["SGD"])
+    config = comparison.settings(path, ["SGD"])
     with pytest.raises(problem.ProblemError, match="--steps"):
         compare_check.check(path, {**vars(config)})
     endless = tf.data.Dataset.range(3).repeat()

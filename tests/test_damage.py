@@ -13,8 +13,8 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 from tfadaopt.callbacks import checksums
 from tfadaopt.callbacks.history import read
 from tfadaopt.callbacks.where import EventWriter
+from tfadaopt.experiments.cli.inspection import inspect
 from tfadaopt.experiments.configs import ConfigError
-from tfadaopt.experiments.inspection import inspect
 
 LAYERS = ("net/conv/kernel", "net/conv/bias", "net/out/kernel")
 MARK = {

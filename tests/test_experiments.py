@@ -15,9 +15,12 @@ import pytest
 from typer.testing import CliRunner
 
 import tfadaopt
-from tfadaopt.experiments import catalog, cli, configs, lecture, surfaces
-from tfadaopt.experiments.data import digits
-from tfadaopt.experiments.store import Store
+from tfadaopt.experiments import catalog, configs
+from tfadaopt.experiments.cli import commands as cli
+from tfadaopt.experiments.lecture import run as lecture
+from tfadaopt.experiments.problems import surfaces
+from tfadaopt.experiments.problems.data import digits
+from tfadaopt.experiments.runs.store import Store
 
 TINY = {
     "methods": "SGD,Adagrad",
@@ -224,7 +227,7 @@ def test_wrong_usage_is_exit_code_2_and_says_what_is_allowed(words, said, monkey
 
 def test_without_the_extra_the_command_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "typer", None)
-    monkeypatch.delitem(sys.modules, "tfadaopt.experiments.cli")
+    monkeypatch.delitem(sys.modules, "tfadaopt.experiments.cli.commands")
     with pytest.raises(SystemExit, match=r"pip install 'tfadaopt\[experiments\]'"):
         tfadaopt.experiments.main()
 

@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.test_claims_report import contours, finding, lines, result
-from tests.test_compare import comparison, valley
+from tests.test_compare import finished_comparison, valley
 from tests.test_report import layers, results
 from tests.test_report import write as write_lecture
-from tfadaopt.experiments import cli, configs, files
-from tfadaopt.experiments.claims import claim, trial
-from tfadaopt.experiments.store import Store
+from tfadaopt.experiments import configs
+from tfadaopt.experiments.cli import commands as cli
+from tfadaopt.experiments.runs import files
+from tfadaopt.experiments.runs.store import Store
+from tfadaopt.experiments.trial import claim
+from tfadaopt.experiments.trial import run as trial
 
 NAME = "claim-terminal-velocity"
 MARKUP = '"><script>alert(1)</script><svg onload=alert(1)>[/][bold]\x1b[2J</style>{{ 7*7 }}'
@@ -119,7 +122,7 @@ def test_what_its_figures_and_numbers_say_is_text(report, tmp_path):
 
 @pytest.mark.parametrize("metric", [r"$\frac{1}$/../../evil", MARKUP], ids=["math", "markup"])
 def test_a_metric_may_have_any_name(metric, report, tmp_path):
-    config, store = comparison(tmp_path, valley, objective="loss", trials=2, seeds=3)
+    config, store = finished_comparison(tmp_path, valley, objective="loss", trials=2, seeds=3)
     named = Store(tmp_path / "named").open(
         "compare", type(config)(**vars(config) | {"objective": metric}), MARKUP
     )
@@ -163,7 +166,7 @@ def test_tables_of_the_lecture_are_text(report, tmp_path):
 @pytest.mark.parametrize("which", ["figures", "report.html"])
 def test_a_link_that_leads_out_is_not_followed(which, report, tmp_path, monkeypatch):
     if which != "figures":
-        monkeypatch.setattr("tfadaopt.experiments.report.draw", lambda *_: {})
+        monkeypatch.setattr("tfadaopt.experiments.lecture.report.draw", lambda *_: {})
     folder, outside = write_lecture(tmp_path / "run", results(), layers()), tmp_path / "outside"
     outside.mkdir()
     (outside / "kept").write_text("kept")
@@ -189,7 +192,7 @@ def test_a_made_up_run_is_refused_with_a_sentence(kind, how, report, tmp_path):
     elif kind == "claims":
         folder = claims_folder(tmp_path / "out").folder
     else:
-        _, store = comparison(tmp_path, valley, trials=2, seeds=3)
+        _, store = finished_comparison(tmp_path, valley, trials=2, seeds=3)
         store.close()
         folder = store.folder
     run = files.unsealed((folder / "run.json").read_bytes())
@@ -202,7 +205,7 @@ def test_a_made_up_run_is_refused_with_a_sentence(kind, how, report, tmp_path):
 
 def test_results_that_do_not_belong_together_are_refused(report, tmp_path):
     """Whole files, with digests that fit, whose content somebody has made up."""
-    _, store = comparison(tmp_path, valley, trials=2, seeds=3)
+    _, store = finished_comparison(tmp_path, valley, trials=2, seeds=3)
     for path in store.folder.glob("cells/tune-*.json"):
         record = files.unsealed(path.read_bytes())
         record["result"] = {"diverged": None, "validation": {"loss": "low"}, "epochs": 3}

@@ -33,7 +33,7 @@ def python(code: str, *arguments: str | Path, cwd: Path) -> str:
     ).stdout
 
 
-@pytest.mark.parametrize("module", [*LAZY_PACKAGES, "tfadaopt.experiments.cli"])
+@pytest.mark.parametrize("module", [*LAZY_PACKAGES, "tfadaopt.experiments.cli.commands"])
 def test_importing_does_not_wait_for_tensorflow(module, tmp_path):
     loaded = python(f"import sys, {module}; print(*sys.modules)", cwd=tmp_path).split()
     assert module in loaded

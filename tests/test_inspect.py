@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tests import logs
-from tfadaopt.experiments import cli, terminal
+from tfadaopt.experiments.cli import commands as cli
+from tfadaopt.experiments.cli import terminal
 
 NAMES = ("net/conv/kernel", "net/conv/bias", "net/out/kernel")
 
@@ -113,7 +114,7 @@ def test_without_a_folder_it_is_wrong_usage(inspect):
 def test_it_does_not_wait_for_tensorflow(folder):
     code = (
         "import sys; sys.argv = ['tfadaopt', 'inspect', sys.argv[1]];\n"
-        "from tfadaopt.experiments import cli\n"
+        "from tfadaopt.experiments.cli import commands as cli\n"
         "assert cli.run() == 0; print('loaded', *sys.modules)"
     )
     done = subprocess.run(

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_compare import HEAD, comparison, valley, write
-from tfadaopt.experiments import compare, compare_check, local_modules, problem
+from tests.test_compare import HEAD, finished_comparison, valley, write
+from tfadaopt.experiments.compare import check as compare_check
+from tfadaopt.experiments.compare import comparison, local_modules, problem
 from tfadaopt.experiments.configs import ConfigError
-from tfadaopt.experiments.store import Store
+from tfadaopt.experiments.runs.store import Store
 
 FILES = {
     "layers.py": "import deep.inner\nUNITS = 1",
@@ -53,11 +54,11 @@ def test_a_file_alone_has_its_own_digest(tmp_path):
 
 
 def test_results_of_another_module_are_refused_by_name(file, tmp_path):
-    config = compare.settings(file, ["SGD"])
+    config = comparison.settings(file, ["SGD"])
     Store(tmp_path / "out").open("compare", config, "").close()
     (tmp_path / "layers.py").write_text("UNITS = 2")
     with pytest.raises(ConfigError, match="or a module that it imports, has changed since"):
-        Store(tmp_path / "out").open("compare", compare.settings(file, ["SGD"]), "")
+        Store(tmp_path / "out").open("compare", comparison.settings(file, ["SGD"]), "")
 
 
 def test_what_only_running_shows_is_noted_and_checked(tmp_path, monkeypatch):
@@ -66,22 +67,22 @@ def test_what_only_running_shows_is_noted_and_checked(tmp_path, monkeypatch):
     (tmp_path / "hidden_module_of_a_test.py").write_text("UNITS = 1")
     more = "\nimport importlib\nimportlib.import_module('hidden_module_of_' + 'a_test')\n"
     path = write(tmp_path, more)
-    found = compare_check.check(path, vars(compare.settings(path, ["SGD"])))
+    found = compare_check.check(path, vars(comparison.settings(path, ["SGD"])))
     assert "hidden_module_of_a_test.py" in found["modules"]
     assert not [name for name in found["modules"] if "/keras/" in name or "tfadaopt/" in name]
 
     (tmp_path / "run").mkdir()
-    config, store = comparison(tmp_path / "run", valley, trials=1, seeds=1)
-    looked_at = store.get(compare.check_cell(config))
+    config, store = finished_comparison(tmp_path / "run", valley, trials=1, seeds=1)
+    looked_at = store.get(comparison.check_cell(config))
     digest = found["modules"]["hidden_module_of_a_test.py"]
     store.put(
-        compare.check_cell(config),
+        comparison.check_cell(config),
         looked_at | {"modules": {"../hidden_module_of_a_test.py": digest}},
     )
-    compare.check_modules(config, store)
+    comparison.check_modules(config, store)
     (tmp_path / "hidden_module_of_a_test.py").write_text("UNITS = 2")
     with pytest.raises(problem.ProblemError, match=r"hidden_module_of_a_test\.py.* has changed"):
-        compare.check_modules(config, store)
+        comparison.check_modules(config, store)
 
 
 def test_a_file_that_changes_meanwhile_is_noticed(tmp_path):
@@ -105,4 +106,4 @@ def test_a_file_that_changes_meanwhile_is_noticed(tmp_path):
 def test_a_model_without_weights_to_train_is_told(more, tmp_path):
     path = write(tmp_path, more)
     with pytest.raises(problem.ProblemError, match=r"no weights to train.*trainable = True"):
-        compare_check.check(path, vars(compare.settings(path, ["SGD"])))
+        compare_check.check(path, vars(comparison.settings(path, ["SGD"])))

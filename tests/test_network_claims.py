@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from tfadaopt.experiments import data, networks
-from tfadaopt.experiments.claims import network_decay, network_stall, registry, samples
+from tfadaopt.experiments.claims import network_decay, network_stall
 from tfadaopt.experiments.configs import Claims
-from tfadaopt.experiments.networks import Network, Phase
+from tfadaopt.experiments.problems import data, networks
+from tfadaopt.experiments.problems.networks import Network, Phase
+from tfadaopt.experiments.trial import registry, samples
 
 ONE = Phase(1)
 

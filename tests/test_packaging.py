@@ -134,7 +134,7 @@ assert callbacks.foreign and experiments.foreign
 import tfadaopt, tfadaopt.callbacks, tfadaopt.experiments
 assert not hasattr(tfadaopt.callbacks, "foreign") and not hasattr(tfadaopt.experiments, "foreign")
 from tfadaopt.callbacks import EffectiveLearningRate
-from tfadaopt.experiments import report
+from tfadaopt.experiments.lecture import report
 print(tfadaopt.__file__, tfadaopt.callbacks.__file__, tfadaopt.experiments.__file__, sep="\\n")
 print(tfadaopt.Adagrad(0.5).get_config()["name"], EffectiveLearningRate.__name__)
 """

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tfadaopt.experiments import report
+from tfadaopt.experiments.lecture import report
 
 METHODS = ["SGD", "Adagrad"]
 RATES = [0.01, 0.1, 1.0]

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tfadaopt.experiments import configs, files, records
+from tfadaopt.experiments import configs
 from tfadaopt.experiments.configs import ConfigError
-from tfadaopt.experiments.lock import LOCK
-from tfadaopt.experiments.store import Store
+from tfadaopt.experiments.runs import files, records
+from tfadaopt.experiments.runs.lock import LOCK
+from tfadaopt.experiments.runs.store import Store
 
 CELL = {"kind": "tune", "method": "SGD", "learning_rate": 0.1, "seed": None}
 OTHER = CELL | {"learning_rate": 0.3}
@@ -211,7 +212,7 @@ def test_a_folder_that_was_taken_away_does_not_come_back_empty(store, tmp_path):
 HOLDER = """
 import pathlib, sys, time
 from tfadaopt.experiments import configs
-from tfadaopt.experiments.store import Store
+from tfadaopt.experiments.runs.store import Store
 store = Store(pathlib.Path(sys.argv[1])).open("lecture", configs.lecture(), "run [lecture]")
 print("open", flush=True)
 time.sleep(600)
@@ -259,7 +260,7 @@ def test_versions_of_a_reader_are_those_of_the_run(store, monkeypatch):
     """Somebody else's results were made with other versions, and are reported all the same."""
     store.close()
     newer = records.versions() | {"keras": "99.0"}
-    monkeypatch.setattr("tfadaopt.experiments.store.versions", lambda: newer)
+    monkeypatch.setattr("tfadaopt.experiments.runs.store.versions", lambda: newer)
     assert Store(store.folder).has(CELL)
     again = opened(store.folder)
     assert not again.has(CELL)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import tfadaopt
-from tfadaopt.experiments.claims.walks import walk
 from tfadaopt.experiments.configs import Claims
-from tfadaopt.experiments.statistics import Sensitivity
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.reports.intervals import Sensitivity
 
 FEW = Claims(seeds=3)
 OF_WALK = set(inspect.signature(walk).parameters) - {"arguments"}

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tfadaopt.experiments import worker
-from tfadaopt.experiments.executor import LocalExecutor, WorkerError
+from tfadaopt.experiments.runs import worker
+from tfadaopt.experiments.runs.executor import LocalExecutor, WorkerError
 
 ROOT = Path(__file__).parents[1]
 CELLS = [{"kind": "cell", "seed": i} for i in range(4)]
@@ -114,7 +114,7 @@ def test_who_ignores_ctrl_c_goes_on_ignoring_it(tmp_path):
 
 SLOW = """
 import functools, pathlib, subprocess, sys, time
-from tfadaopt.experiments.executor import LocalExecutor
+from tfadaopt.experiments.runs.executor import LocalExecutor
 
 def work(cell, folder):
     sleep = subprocess.Popen(["sleep", "600"])

@@ -4,11 +4,12 @@ import numpy as np
 import tensorflow as tf
 from scipy import stats
 
-from tfadaopt.experiments.claims.claim import Bars, Claim, Finding, Number, within
 from tfadaopt.experiments.claims.ravine import tuned
 from tfadaopt.experiments.claims.rotation import DIMENSIONS, RATES, steps_needed
-from tfadaopt.experiments.claims.walks import arrivals, walk
-from tfadaopt.experiments.statistics import Interval, interval
+from tfadaopt.experiments.problems.walks import arrivals, walk
+from tfadaopt.experiments.reports.figures import Bars
+from tfadaopt.experiments.reports.intervals import Interval, interval
+from tfadaopt.experiments.trial.claim import Claim, Finding, Number, within
 
 OTHERS = "SGD, η = 2/(L+m)", "Momentum, tuned", "Nesterov, η = 1/L"
 KNOWN = {100: (286, 52, 53), 1000: (2948, 187, 142)}

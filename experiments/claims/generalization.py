@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from tfadaopt.experiments.claims.claim import Bars, Claim, Finding, within
-from tfadaopt.experiments.claims.private_features import EXAMPLES, POSITIVE, STEPS, fitted
-from tfadaopt.experiments.statistics import interval, intervals
+from tfadaopt.experiments.problems.private_features import EXAMPLES, POSITIVE, STEPS, fitted
+from tfadaopt.experiments.reports.figures import Bars
+from tfadaopt.experiments.reports.intervals import interval, intervals
+from tfadaopt.experiments.trial.claim import Claim, Finding, within
 
 CASES = {  # method, η, unit of feature 1, test error by theory
     "SGD": ("SGD", 0.3, 1.0, 0.0),

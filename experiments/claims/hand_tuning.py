@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.landscape import landscape
-from tfadaopt.experiments.claims.walks import arrivals, walk
-from tfadaopt.experiments.statistics import sensitivity, transfer
-from tfadaopt.experiments.surfaces import beale, rosenbrock
+from tfadaopt.experiments.problems.surfaces import beale, rosenbrock
+from tfadaopt.experiments.problems.walks import arrivals, walk
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.reports.intervals import sensitivity, transfer
+from tfadaopt.experiments.trial import claim
+from tfadaopt.experiments.trial.landscape import landscape
 
 BOTH = ("SGD", "Momentum")  # the two that the sentence is about
 METHODS = (*BOTH, "Nesterov", "Adagrad", "RMSprop", "Adam")
@@ -43,13 +44,13 @@ def run(settings) -> claim.Finding:
             label = f"steps on {there} with the best rate of {here}, over the best, {method}"
             numbers.append(claim.Number(label, worse, unit="×"))
     curves = tuple(
-        claim.Series(method, rates, np.where(np.isinf(steps), np.nan, steps))
+        Series(method, rates, np.where(np.isinf(steps), np.nan, steps))
         for (method, problem), steps in needed.items()
         if problem == "Rosenbrock"
     )
     words = "Steps to f ≤ 1e-4 on Rosenbrock's valley", "learning rate η", f"steps, of {STEPS:,}"
     caption = "A line ends where the method does not arrive: each has its own, narrow range."
-    lines = claim.Lines(*words, curves, x_log=True, y_log=True, caption=caption)
+    lines = Lines(*words, curves, x_log=True, y_log=True, caption=caption)
     more = {"f_log": True, "caption": "The first 200 steps of each method at its best rate."}
     title = "Rosenbrock's valley, each method at its best rate"
     ground = landscape(title, rosenbrock, (-1.5, 1.6), (-0.6, 2.0), paths, **more)

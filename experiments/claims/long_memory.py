@@ -3,10 +3,11 @@
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims.claim import Claim, Finding, Lines, Number, Series
-from tfadaopt.experiments.claims.online import into_box
-from tfadaopt.experiments.claims.walks import walk
-from tfadaopt.experiments.statistics import interval, intervals
+from tfadaopt.experiments.problems.online import into_box
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.reports.intervals import interval, intervals
+from tfadaopt.experiments.trial.claim import Claim, Finding, Number
 
 ROUNDS, EVERY, MEMORIES = 300_000, 1000, (0.99, 0.999, 0.9999)
 KINDS = {"Adam": {}, "AMSGrad": {}, "ADOPT": {}, "ADOPT, no clip": {"clip": False}, "Adagrad": None}

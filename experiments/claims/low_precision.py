@@ -5,9 +5,10 @@ import numpy as np
 import tensorflow as tf
 
 import tfadaopt
-from tfadaopt.experiments.claims.bfloat16 import bfloat16_walk
-from tfadaopt.experiments.claims.claim import Claim, Finding, Lines, Series, within
-from tfadaopt.experiments.claims.walks import walk
+from tfadaopt.experiments.problems.bfloat16 import bfloat16_walk
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.trial.claim import Claim, Finding, within
 
 RATE, STEPS = 0.01, 400
 

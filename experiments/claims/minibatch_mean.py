@@ -5,9 +5,10 @@ import numpy as np
 import tensorflow as tf
 
 import tfadaopt
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.walks import walk
-from tfadaopt.experiments.statistics import interval
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.reports.intervals import interval
+from tfadaopt.experiments.trial import claim
 
 D, N, FEW, BATCHES, SIZES = 20, 10_000, 400, 100, np.array([1, 4, 16, 64, 256])
 
@@ -64,11 +65,11 @@ def run(settings) -> claim.Finding:
     lines = []
     for name, found, theory in (("with", again, 1 / SIZES), ("without", once, left / SIZES)):
         rows = np.array([list(vars(interval(column)).values()) for column in found.T])
-        lines.append(claim.Series(f"{name} replacement", SIZES, *rows.T))
-        lines.append(claim.Series(f"theory {name} replacement", SIZES, theory, style="theory"))
+        lines.append(Series(f"{name} replacement", SIZES, *rows.T))
+        lines.append(Series(f"theory {name} replacement", SIZES, theory, style="theory"))
     caption = "The noise of a batch falls as 1/n, and faster where it is much of all examples."
     words = "Noise of the mini-batch gradient", "batch size n", "variance / that of one example"
-    figure = claim.Lines(*words, tuple(lines), x_log=True, y_log=True, caption=caption)
+    figure = Lines(*words, tuple(lines), x_log=True, y_log=True, caption=caption)
     return claim.Finding(claim.verdict(numbers), CONDITION, numbers, (figure,), MEANING)
 
 

@@ -3,9 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.walks import walk
-from tfadaopt.experiments.statistics import interval
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.reports.figures import Bars
+from tfadaopt.experiments.reports.intervals import interval
+from tfadaopt.experiments.trial import claim
 
 ETA, STEPS, SETTLED, CHAINS = 0.01, 8000, 2000, 100
 
@@ -42,7 +43,7 @@ def run(settings) -> claim.Finding:
         "At equal η the variance grows tenfold with each nine of μ; at equal η/(1 − μ) it stays."
     )
     words = "Where the weights settle under noise", "variance of w"
-    bars = claim.Bars(*words, *zip(*rows, strict=True), y_log=True, caption=caption)
+    bars = Bars(*words, *zip(*rows, strict=True), y_log=True, caption=caption)
     agree = all(number.agrees for number in numbers)
     verdict = "refuted" if agree else "depends"
     return claim.Finding(verdict, CONDITION, tuple(numbers), (bars,), MEANING)

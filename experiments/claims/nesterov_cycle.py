@@ -3,8 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.walks import walk
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.trial import claim
 
 L, M, STEPS = 25.0, 1.0, 600  # L-smooth and M-strongly convex
 STARTS = np.concatenate([[3.3, 2.5, 3.1, 3.45], np.linspace(1.5, 5, 141)])[:, np.newaxis]
@@ -33,7 +34,7 @@ def run(settings) -> claim.Finding:
         more = {"gradient": slope, "record": ["point"], **more}
         x = walk(label.split(",")[0], eta, STARTS, STEPS, **more)["point"][..., 0]
         stuck[label] = int(np.sum(np.abs(x[-3:]).max(axis=0) > 1e-9))
-        lines.append(claim.Series(label, np.arange(31), x[:31, 0]))
+        lines.append(Series(label, np.arange(31), x[:31, 0]))
         if label == "Momentum":
             points = np.sort(x[-3:, 0])
     theory, n = np.sort(cycle(1 / 9, 4 / 9)), len(STARTS)
@@ -51,7 +52,7 @@ def run(settings) -> claim.Finding:
     failures = (claim.Failure("starts from which Momentum cycles", stuck["Momentum"], n),)
     return claim.Finding(
         *(claim.verdict(numbers), CONDITION, tuple(numbers)),
-        figures=(claim.Lines(*words, tuple(lines), caption=caption),),
+        figures=(Lines(*words, tuple(lines), caption=caption),),
         meaning=MEANING,
         failures=failures,
     )

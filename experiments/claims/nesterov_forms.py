@@ -4,9 +4,10 @@ import numpy as np
 import tensorflow as tf
 
 import tfadaopt
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.walks import walk
-from tfadaopt.experiments.surfaces import rosenbrock
+from tfadaopt.experiments.problems.surfaces import rosenbrock
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.trial import claim
 
 ETA, MU, STEPS, START = 5e-4, 0.9, 500, np.array([-0.5, 1.5])
 
@@ -54,10 +55,10 @@ def run(settings) -> claim.Finding:
         claim.between(f"{label}, μ = 1 − 3/(t + 5)", other, 1e-6, np.inf, allowed="> 1e-6"),
     )
     t = np.arange(1, STEPS + 1)
-    lines = tuple(claim.Series(m, t, np.maximum(gap[1:], 1e-17)) for m, gap in apart.items())
+    lines = tuple(Series(m, t, np.maximum(gap[1:], 1e-17)) for m, gap in apart.items())
     words = "Two ways to write Nesterov's method, on Rosenbrock's valley", "step", "distance of θ"
     caption = "With a constant μ the forms differ by rounding only; while μ rises, visibly."
-    figure = claim.Lines(*words, lines, y_log=True, caption=caption)
+    figure = Lines(*words, lines, y_log=True, caption=caption)
     return claim.Finding(claim.verdict(numbers), CONDITION, numbers, (figure,), MEANING)
 
 

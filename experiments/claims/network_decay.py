@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from tfadaopt.experiments.claims.claim import Claim, Finding, Lines, Series
-from tfadaopt.experiments.claims.samples import line, number
-from tfadaopt.experiments.networks import Phase, image_sets, network, runs
+from tfadaopt.experiments.problems.networks import Phase, image_sets, network, runs
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.trial.claim import Claim, Finding
+from tfadaopt.experiments.trial.samples import line, number
 
 RATES = (0.003, 0.01, 0.03)
 PHASE, TOLERANCE, TUNING_SEED = Phase(10), 0.05, 1_000

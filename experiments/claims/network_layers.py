@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from tfadaopt.experiments.claims.claim import Bars, Claim, Finding, Lines, verdict
-from tfadaopt.experiments.claims.samples import line, number
-from tfadaopt.experiments.networks import Phase, image_sets, runs
+from tfadaopt.experiments.problems.networks import Phase, image_sets, runs
+from tfadaopt.experiments.reports.figures import Bars, Lines
+from tfadaopt.experiments.trial.claim import Claim, Finding, verdict
+from tfadaopt.experiments.trial.samples import line, number
 
 NETWORKS = {"digits_cnn": "CNN", "narrow_2c2d": "2c2d", "small_mlp": "MLP"}
 RATES = {"SGD": 0.1, "Adagrad": 0.01}

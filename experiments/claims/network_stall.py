@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from tfadaopt.experiments.claims.claim import Claim, Finding, Lines, verdict
-from tfadaopt.experiments.claims.samples import line, number
-from tfadaopt.experiments.networks import Phase, image_sets, runs
+from tfadaopt.experiments.problems.networks import Phase, image_sets, runs
+from tfadaopt.experiments.reports.figures import Lines
+from tfadaopt.experiments.trial.claim import Claim, Finding, verdict
+from tfadaopt.experiments.trial.samples import line, number
 
 BEFORE, AFTER, SCALE = 2, 4, 100.0
 LOUD, QUIET, RESET = Phase(BEFORE, SCALE), Phase(AFTER), Phase(AFTER, forget=True)

@@ -2,18 +2,11 @@
 
 import numpy as np
 
-from tfadaopt.experiments.claims.claim import (
-    Claim,
-    Failure,
-    Finding,
-    Lines,
-    Number,
-    Series,
-    verdict,
-)
-from tfadaopt.experiments.claims.samples import number
-from tfadaopt.experiments.networks import Phase, image_sets, network
-from tfadaopt.experiments.statistics import failures_as_infinity, sensitivity, transfer
+from tfadaopt.experiments.problems.networks import Phase, image_sets, network
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.reports.intervals import failures_as_infinity, sensitivity, transfer
+from tfadaopt.experiments.trial.claim import Claim, Failure, Finding, Number, verdict
+from tfadaopt.experiments.trial.samples import number
 
 METHODS = ("SGD", "Momentum", "Adagrad", "RMSprop", "Adam")
 RATES = tuple(float(f"{10 ** (k / 3):.5g}") for k in range(-12, 2))

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.logistic import BATCH, DIMENSIONS, EXAMPLES, STEPS, final_losses
-from tfadaopt.experiments.statistics import intervals, sensitivity, transfer
+from tfadaopt.experiments.problems.logistic import BATCH, DIMENSIONS, EXAMPLES, STEPS, final_losses
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.reports.intervals import intervals, sensitivity, transfer
+from tfadaopt.experiments.trial import claim
 
 METHODS = ("Adagrad", "SGD", "Momentum", "RMSprop", "Adam", "AdaGradNorm", "DoG")
 SCALES = {"equal": np.ones(DIMENSIONS), "1 to 100": np.logspace(0, 2, DIMENSIONS)}
@@ -18,7 +19,7 @@ def run(settings) -> claim.Finding:
         for scale, sizes in SCALES.items():
             losses, label = final_losses(method, rates, settings.seeds, sizes), f"{method}, {scale}"
             bands = intervals(losses)
-            series[scale].append(claim.Series(method, rates, *bands))
+            series[scale].append(Series(method, rates, *bands))
             medians.append(bands[0])
             s = found[method, scale] = sensitivity(rates, bands[0])
             note = f"lowest loss {s.best_loss:.3f} at η = {s.best_rate:.3g}"
@@ -30,7 +31,7 @@ def run(settings) -> claim.Finding:
         numbers.append(claim.Number(f"{method}: transfer, loss / lowest", moved[method], unit="×"))
     axes, look = ("learning rate η", "final loss"), {"x_log": True, "y_log": True}
     lines = lambda scale: (f"Features {scale}", *axes, tuple(series[scale]))  # noqa: E731
-    figures = tuple(claim.Lines(*lines(s), caption=CAPTION, **look) for s in reversed(SCALES))
+    figures = tuple(Lines(*lines(s), caption=CAPTION, **look) for s in reversed(SCALES))
     ours, sgd = ([found[method, scale] for scale in SCALES] for method in ("Adagrad", "SGD"))
     condition = SPANS.format(*(s.width for s in ours + sgd))
     condition += MOVED.format(moved["Adagrad"], moved["SGD"])

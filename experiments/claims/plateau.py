@@ -3,8 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims.claim import Claim, Finding, Lines, Series, within
-from tfadaopt.experiments.claims.walks import walk
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.trial.claim import Claim, Finding, within
 
 RATE, CLIFF, DISTANCE, STEEP, FLAT = 0.1, 100, 5.0, np.float64(100), np.float64(0.1)
 K = np.arange(1, 600_001)  # steps on the plateau

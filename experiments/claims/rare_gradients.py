@@ -3,9 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims.claim import Bars, Claim, Finding, Number, between
-from tfadaopt.experiments.claims.online import into_box
-from tfadaopt.experiments.claims.walks import walk
+from tfadaopt.experiments.problems.online import into_box
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.reports.figures import Bars
+from tfadaopt.experiments.trial.claim import Claim, Finding, Number, between
 
 ROUNDS, PERIOD, MEMORY = 200_000, 101, 0.99
 BEFORE = {"SGD": {}, "Momentum": {}, "Nesterov": {}, "Adagrad": {"schedule": None}}

@@ -5,9 +5,10 @@ from math import sqrt
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.landscape import landscape
-from tfadaopt.experiments.claims.walks import arrivals, walk
+from tfadaopt.experiments.problems.walks import arrivals, walk
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.trial import claim
+from tfadaopt.experiments.trial.landscape import landscape
 
 
 def tuned(k):  # method, form, η and μ for curvatures from m = 1/k to L = 1, ρ, steps of an oracle
@@ -43,8 +44,8 @@ def run(settings) -> claim.Finding:
             if k == 100 and form != "η = 1/L":
                 paths[method] = walk(method, eta, [2.0, 1.0], 60, **more)["point"][:, 0]
                 t = np.arange(end + 1)
-                lines += [claim.Series(method, t, distance[: end + 1, 0])]
-                lines += [claim.Series(f"{method}: ρᵗ", t, rho**t, style="theory")]
+                lines += [Series(method, t, distance[: end + 1, 0])]
+                lines += [Series(f"{method}: ρᵗ", t, rho**t, style="theory")]
         gain = n["SGD", "η = 2/(L+m)"] / n["Momentum", "tuned"]
         more = {"theory": sqrt(k), "key": k == 1000, "unit": "×"}
         label = f"fewer steps with momentum, κ = {k}"
@@ -55,7 +56,7 @@ def run(settings) -> claim.Finding:
             ground = landscape(title, f, (-1.3, 2.2), (-1.2, 1.2), paths, caption=caption)
     words = "Distance to the lowest point, κ = 100", "step", "‖w‖ / ‖w₀‖"
     caption = "On a logarithmic axis each method falls along the line of its theoretical ρᵗ."
-    curves = claim.Lines(*words, tuple(lines), y_log=True, caption=caption)
+    curves = Lines(*words, tuple(lines), y_log=True, caption=caption)
     numbers = (*gains, *steps, *rates)
     return claim.Finding(claim.verdict(numbers), CONDITION, numbers, (ground, curves), MEANING)
 

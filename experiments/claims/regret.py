@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.online import DIMENSIONS, regret_and_bound, sparse_stream
-from tfadaopt.experiments.statistics import interval, intervals
+from tfadaopt.experiments.problems.online import DIMENSIONS, regret_and_bound, sparse_stream
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.reports.intervals import interval, intervals
+from tfadaopt.experiments.trial import claim
 
 HORIZONS = (50, 500, 5000)
 
@@ -23,12 +24,10 @@ def run(settings) -> claim.Finding:
             numbers.append(claim.within(text, last.value, theory, absolute=0.01, **last.ends))
         text, worst = f"{label}: largest of {regret.size} ratios", (regret / bound).max()
         numbers.append(claim.between(text, worst, 0, 1, key=label == "hinge"))
-        series.append(claim.Series(f"{label}: regret", HORIZONS, *intervals(regret.T)))
-        series.append(
-            claim.Series(f"{label}: bound", HORIZONS, *intervals(bound.T), style="theory")
-        )
+        series.append(Series(f"{label}: regret", HORIZONS, *intervals(regret.T)))
+        series.append(Series(f"{label}: bound", HORIZONS, *intervals(bound.T), style="theory"))
     words = "Adagrad's regret in a box", "rounds T", "regret"
-    figure = claim.Lines(*words, tuple(series), x_log=True, y_log=True, caption=CAPTION)
+    figure = Lines(*words, tuple(series), x_log=True, y_log=True, caption=CAPTION)
     return claim.Finding(
         claim.verdict(numbers[1::2]), CONDITION, tuple(numbers), (figure,), MEANING
     )

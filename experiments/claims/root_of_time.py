@@ -3,9 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims.claim import Claim, Finding, Lines, Series, verdict, within
-from tfadaopt.experiments.claims.walks import walk
-from tfadaopt.experiments.statistics import interval, intervals
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.reports.intervals import interval, intervals
+from tfadaopt.experiments.trial.claim import Claim, Finding, verdict, within
 
 RATE, STEPS, SIZES = 1.0, 10_000, (0.01, 1.0, 100.0)
 

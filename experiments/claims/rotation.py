@@ -4,9 +4,10 @@ import numpy as np
 import tensorflow as tf
 from scipy import stats
 
-from tfadaopt.experiments.claims.claim import Claim, Finding, Lines, Number, Series, within
-from tfadaopt.experiments.claims.walks import arrivals, walk
-from tfadaopt.experiments.statistics import interval, intervals
+from tfadaopt.experiments.problems.walks import arrivals, walk
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.reports.intervals import interval, intervals
+from tfadaopt.experiments.trial.claim import Claim, Finding, Number, within
 
 RATES = np.array([0.1, 0.3, 0.5, 1, 2, 3, 10])
 DIMENSIONS, CONDITIONS, STEPS = 50, (100, 1000), {100: 6000, 1000: 20_000}

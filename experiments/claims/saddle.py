@@ -3,8 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims.claim import Bars, Claim, Failure, Finding, Number
-from tfadaopt.experiments.claims.walks import arrivals, walk
+from tfadaopt.experiments.problems.walks import arrivals, walk
+from tfadaopt.experiments.reports.figures import Bars
+from tfadaopt.experiments.trial.claim import Claim, Failure, Finding, Number
 
 OFF, STEPS = 1e-6, 5000
 

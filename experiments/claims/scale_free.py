@@ -3,8 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.walks import walk
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.trial import claim
 
 FACTORS, STEPS, START = np.logspace(-6, 6, 13), 500, (-0.5, 1.5)
 KINDS = {
@@ -30,13 +31,13 @@ def run(settings) -> claim.Finding:
         distance = np.hypot(*np.moveaxis(path - path[:, [6]], 2, 0)).max(axis=0)
         apart[kind] = np.where(finite, distance, np.inf)
         failures.append(claim.Failure(f"{kind}: factors with which it diverged", sum(~finite), 13))
-        series.append(claim.Series(kind, FACTORS, np.clip(apart[kind], 1e-16, 1e3)))
+        series.append(Series(kind, FACTORS, np.clip(apart[kind], 1e-16, 1e3)))
     free = claim.within("ε = 0: distance, any c", apart["Adagrad, ε = 0"].max(), 0, absolute=1e-9)
     *_, last = small, *_ = apart["Adagrad, ε = 1e-7"]
     large = claim.within("ε = 1e-7: distance at c = 10⁶", last, 0, absolute=1e-6)
     numbers = (claim.Number("ε = 1e-7: distance at c = 10⁻⁶", small, key=True), free, large)
     words = "Paths on Rosenbrock's function times c", "c", "largest distance to the path of c = 1"
-    figure = claim.Lines(*words, tuple(series), x_log=True, y_log=True, caption=CAPTION)
+    figure = Lines(*words, tuple(series), x_log=True, y_log=True, caption=CAPTION)
     word = "refuted" if not free.agrees else "confirmed" if small < 1e-9 else "depends"
     return claim.Finding(word, CONDITION, numbers, (figure,), MEANING, tuple(failures))
 

@@ -3,9 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims.claim import Claim, Finding, Lines, Series, between, within
-from tfadaopt.experiments.claims.online import into_box
-from tfadaopt.experiments.claims.walks import walk
+from tfadaopt.experiments.problems.online import into_box
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.trial.claim import Claim, Finding, between, within
 
 ROUNDS = 30_000
 

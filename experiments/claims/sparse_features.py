@@ -3,9 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.online import DIMENSIONS, hinge_losses, least_loss, sparse_stream
-from tfadaopt.experiments.statistics import interval, intervals
+from tfadaopt.experiments.problems.online import DIMENSIONS, hinge_losses, least_loss, sparse_stream
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.reports.intervals import interval, intervals
+from tfadaopt.experiments.trial import claim
 
 ROUNDS, RATES = 5000, np.logspace(-1.5, 1, 11)
 
@@ -24,12 +25,12 @@ def run(settings) -> claim.Finding:
         right = interval((np.sign(w[:, i]) == np.sign(truth))[:, 50:].mean(axis=1))
         text = f"{label}: share of right signs among rare features, j > 50"
         numbers.append(claim.Number(text, right.value, **right.ends))
-        series.append(claim.Series(label, RATES, *bands))
+        series.append(Series(label, RATES, *bands))
         medians.append(bands[0])
     equal = sum(medians[0] < medians[1])
     numbers.append(claim.Number(f"rates of {len(RATES)} at which Adagrad's is lower", equal))
     words = "Online learning from sparse features", "learning rate η", "regret"
-    figure = claim.Lines(*words, tuple(series), x_log=True, y_log=True, caption=CAPTION)
+    figure = Lines(*words, tuple(series), x_log=True, y_log=True, caption=CAPTION)
     gain = 1 - best[0].value / best[1].value
     condition = (
         f"At its best rate its regret is {gain:.0%} below that of SGD with η/√t at its best."

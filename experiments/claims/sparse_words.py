@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from tfadaopt.experiments.claims import claim
-from tfadaopt.experiments.claims.words import BATCH, STEPS, TESTS, WORDS, errors_on_new_texts
-from tfadaopt.experiments.statistics import interval, intervals
+from tfadaopt.experiments.problems.words import BATCH, STEPS, TESTS, WORDS, errors_on_new_texts
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.reports.intervals import interval, intervals
+from tfadaopt.experiments.trial import claim
 
 RATES = np.logspace(-2, 3, 11)
 
@@ -18,11 +19,11 @@ def run(settings) -> claim.Finding:
         best.append(interval(errors[:, i]))
         text, ends = f"{method}: test error at best η = {RATES[i]:.3g}", best[-1].ends
         numbers.append(claim.Number(text, best[-1].value, **ends, key=method == "Adagrad"))
-        series.append(claim.Series(method, RATES, *bands))
+        series.append(Series(method, RATES, *bands))
         guessing = int((errors >= 0.5).sum())
         failures.append(claim.Failure(f"{method}: no better than a guess", guessing, errors.size))
     words = "A bag of words, Zipf's law", "learning rate η", "test error"
-    figure = claim.Lines(*words, tuple(series), x_log=True, caption=CAPTION)
+    figure = Lines(*words, tuple(series), x_log=True, caption=CAPTION)
     ours, sgd = best
     condition = (
         f"At its best rate Adagrad errs on {ours.value:.1%} of new texts, SGD on {sgd.value:.1%}."

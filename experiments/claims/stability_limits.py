@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from tfadaopt.experiments.claims.claim import Claim, Finding, Lines, Series, verdict, within
-from tfadaopt.experiments.claims.walks import walk
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.trial.claim import Claim, Finding, verdict, within
 
 CURVATURES = np.logspace(-3, 0, 4)
 RATES = np.logspace(np.log10(0.5), np.log10(5000), 1000)

@@ -3,8 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims.claim import Claim, Finding, Lines, Series, within
-from tfadaopt.experiments.claims.walks import walk
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.trial.claim import Claim, Finding, within
 
 RATE, STEPS = 0.1, 200_000
 SLOPES = np.logspace(-5, 2, 8)

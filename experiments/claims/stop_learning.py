@@ -3,8 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from tfadaopt.experiments.claims.claim import Claim, Finding, Lines, Series, within
-from tfadaopt.experiments.claims.walks import walk
+from tfadaopt.experiments.problems.walks import walk
+from tfadaopt.experiments.reports.figures import Lines, Series
+from tfadaopt.experiments.trial.claim import Claim, Finding, within
 
 RATE, STEPS = 0.01, 1_000_000
 AGES = np.logspace(9, 12, 601)  # steps of slope 1 that lie behind

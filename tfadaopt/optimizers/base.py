@@ -348,17 +348,21 @@ class Optimizer(Rule, compat.KerasOptimizer):
                 ``["bias", "batch_norm.*/gamma"]``.
 
         Raises:
-            ValueError: The optimizer is already built, so that it would have no effect.
+            ValueError: The optimizer is already built, and the variables are not excluded yet.
             re.error: A pattern that is no regular expression.
         """
+        keys = {compat.key_of(v) for v in var_list or ()}
+        paths = [f"^{re.escape(compat.path_of(v))}$" for v in var_list or ()]
+        named = patterns(self.name, "exclude_from_weight_decay", var_names)
         if self.built:
+            # The replicas of a strategy each make the call, and the first one builds.
+            if keys <= self._no_decay_keys and set(named) <= set(self._no_decay):
+                return
             raise ValueError(
                 f"{self.name} is already built, so exclude_from_weight_decay would have no effect."
                 " Call it before training, or give the patterns to the constructor."
             )
-        self._no_decay_keys |= {compat.key_of(v) for v in var_list or ()}
-        paths = [f"^{re.escape(compat.path_of(v))}$" for v in var_list or ()]
-        named = patterns(self.name, "exclude_from_weight_decay", var_names)
+        self._no_decay_keys |= keys
         self._no_decay = (*self._no_decay, *named)
         self._no_decay_paths = (*self._no_decay_paths, *paths)
 

@@ -1,0 +1,1 @@
+"""``tfadaopt compare``: methods side by side on a user's own problem."""

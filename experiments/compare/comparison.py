@@ -1,0 +1,126 @@
+"""What a comparison is of: its settings, the user's problem, and what determines a run."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import pydantic
+from pydantic import Field
+
+from tfadaopt.experiments.compare import contenders, local_modules, problem
+from tfadaopt.experiments.configs import ConfigError, Count
+from tfadaopt.experiments.reports.intervals import failures_as_infinity
+from tfadaopt.experiments.runs.cell import Cell
+from tfadaopt.experiments.runs.store import Store
+
+EXPERIMENT = "compare"
+# Seeds of the tuning runs: none of them is a seed of the runs that are reported.
+FIRST_TUNING_SEED = 1_000
+_UP = ("accuracy", "acc", "auc", "precision", "recall", "f1", "r2", "iou", "similarity")
+_DOWN = ("loss", "error", "mse", "mae", "crossentropy", "divergence", "perplexity")
+
+
+@pydantic.dataclasses.dataclass(frozen=True, config={"extra": "forbid"})
+class Comparison:
+    """Settings of a comparison.
+
+    Attributes:
+        file: Python file of the problem.
+        file_sha256: Digest of it and of the modules beside it that it imports: results of another
+            version are not mixed in.
+        methods: Names of the methods, canonical.
+        trials: Learning rates tried for each method.
+        tuning_seeds: Runs at each of them; their median counts.
+        seeds: Runs at the chosen rate that are reported.
+        epochs: Passes over the training data in each run.
+        steps: Optimizer steps in each run, instead of epochs; or None.
+        batch_size: Examples per step, where the data are arrays.
+        objective: What is compared on validation: "loss", or a metric of the model.
+        larger_is_better: Whether more of it is better.
+    """
+
+    file: str
+    file_sha256: str
+    methods: tuple[str, ...]
+    trials: Count = 5
+    tuning_seeds: Count = 3
+    seeds: Annotated[int, Field(ge=1, lt=FIRST_TUNING_SEED)] = 5
+    epochs: Count = 3
+    steps: Count | None = None
+    batch_size: Count = 32
+    objective: str = "loss"
+    larger_is_better: bool = False
+
+    def score(self, values: Mapping[str, float]) -> float:
+        """Return the objective as a number of which less is better; NaN is infinity."""
+        value = float(values[self.objective])
+        return float(failures_as_infinity([-value if self.larger_is_better else value])[0])
+
+
+def settings(file: Path, methods: Sequence[str], objective: str = "loss", **more) -> Comparison:
+    """Return the settings of a comparison.
+
+    Args:
+        file: Python file of the problem.
+        methods: Names of the methods, as they were given.
+        objective: "loss", a metric whose name says which way is better, or "max:NAME", "min:NAME".
+        **more: The other settings.
+
+    Raises:
+        ConfigError: The file is missing, a method unknown, or it is not plain which way is better.
+    """
+    direction, colon, name = objective.rpartition(":")
+    if not colon:
+        words = [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
+        up = any(word in _UP or word.endswith("accuracy") for word in words)
+        down = any(key in word for word in words for key in _DOWN)
+        if not up and not down:
+            raise ConfigError(
+                f"--objective {objective!r}: say whether more of it is better: max:{name} or "
+                f"min:{name}."
+            )
+        direction = "max" if up else "min"
+    if direction not in ("max", "min") or not name:
+        raise ConfigError(f"--objective {objective!r} is not NAME, max:NAME or min:NAME.")
+    return Comparison(
+        file=str(file),
+        file_sha256=problem.digest(file),
+        methods=contenders.canonical(methods),
+        objective=name,
+        larger_is_better=direction == "max",
+        **more,
+    )
+
+
+def check_cell(config: Comparison) -> Cell:
+    """Return the cell that looks at the problem before anything is trained."""
+    return {"kind": "check", "method": "problem", **_task(config)}
+
+
+def cell_of(config: Comparison, kind: str, method: str, rate: float, seed: int) -> Cell:
+    """Return a run: "tune" for one that chooses the rate, "final" for one that is reported."""
+    return {"kind": kind, "method": method, "learning_rate": rate, "seed": seed, **_task(config)}
+
+
+def check_modules(config: Comparison, store: Store) -> None:
+    """Check that the modules that the problem imported when it was looked at are as they were.
+
+    Those that can be found by reading the file are part of ``file_sha256``; here are the others.
+
+    Raises:
+        ProblemError: One has changed: its results are of another problem.
+    """
+    known = store.get(check_cell(config)).get("modules", {})
+    for name, digest in known.items():
+        path = Path(config.file).resolve().parent / name
+        if not path.is_file() or local_modules.digest_of(path) != digest:
+            raise problem.ProblemError(
+                f"{path}, which {config.file} imports, has changed since the results in "
+                f"{store.folder} were made. Choose another folder with --out."
+            )
+
+
+def _task(config: Comparison) -> Cell:
+    names = ("file_sha256", "epochs", "steps", "batch_size")
+    return {name: getattr(config, name) for name in names}

@@ -1,0 +1,72 @@
+"""``tfadaopt compare``: the same budget for each method, on a user's own model and data."""
+
+import contextlib
+import functools
+from dataclasses import asdict
+from pathlib import Path
+
+from tfadaopt.experiments.compare import comparison, problem, trials
+from tfadaopt.experiments.compare.comparison import Comparison
+from tfadaopt.experiments.compare.report import write_compare_report
+from tfadaopt.experiments.configs import ConfigError
+from tfadaopt.experiments.runs.cell import Cell
+from tfadaopt.experiments.runs.stages import Failures, Progress, Stages
+from tfadaopt.experiments.runs.store import Store
+
+
+def run(config: Comparison, folder: Path, command: str, jobs: int, progress: Progress) -> Failures:
+    """Run what is not finished yet, and write tables and report.
+
+    Args:
+        config: Settings.
+        folder: Result folder; results in it are kept, and only missing ones computed.
+        command: Command line, for the report.
+        jobs: Number of processes.
+        progress: Called with the name of a stage, the runs done and the runs in all.
+
+    Returns:
+        The runs that broke off, each with its exception; the report shows them in their place.
+
+    Raises:
+        ConfigError: The folder holds results of other settings, or something is wrong with the
+            problem, which is found out before anything is trained.
+    """
+    with contextlib.closing(Store(folder).open(comparison.EXPERIMENT, config, command)) as store:
+        failures = _fill(config, store, jobs, progress)
+        write_compare_report(folder)
+    return failures
+
+
+def _fill(config: Comparison, store: Store, jobs: int, progress: Progress) -> Failures:
+    store.forget_failures()  # What broke off is tried again.
+    work = functools.partial(_compute, settings=asdict(config), folder=store.folder)
+
+    def is_finished(cell: Cell) -> bool:
+        return store.has(cell) or store.failure(cell) is not None
+
+    def keep_failure(cell: Cell, error: Exception) -> None:
+        if isinstance(error, ConfigError):
+            raise error
+        store.put_failure(cell, {"error": str(error)})
+
+    with Stages(store, work, jobs, progress, is_finished, keep_failure) as stages:
+        # A folder with nothing but a mistake in it would stand in the way of the next try.
+        stages.worth_keeping = False
+        stages.compute("Looking at the problem", [comparison.check_cell(config)])
+        if stages.failures:
+            raise problem.ProblemError(f"{config.file}: {stages.failures[0][1]}")
+        comparison.check_modules(config, store)
+        stages.worth_keeping = True
+        total = len(config.methods) * config.trials * config.tuning_seeds
+        while cells := (found := trials.read(config, store)).next_trials():
+            stages.compute("Trying learning rates", cells, sum(1 for _ in found.tried()), total)
+        finals = [run.cell for run in found.finals()]
+        stages.compute("Training at the chosen rates", finals)
+        stages.end(finals)
+    return stages.failures
+
+
+def _compute(cell: Cell, settings: dict, folder: Path) -> None:
+    from tfadaopt.experiments.compare import trial  # imports TensorFlow: only in the worker
+
+    trial.compute(cell, settings, folder)

@@ -1,0 +1,1 @@
+"""Experiment ``lecture``: five methods on surfaces and on a CNN."""

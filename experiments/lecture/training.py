@@ -1,0 +1,123 @@
+"""Training runs on the digits: one trace per method serves all its rates and seeds."""
+
+import errno
+import functools
+import math
+import shutil
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from tfadaopt.callbacks import AccumulatorMagnitude, EffectiveLearningRate
+from tfadaopt.catalog import METHODS
+from tfadaopt.experiments.configs import Lecture
+from tfadaopt.experiments.problems.data import Split, digits
+from tfadaopt.experiments.problems.models import digits_cnn
+from tfadaopt.experiments.problems.restart import Restart
+from tfadaopt.experiments.runs.logged import logged_series
+
+# The tuning run shares no seed with the runs that are reported.
+TUNING_SEED = 1_000
+
+
+class Trainer:
+    """Trains the CNN with one method, again and again: each run starts from fresh weights."""
+
+    def __init__(self, method: str, config: Lecture):
+        cls = next(record.cls for record in METHODS if record.name == method)
+        self._config = config
+        self._data = digits(config.train_size, config.validation_size, config.split_seed)
+        self._model = digits_cnn()
+        self._model.compile(
+            optimizer=cls(learning_rate=1.0),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+        )
+        self._restart = Restart(digits_cnn, self._model, self._model.optimizer)
+
+    def train(
+        self, learning_rate: float, seed: int, log_dir: Path | None = None
+    ) -> dict[str, object]:
+        """Train once and return the learning curves, and the logged series where there is a log.
+
+        Args:
+            learning_rate: η of this run.
+            seed: Seed of the weights and of the order of batches.
+            log_dir: Folder for TensorBoard, or None: a tuning run, which never sees the test split.
+        """
+        self._restart(learning_rate, seed)
+        callbacks: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
+        if log_dir is not None:
+            if log_dir.exists():
+                shutil.rmtree(log_dir)  # Left by a run that was interrupted.
+            callbacks += [
+                EffectiveLearningRate(log_dir, every=self._config.every),
+                AccumulatorMagnitude(log_dir, every=self._config.every),
+            ]
+        history = self._model.fit(
+            self._batches(seed),
+            epochs=self._config.epochs,
+            validation_data=_whole(self._data["validation"]),
+            validation_freq=1 if log_dir is not None else self._config.epochs,
+            callbacks=callbacks,
+            shuffle=False,  # The data set shuffles by itself.
+            verbose=0,
+        ).history
+        rows = [
+            {"epoch": epoch, "split": "train", "loss": loss, "accuracy": accuracy}
+            for epoch, (loss, accuracy) in _numbered(history["loss"], history["accuracy"])
+        ]
+        validated = _numbered(history.get("val_loss", []), history.get("val_accuracy", []))
+        last = len(history["loss"])
+        for epoch, (loss, accuracy) in validated:
+            at = epoch if log_dir is not None else last
+            rows.append({"epoch": at, "split": "validation", "loss": loss, "accuracy": accuracy})
+        diverged = last < self._config.epochs or not math.isfinite(history["loss"][-1])
+        result: dict[str, object] = {"rows": rows, "diverged": diverged}
+        if log_dir is not None:
+            test = self._model.evaluate(_whole(self._data["test"]), verbose=0, return_dict=True)
+            rows.append({"epoch": last, "split": "test", **test})
+            result["series"] = logged_series(log_dir)
+            self._check_log(log_dir, result["series"])
+        return result
+
+    def _check_log(self, log_dir: Path, series: list[dict[str, object]]) -> None:
+        # A callback that cannot write lets the training go on: half a log is no result.
+        every, done = self._config.every, int(self._model.optimizer.iterations)
+        last = done // every * every
+        if last and not any(last in each["steps"] for each in series):
+            raise OSError(
+                errno.EIO, "the log of this run is incomplete; is room left?", str(log_dir)
+            )
+
+    def _batches(self, seed: int) -> tf.data.Dataset:
+        train = self._data["train"]
+        return (
+            tf.data.Dataset.from_tensor_slices((train.images, train.labels))
+            .shuffle(len(train.labels), seed=seed, reshuffle_each_iteration=True)
+            .batch(self._config.batch_size)
+            .with_options(_no_autotune())
+        )
+
+
+@functools.lru_cache(maxsize=32)
+def trainer(method: str, config: Lecture) -> Trainer:
+    """Return the trainer of a method: each process traces it once."""
+    return Trainer(method, config)
+
+
+def _whole(split: Split) -> tf.data.Dataset:
+    data = tf.data.Dataset.from_tensors((split.images, split.labels))
+    return data.with_options(_no_autotune())
+
+
+def _no_autotune() -> tf.data.Options:
+    # Autotuning holds a short fit for up to a second after its last batch.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
+
+
+def _numbered(*columns):
+    return enumerate(zip(*columns, strict=True), start=1)

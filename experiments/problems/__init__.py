@@ -1,0 +1,1 @@
+"""What the experiments train: surfaces, small problems, data and networks."""

@@ -1,0 +1,141 @@
+"""Figures as data: lines, paths over contours, bars. Drawn in one style, and kept as JSON."""
+
+from typing import Annotated, Literal
+
+import numpy as np
+import pydantic
+from pydantic import BeforeValidator, Field
+
+
+def _plain(values) -> object:
+    return np.asarray(values, "float64").tolist()
+
+
+Floats = Annotated[tuple[float, ...], BeforeValidator(_plain)]
+Grid = Annotated[tuple[tuple[float, ...], ...], BeforeValidator(_plain)]
+# JSON has no infinities: what diverged is written as "Infinity", and read back as such.
+record = pydantic.dataclasses.dataclass(
+    frozen=True, config={"extra": "forbid", "ser_json_inf_nan": "strings"}
+)
+
+
+@record
+class Series:
+    """A line of a figure.
+
+    Attributes:
+        label: What it is; lines of the same method have the same label in all figures.
+        x: Positions; any array.
+        y: Values; NaN where there is none.
+        low: Lower end of the 95 % interval at each position, or empty.
+        high: Upper end of it, or empty.
+        style: "measured", or "theory" for what was predicted.
+    """
+
+    label: str
+    x: Floats
+    y: Floats
+    low: Floats = ()
+    high: Floats = ()
+    style: Literal["measured", "theory"] = "measured"
+
+    def __post_init__(self):
+        for name in ("y", "low", "high"):
+            length = len(getattr(self, name))
+            if length != len(self.x) and (name == "y" or length):
+                raise ValueError(
+                    f"Series {self.label!r}: {name} has {length} values and x {len(self.x)}; give "
+                    "one value for each position."
+                )
+
+
+@record
+class Lines:
+    """A figure of lines: convergence, sensitivity, rates over time.
+
+    Attributes:
+        title: What it shows.
+        x_label: Quantity and unit of the horizontal axis.
+        y_label: Quantity and unit of the vertical axis.
+        series: The lines.
+        x_log: Whether the horizontal axis is logarithmic.
+        y_log: Whether the vertical axis is.
+        caption: What to see in it, in a sentence; a screen reader says it.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    series: tuple[Series, ...]
+    x_log: bool = False
+    y_log: bool = False
+    caption: str = ""
+    kind: Literal["lines"] = "lines"
+
+
+@record
+class Trajectory:
+    """A path over contours: the points (x, y) in the order of the steps."""
+
+    label: str
+    x: Floats
+    y: Floats
+
+
+@record
+class Contours:
+    """A figure of paths over the heights of a function of two numbers.
+
+    Attributes:
+        title: What it shows.
+        x_label: Name of the first coordinate.
+        y_label: Name of the second.
+        x: Positions [n].
+        y: Positions [m].
+        f: Heights [m, n], a row for each y.
+        paths: The paths.
+        f_log: Whether contours are spaced by ratio above the lowest height, as for Rosenbrock.
+        caption: What to see in it, in a sentence; a screen reader says it.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    x: Floats
+    y: Floats
+    f: Grid
+    paths: tuple[Trajectory, ...]
+    f_log: bool = False
+    caption: str = ""
+    kind: Literal["contours"] = "contours"
+
+
+@record
+class Bars:
+    """A figure of bars, one for each label.
+
+    Attributes:
+        title: What it shows.
+        y_label: Quantity and unit.
+        labels: What each bar is.
+        values: Heights; NaN or infinity where a method never got there.
+        low: Lower ends of the 95 % intervals, or empty.
+        high: Upper ends, or empty.
+        theory: What was predicted for each bar, NaN where nothing was, or empty.
+        y_log: Whether the axis is logarithmic.
+        caption: What to see in it, in a sentence; a screen reader says it.
+    """
+
+    title: str
+    y_label: str
+    labels: tuple[str, ...]
+    values: Floats
+    low: Floats = ()
+    high: Floats = ()
+    theory: Floats = ()
+    y_log: bool = False
+    caption: str = ""
+    kind: Literal["bars"] = "bars"
+
+
+Figure = Annotated[Lines | Contours | Bars, Field(discriminator="kind")]

@@ -1,0 +1,1 @@
+"""Cells computed in worker processes, and the folder that keeps their results."""

@@ -1,0 +1,1 @@
+"""A claim of the lecture on trial: its rules, its run and its page."""

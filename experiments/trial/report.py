@@ -1,0 +1,209 @@
+"""The report of claims: a page each, and an index of all, in the order of the lecture."""
+
+import importlib.util
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pygments
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from tfadaopt.experiments.reports import animation, pages
+from tfadaopt.experiments.reports.picture import picture
+from tfadaopt.experiments.runs.files import make_folder, write_whole
+from tfadaopt.experiments.trial import registry
+from tfadaopt.experiments.trial.claim import Finding, Number, Result
+
+# What stands in the place of a verdict where there is none comes last.
+WORDS = {
+    "confirmed": "confirmed",
+    "depends": "depends",
+    "refuted": "refuted",
+    "failed": "no verdict: failed",
+    "missing": "not run yet",
+}
+
+
+def write_claims_report(
+    folder: Path, results: Sequence[Result], run: Mapping, animate: bool = False
+) -> Path:
+    """Write ``report.html``, a page for each result, and all figures as SVG and PNG.
+
+    Args:
+        folder: Result folder; pages go into its folder ``claims``, figures into ``figures``.
+        results: A result per claim, in the order of the lecture; failed ones too.
+        run: What ``run.json`` says: command, machine, seconds, versions, settings.
+        animate: Whether paths over contours can be played step by step.
+
+    Returns:
+        Path of the index.
+
+    Raises:
+        ValueError: A result has a name that no claim has, and that might lead out of the folder.
+    """
+    strange = [r.name for r in results if not re.fullmatch(r"claim-[a-z0-9-]+", r.name)]
+    if strange:
+        raise ValueError(f"{strange[0]!r} is no name of a claim: those are claim-, a-z, 0-9 and -.")
+    for name in ("claims", "figures"):
+        make_folder(folder / name, inside=True)
+    page = pages.template("claim.html.j2")
+    entries = []
+    for i, result in enumerate(results):
+        finding = result.finding
+        numbers = [row(n) for n in finding.numbers] if finding else []
+        pictures = [
+            picture(folder / "figures", f"{result.name}-{k}", figure, animate)
+            for k, figure in enumerate(finding.figures if finding else (), start=1)
+        ]
+        key = key_texts(finding) if finding else None
+        text = page.render(
+            claim=result,
+            verdict=verdict(result),
+            words=WORDS,
+            finding=finding,
+            key=key,
+            pictures=pictures,
+            numbers=numbers,
+            # A column that is empty in every row tells nothing.
+            columns={
+                name: any(n[name] not in ("", None) for n in numbers)
+                for name in ("theory", "allowed", "agrees", "note")
+            },
+            failures=failures(finding) if finding else ([], ""),
+            intervals=any(n["interval"] for n in numbers),
+            rules=rules(result),
+            versions=listed(result.versions),
+            settings=listed(result.settings),
+            machine=run.get("machine", ""),
+            code=code(result.name),
+            before=results[i - 1] if i else None,
+            after=results[i + 1] if i + 1 < len(results) else None,
+            duration=pages.duration,
+            seconds=animation.SECONDS,
+        )
+        write_whole(folder / "claims" / f"{result.name}.html", text)
+        entries.append(
+            {
+                "claim": result,
+                "verdict": verdict(result),
+                "summary": finding.condition if finding else " ".join(result.error.split()),
+                "key": key,
+                "picture": pictures[0] if pictures else None,
+            }
+        )
+    index = pages.template("claims_index.html.j2").render(
+        entries=entries,
+        run=run,
+        words=WORDS,
+        tally=tally(results),
+        unfinished=unfinished(results),
+        versions=listed(run.get("versions", {})),
+        settings=listed(run.get("settings", {})),
+        duration=pages.duration,
+    )
+    path = folder / "report.html"
+    write_whole(path, index)
+    return path
+
+
+def verdict(result: Result) -> str:
+    """Return the verdict of a result, or what stands in its place: failed, missing."""
+    if result.finding:
+        return result.finding.verdict
+    return "failed" if result.error else "missing"
+
+
+def tally(results: Sequence[Result]) -> list[tuple[str, int]]:
+    """Return how many there are of each verdict, of those there are."""
+    counts = Counter(map(verdict, results))
+    return [(word, counts[word]) for word in WORDS if counts[word]]
+
+
+def unfinished(results: Sequence[Result]) -> str:
+    """Say what has no verdict, and what to do about it; empty where nothing is to be said."""
+    parts = []
+    for kind, words in (("failed", "Failed"), ("missing", "Not run yet")):
+        names = [f"{r.section} {r.title or r.name}" for r in results if verdict(r) == kind]
+        if names:
+            parts.append(f"{words}: {', '.join(names)}.")
+    if parts:
+        parts.append("Run the command at the end again: it keeps what is finished and does these.")
+    return " ".join(parts)
+
+
+def rules(result: Result) -> list[tuple[str, str]]:
+    """Return what was fixed before the run, by name, in the order of a trial."""
+    return [
+        ("Hypothesis", result.hypothesis),
+        ("Measured", result.measure),
+        ("Rule, fixed before the run", result.acceptance),
+        ("Theory", result.theory),
+        ("Source", result.source),
+    ]
+
+
+def key_texts(finding: Finding) -> dict | None:
+    """Return the texts of the number to show beside the verdict."""
+    number = finding.key_number
+    if number is None:
+        return None
+    texts = row(number)
+    beside = []
+    if number.low is not None:
+        beside.append(f"95 % interval {texts['interval']}")
+    if number.theory is not None:
+        beside.append(f"theory {texts['theory']}")
+    return texts | {"beside": "; ".join(beside)}
+
+
+def row(number: Number) -> dict:
+    """Return the texts of a number's row in the table."""
+    unit = f" {number.unit}" if math.isfinite(number.measured) else ""
+    # What has an interval is not known to more digits than the interval shows.
+    interval, digits = "", 4
+    if number.low is not None:
+        interval, digits = f"{pages.exact(number.low, 3)} to {pages.exact(number.high, 3)}", 3
+    allowed = re.sub(r"^-inf to (.*)$", r"at most \1", number.allowed)
+    return {
+        "label": number.label,
+        "measured": f"{pages.exact(number.measured, digits)}{unit}".strip(),
+        "theory": "" if number.theory is None else pages.exact(number.theory),
+        "interval": interval,
+        "allowed": re.sub(r"^(.*) to inf$", r"at least \1", allowed),
+        "agrees": number.agrees,
+        "note": number.note,
+    }
+
+
+def failures(finding: Finding) -> tuple[list[str], str]:
+    """Return what failed, a line each, and in a line what did not."""
+    failed = [f"{f.what}: {f.count} of {f.of}" for f in finding.failures if f.count]
+    fine = [f"{f.what}: 0 of {f.of}" for f in finding.failures if not f.count]
+    return failed, "; ".join(fine)
+
+
+def listed(pairs: Mapping[str, object]) -> str:
+    """Return names and values in one line."""
+    texts = []
+    for name, value in pairs.items():
+        if isinstance(value, list | tuple):
+            if len(value) > 6:
+                value = f"{len(value)} from {value[0]} to {value[-1]}"
+            else:
+                value = ", ".join(map(str, value))
+        texts.append(f"{name} {value}")
+    return "; ".join(texts)
+
+
+def code(name: str) -> dict | None:
+    """Return the source of a claim's module, with its parts of speech marked, or None."""
+    entry = next((entry for entry in registry.entries() if entry.name == name), None)
+    spec = importlib.util.find_spec(entry.module) if entry else None
+    if spec is None or spec.origin is None:
+        return None
+    source = Path(spec.origin).read_text(encoding="utf-8")
+    marked = pygments.highlight(source, PythonLexer(), HtmlFormatter(nowrap=True))
+    return {"module": entry.module, "lines": len(source.splitlines()), "html": marked}
