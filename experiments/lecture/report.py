@@ -23,14 +23,26 @@ from tfadaopt.experiments.runs.store import Store
 # The tables that a run leaves, and their columns.
 TABLES = {
     "results": (
-        *("phase", "method", "learning_rate", "seed", "epoch", "split", "loss", "accuracy"),
+        "phase",
+        "method",
+        "learning_rate",
+        "seed",
+        "epoch",
+        "split",
+        "loss",
+        "accuracy",
         "diverged",
     ),
     "chosen": ("method", "learning_rate", "validation_loss", "validation_accuracy", "at_edge"),
     "layers": ("method", "seed", "step", "quantity", "variable", "statistic", "value"),
     "trajectories": ("surface", "method", "learning_rate", "step", "x", "y", "f"),
     "surfaces": (
-        *("surface", "method", "learning_rate", "steps_to_target", "target", "sensible_rates"),
+        "surface",
+        "method",
+        "learning_rate",
+        "steps_to_target",
+        "target",
+        "sensible_rates",
         "grid_size",
     ),
 }

@@ -29,9 +29,15 @@ def picture(folder: Path, name: str, data: Figure, animate: bool) -> pages.Pictu
         motion = animation.counter(data, f"{name}-count")
     width, height = (round(inches * _PIXELS) for inches in figure.get_size_inches())
     return pages.Picture(
-        *(name, describe(data), look.data_uri(svg)),
-        **{"title": data.title, "caption": data.caption},
-        **{"width": width, "height": height, "animated": animated, "motion": motion},
+        name,
+        describe(data),
+        look.data_uri(svg),
+        title=data.title,
+        caption=data.caption,
+        width=width,
+        height=height,
+        animated=animated,
+        motion=motion,
     )
 
 
