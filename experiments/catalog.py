@@ -44,16 +44,25 @@ def experiments() -> tuple[Experiment, ...]:
             "tfadaopt.experiments.lecture.run",
         ),
         Experiment(
-            *("claims", _first_line(configs.claims), configs.claims, trial),
+            "claims",
+            _first_line(configs.claims),
+            configs.claims,
+            trial,
             claims=tuple(entry.name for entry in registry.entries_of("claims")),
         ),
         Experiment(
-            *("network-claims", _first_line(configs.network_claims), configs.network_claims, trial),
+            "network-claims",
+            _first_line(configs.network_claims),
+            configs.network_claims,
+            trial,
             claims=tuple(entry.name for entry in registry.entries_of("network-claims")),
         ),
         *(
             Experiment(
-                *(entry.name, f"{entry.section} {entry.sentence}", configs.claims, trial),
+                entry.name,
+                f"{entry.section} {entry.sentence}",
+                configs.claims,
+                trial,
                 claims=(entry.name,),
             )
             for entry in entries

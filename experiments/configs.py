@@ -45,7 +45,7 @@ def _float32(rate: float) -> float:
 
 
 def _rising(values: tuple) -> tuple:
-    return tuple(sorted(values))
+    return tuple(sorted(_each_once(values)))
 
 
 # No run of so many parts ends; larger numbers would fail in stranger ways, or fill the memory.
@@ -57,6 +57,8 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False), AfterValidator(_float3
 MethodName = Annotated[str, AfterValidator(_known_method)]
 OneOrMore = Field(min_length=1, max_length=MOST_RATES)
 Once = AfterValidator(_each_once)
+# One validator: of two, Pydantic 2.8 forgets the first.
+OnceAndRising = AfterValidator(_rising)
 
 
 @pydantic.dataclasses.dataclass(frozen=True, config={"extra": "forbid"})
@@ -86,7 +88,13 @@ class Lecture:
         "RMSprop",
     )
     learning_rates: Annotated[tuple[Rate, ...], OneOrMore, Once] = (
-        *(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
+        0.001,
+        0.003,
+        0.01,
+        0.03,
+        0.1,
+        0.3,
+        1.0,
     )
     epochs: Count = 5
     batch_size: Count = 64
@@ -124,7 +132,7 @@ class Claims:
     """
 
     seeds: Annotated[int, Field(ge=3, le=MOST_SEEDS)] = 10
-    learning_rates: Annotated[tuple[Rate, ...], OneOrMore, Once, AfterValidator(_rising)] = tuple(
+    learning_rates: Annotated[tuple[Rate, ...], OneOrMore, OnceAndRising] = tuple(
         float(f"{10 ** (exponent / 4):.5g}") for exponent in range(-20, 5)
     )
 

@@ -4,6 +4,7 @@ import functools
 import inspect
 
 import jax
+import jax.experimental
 import jax.numpy as jnp
 import keras
 import numpy as np
@@ -244,6 +245,10 @@ def train_keras(optimizer, starts, gradients) -> Trajectory:
     return Trajectory([np.stack(rows) for rows in zip(*steps, strict=True)], [], [], [])
 
 
+# JAX has moved it.
+enable_x64 = getattr(jax, "enable_x64", None) or jax.experimental.enable_x64
+
+
 def train_optax(transformation, starts, gradients) -> Trajectory:
     def step(carry, g):
         thetas, state = carry
@@ -251,7 +256,7 @@ def train_optax(transformation, starts, gradients) -> Trajectory:
         thetas = optax.apply_updates(thetas, updates)
         return (thetas, state), thetas
 
-    with jax.enable_x64(True):
+    with enable_x64(True):
         starts, gradients = ([jnp.asarray(x, "float64") for x in xs] for xs in (starts, gradients))
         _, later = jax.lax.scan(step, (starts, transformation.init(starts)), gradients)
     pairs = zip(starts, later, strict=True)

@@ -50,7 +50,9 @@ CAPTION = "Along the axes Adagrad wins; turned, it is with SGD, far behind momen
 CONDITION = "Rapidly along the axes; on ravines turned at random, tuned momentum is much faster."
 MEANING = "For dense layers momentum is the stronger tool; Adagrad's is for sparse, uneven slopes."
 CLAIM = Claim(
-    *("claim-convex", __doc__, "Rapid on convex functions?"),
+    "claim-convex",
+    __doc__,
+    "Rapid on convex functions?",
     hypothesis="On ½Σλw², in any position, Adagrad is as fast as SGD, Momentum and Nesterov.",
     measure="Steps to f ≤ 10⁻⁶ f₀, d = 50; η, μ by theory, Adagrad's the best of 7; turns: seeds.",
     acceptance="Confirmed if so in all four cases, depends if in some, refuted if in none.",

@@ -40,7 +40,9 @@ CONDITION = (
 )
 MEANING = "Compare methods by validation after tuning each; nothing here speaks of images."
 CLAIM = Claim(
-    *("claim-generalization", __doc__, "Which minimum they find"),
+    "claim-generalization",
+    __doc__,
+    "Which minimum they find",
     hypothesis="Fitting equally well, the adaptive methods err more on new examples than SGD.",
     measure=f"Least squares, {EXAMPLES} examples; features: label, 1, 1, five private; 3 in 4 "
     f"positive, seeds; one rate each (RMSprop, Adam: η/√t), {STEPS} steps; test error exact.",

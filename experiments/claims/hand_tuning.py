@@ -68,7 +68,9 @@ MEANING = (
     "tuned elsewhere may diverge. Among the rates that work, take one below the largest."
 )
 CLAIM = claim.Claim(
-    *("claim-hand-tuning", __doc__, "Learning rates have to be found"),
+    "claim-hand-tuning",
+    __doc__,
+    "Learning rates have to be found",
     hypothesis="SGD and momentum are good only in a narrow range of learning rates, which differs "
     "from problem to problem.",
     measure=f"Rosenbrock from (−0.5, 1.5), Beale from (1, 1): steps until f ≤ {TARGET:g}, at most "

@@ -50,7 +50,9 @@ CAPTION = "Adam needs a memory far longer than the 100 rounds between two large 
 CONDITION = "Only if it is far longer than 100 rounds, the time between: Adam's median end is "
 MEANING = "Keep 1/(1 − β₂) well above the batches between rare events; 0.999 may be too short."
 CLAIM = Claim(
-    *("claim-long-memory", __doc__, "How long a memory?"),
+    "claim-long-memory",
+    __doc__,
+    "How long a memory?",
     hypothesis="Adam does not end on the wrong side, above 0, of rare large gradients.",
     measure=f"{ROUNDS} rounds in [−1, 1], α = 0.001 or 0.5/√t, seeds; mean of the last tenth.",
     acceptance="Refuted if the whole interval is above 0 for each β₂, depends if for some.",

@@ -45,7 +45,9 @@ CAPTION = "Rounded to nearest, weights stop after a few steps; rounded at random
 CONDITION = "With weights rounded to nearest (Keras); rounded at random (tfadaopt) they go on."
 MEANING = "Train bfloat16 weights with random rounding, or keep a float32 copy of them."
 CLAIM = Claim(
-    *("claim-low-precision", __doc__, "Stopping by rounding"),
+    "claim-low-precision",
+    __doc__,
+    "Stopping by rounding",
     hypothesis="A step below half the spacing of bfloat16 numbers is lost, so training stops.",
     measure=f"Adagrad of Keras and tfadaopt, η = {RATE}, slopes of 1, {STEPS} steps; r near 2²⁴.",
     acceptance="Confirmed if both stop, depends if only rounding to nearest does, else refuted.",

@@ -84,7 +84,9 @@ MEANING = (
     "more."
 )
 CLAIM = claim.Claim(
-    *("claim-minibatch-mean", __doc__, "The mini-batch gradient is a mean"),
+    "claim-minibatch-mean",
+    __doc__,
+    "The mini-batch gradient is a mean",
     hypothesis="The gradient of Keras' mean-reduced loss is the mean over its examples: an "
     "estimate of the full gradient whose variance falls as 1/n.",
     measure=f"Linear regression, {D} features, {N:,} examples, w = 0: what SGD with η = 1 applies "

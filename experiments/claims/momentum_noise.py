@@ -59,7 +59,9 @@ MEANING = (
     "lower η: more momentum makes it worse."
 )
 CLAIM = claim.Claim(
-    *("claim-momentum-noise", __doc__, "The price of momentum under noise"),
+    "claim-momentum-noise",
+    __doc__,
+    "The price of momentum under noise",
     hypothesis="Under the noise of mini-batches the weights wander less with momentum, at equal η.",
     measure=f"½w² with g = w + N(0, 1): {CHAINS} chains for each seed, {STEPS} steps from 0; mean "
     f"of w² after step {SETTLED}, median over seeds with its bootstrap 95 % interval.",

@@ -51,7 +51,9 @@ def run(settings) -> claim.Finding:
     caption = "Momentum goes round in three steps for ever; all others arrive at 0."
     failures = (claim.Failure("starts from which Momentum cycles", stuck["Momentum"], n),)
     return claim.Finding(
-        *(claim.verdict(numbers), CONDITION, tuple(numbers)),
+        claim.verdict(numbers),
+        CONDITION,
+        tuple(numbers),
         figures=(Lines(*words, tuple(lines), caption=caption),),
         meaning=MEANING,
         failures=failures,
@@ -68,7 +70,9 @@ MEANING = (
     "Nesterov's form, which costs nothing more per step."
 )
 CLAIM = claim.Claim(
-    *("claim-nesterov-cycle", __doc__, "Where momentum cycles and Nesterov's method arrives"),
+    "claim-nesterov-cycle",
+    __doc__,
+    "Where momentum cycles and Nesterov's method arrives",
     hypothesis="There are smooth, strongly convex functions on which momentum tuned for quadratics "
     "never arrives, while Nesterov's method does.",
     measure=f"f' = 25x below 1, x + 24 below 2, 25x − 24 beyond: {len(STARTS)} starts, {STEPS} "

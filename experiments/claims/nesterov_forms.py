@@ -73,7 +73,9 @@ MEANING = (
     "warm μ up and expect the textbook's path; change η instead."
 )
 CLAIM = claim.Claim(
-    *("claim-nesterov-forms", __doc__, "Nesterov's look-ahead without a second evaluation"),
+    "claim-nesterov-forms",
+    __doc__,
+    "Nesterov's look-ahead without a second evaluation",
     hypothesis="The update of tfadaopt.Nesterov, which needs one gradient at the weights, walks "
     "the lecture's look-ahead points θ = w + μv.",
     measure=f"Rosenbrock's valley from (−0.5, 1.5), η = {ETA}, {STEPS} steps, float64: largest "

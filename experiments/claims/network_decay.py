@@ -50,7 +50,9 @@ def slope(t, rates) -> float:
 
 
 CLAIM = Claim(
-    *("claim-network-decay", __doc__, "The rate falls as t^−½ or slower in a network"),
+    "claim-network-decay",
+    __doc__,
+    "The rate falls as t^−½ or slower in a network",
     hypothesis="Each layer's median effective rate falls with a log–log slope between −½ and 0.",
     measure=f"Slope over the last decade of {PHASE.epochs} epochs, CNN; η in {RATES}, "
     "chosen by the validation loss of a seed of its own.",

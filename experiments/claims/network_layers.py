@@ -49,7 +49,9 @@ def run(settings) -> Finding:
 
 
 CLAIM = Claim(
-    *("claim-network-layers", __doc__, "Layers of a network differ in sensitivity"),
+    "claim-network-layers",
+    __doc__,
+    "Layers of a network differ in sensitivity",
     hypothesis=f"The RMS gradient differs by {APART:g}× or more between the layers of a network.",
     measure=f"Largest ÷ smallest RMS gradient of a kernel, median over {EPOCHS} epochs; η {RATES}.",
     acceptance=f"Confirmed if the interval is ≥ {APART:g} in all cases, refuted if in none.",

@@ -50,7 +50,9 @@ def run(settings) -> Finding:
 
 
 CLAIM = Claim(
-    *("claim-network-stall", __doc__, "A network stalls after large early gradients"),
+    "claim-network-stall",
+    __doc__,
+    "A network stalls after large early gradients",
     hypothesis="Adagrad stalls once early gradients were large, because of r and of nothing else.",
     measure=f"CNN, {BEFORE} epochs with loss × {SCALE:g}, {AFTER} with × 1; η 0.01 for Adagrad, "
     "0.002 for RMSprop; training loss at the ends of epochs; control: r := 0 at the switch.",

@@ -53,7 +53,9 @@ def run(settings) -> Finding:
 
 
 CLAIM = Claim(
-    *("claim-network-tuning", __doc__, "Sensitivity to the rate in a CNN"),
+    "claim-network-tuning",
+    __doc__,
+    "Sensitivity to the rate in a CNN",
     hypothesis=f"With Adagrad, rates across {WIDE:g} decades are within 1.1 × the lowest loss.",
     measure=f"Validation loss of a CNN after {PHASE.epochs} epochs of 3,500 images; each method: "
     f"the same {len(RATES)} rates from {RATES[0]:g} to {RATES[-1]:g} with {SEEDS} seeds.",

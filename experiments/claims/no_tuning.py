@@ -50,12 +50,15 @@ MOVED = "At a rate from features of equal scale the loss is {:.2f} × the lowest
 CAPTION = "Every method has its range of rates; that of SGD moves with the scale of the features."
 MEANING = "Tune η for Adagrad as for others, over decades; a rate that worked elsewhere is a start."
 CLAIM = claim.Claim(
-    *("claim-no-tuning", __doc__, "No tuning?"),
+    "claim-no-tuning",
+    __doc__,
+    "No tuning?",
     hypothesis="Adagrad's final loss is within 10 % of its lowest at every η, on both problems.",
     measure=f"Logistic loss, {EXAMPLES} examples, d = {DIMENSIONS}, {STEPS} batches of {BATCH}, "
     "one grid of rates and seeds for all, the rest by default. Width: median loss ≤ 1.1 × lowest.",
     acceptance="Confirmed if all η are good, depends if as wide as SGD and moved better.",
     theory="η sets the first step, and must fit ‖w*‖/√T; being free of scale, it need not fit L.",
     source="P. Kasimbeg et al. (2025), arXiv 2505.24005, find the same on networks.",
-    **{"run": run, "deterministic": False},
+    run=run,
+    deterministic=False,
 )

@@ -17,7 +17,10 @@ def run(settings) -> Finding:
     for method in ONE_RATE + OWN_RATES:
         arguments = {} if method in ONE_RATE else {"epsilon": 0.0}
         rates = walk(
-            *(method, 0.01, np.ones(50), STEPS),
+            method,
+            0.01,
+            np.ones(50),
+            STEPS,
             **{"gradient": lambda w, t: CURVATURES * w, "record": ["rate"], **arguments},
         )["rate"][1:, 0]
         ratio = rates.max(axis=1) / rates.min(axis=1)
@@ -29,8 +32,12 @@ def run(settings) -> Finding:
             numbers.append(within(label, ratio[0], 1000.0, relative=1e-12, unit="×"))
         series.append(Series(method, np.arange(1, STEPS + 1), ratio))
     figure = Lines(
-        *("Largest rate over smallest", "step t", "ratio of rates", tuple(series)),
-        **{"y_log": True, "caption": "SGD and both momenta stay at 1; Adagrad and its heirs not."},
+        "Largest rate over smallest",
+        "step t",
+        "ratio of rates",
+        tuple(series),
+        y_log=True,
+        caption="SGD and both momenta stay at 1; Adagrad and its heirs not.",
     )
     condition = (
         "By construction: the effective rate of SGD, Momentum and Nesterov is one number. Adagrad, "

@@ -51,7 +51,9 @@ def run(settings) -> Finding:
 CAPTION = "Adagrad arrives hundreds of times later than with its sum reset."
 MEANING = "Large gradients at the start, as before normalization settles, cost Adagrad the run."
 CLAIM = Claim(
-    *("claim-plateau", __doc__, "A plateau after a cliff"),
+    "claim-plateau",
+    __doc__,
+    "A plateau after a cliff",
     hypothesis="Adagrad's sum over a cliff keeps it slow ever after; resetting the sum cures it.",
     measure=f"{CLIFF} steps of slope 100, then slope 0.1 over a way of {DISTANCE:g}; η = {RATE}.",
     acceptance="Confirmed if the count is as predicted, and ≥ 100 times that with r reset to 0.",

@@ -49,7 +49,9 @@ def run(settings) -> Finding:
 
 MEANING = "With rare large gradients, only a memory that never shrinks (or clips none) is safe."
 CLAIM = Claim(
-    *("claim-rare-gradients", __doc__, "Rare large gradients"),
+    "claim-rare-gradients",
+    __doc__,
+    "Rare large gradients",
     hypothesis="The methods made after Adam move towards the best point, −1.",
     measure=f"{ROUNDS} rounds in [−1, 1], β₂ = {MEMORY}, α = 0.5/√t (Adagrad: 0.5). One rate each.",
     acceptance="Confirmed if all those end below 0, depends if some do, else refuted.",

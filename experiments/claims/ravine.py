@@ -70,7 +70,9 @@ MEANING = (
     "the steepest direction and all others crawl: use momentum, and tune μ where a run is slow."
 )
 CLAIM = claim.Claim(
-    *("claim-ravine", __doc__, "Momentum in ravines"),
+    "claim-ravine",
+    __doc__,
+    "Momentum in ravines",
     hypothesis="At its best η and μ, momentum needs √κ times fewer steps than SGD at its best η.",
     measure="½Σλᵢwᵢ² with 50 curvatures from 1/κ to 1, κ = 100 and 1000, from w = 1, float64; each "
     "method with the η and μ that theory says are best. Steps until ‖w‖ ≤ 1e-6 ‖w₀‖ (for Nesterov "

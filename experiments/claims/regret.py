@@ -37,7 +37,9 @@ CAPTION = "Regret stays below its bound; both grow as √T."
 CONDITION = "The regret never exceeds its bound and grows as √T: the mean loss nears the best."
 MEANING = "The guarantee is for convex losses and bounded weights; a CNN's loss is not convex."
 CLAIM = claim.Claim(
-    *("claim-regret", __doc__, "Adagrad's guarantee"),
+    "claim-regret",
+    __doc__,
+    "Adagrad's guarantee",
     hypothesis="Adagrad's regret is at most √2 D Σᵢ‖g₁:T,ᵢ‖₂ on every stream of convex losses.",
     measure=f"d = {DIMENSIONS}, box, η = √2, T ∈ {HORIZONS}: hinge losses, sparse features, "
     "and random slopes ±1; twice the seeds. Of linearized losses, whose regret is larger.",

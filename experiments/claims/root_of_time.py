@@ -41,7 +41,9 @@ CAPTION = "All fall along 1/√t, whatever their size."
 CONDITION = "While slopes keep their size σ: the rate is η/(σ√t), and the way grows as 2η√t."
 MEANING = "After 100 times as many batches a step is 10 times smaller: a schedule is built in."
 CLAIM = Claim(
-    *("claim-root-of-time", __doc__, "Steps shrink as 1/√t"),
+    "claim-root-of-time",
+    __doc__,
+    "Steps shrink as 1/√t",
     hypothesis="Under slopes of a steady size σ the rate is η/(σ√t).",
     measure=f"Adagrad, {STEPS} steps: the way along a constant slope; rates under N(0, σ²), seeds.",
     acceptance="Confirmed if the way is 198.54 η ± 0.01 and median shares are 1 ± 0.02, slopes −½.",

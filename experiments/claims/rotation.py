@@ -49,7 +49,9 @@ CAPTION = "Turned, the same ravine needs many times the steps, at every rate."
 CONDITION = "Only for ravines along the axes: there κ plays no part."
 MEANING = "It evens out layers and units, not directions that mix weights; Shampoo and SOAP do."
 CLAIM = Claim(
-    *("claim-rotation", __doc__, "Along the axes only"),
+    "claim-rotation",
+    __doc__,
+    "Along the axes only",
     hypothesis="Steps to f ≤ 10⁻⁶ f₀ do not depend on κ, in any position of the ravine.",
     measure=f"Adagrad (ε = 0), ½Σλw², d = 50, w = 1, η ∈ {RATES.tolist()}; turns: seeds.",
     acceptance="Refuted if κ counts along the axes; depends if only turned (more than twice).",

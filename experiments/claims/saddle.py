@@ -51,7 +51,9 @@ NOTE = "Theory leaves out y³, which slows the last steps."
 CAPTION = "Adagrad and its heirs, which enlarge small slopes, leave first."
 MEANING = "The noise of batches keeps weights off the ridge; equal initial weights stay on it."
 CLAIM = Claim(
-    *("claim-saddle", __doc__, "Through a saddle"),
+    "claim-saddle",
+    __doc__,
+    "Through a saddle",
     hypothesis="All methods leave the saddle of ½x² − ½y² + ¼y⁴.",
     measure=f"Steps from (1, 10⁻⁶) to |y| ≥ ½, and from (1, 0), at most {STEPS}; η as given.",
     acceptance="Confirmed if all leave from both starts, depends if from the first only.",

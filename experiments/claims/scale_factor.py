@@ -15,8 +15,12 @@ def run(settings) -> Finding:
     g = SIZES * np.random.default_rng(0).standard_normal((STEPS, len(SIZES)))
     stream = tf.constant(g)
     rate = walk(
-        *("Adagrad", RATE, np.zeros(len(SIZES)), STEPS),
-        **{"gradient": lambda w, t: stream[t - 1][tf.newaxis], "record": ["rate"]},
+        "Adagrad",
+        RATE,
+        np.zeros(len(SIZES)),
+        STEPS,
+        gradient=lambda w, t: stream[t - 1][tf.newaxis],
+        record=["rate"],
     )["rate"][1:, 0]
     r = np.cumsum(g**2, axis=0)
     worst = np.max(np.abs(rate * np.sqrt(EPSILON + r) / RATE - 1))
@@ -26,7 +30,8 @@ def run(settings) -> Finding:
         within("largest deviation of rate · √(ε + r) from η", worst, 0, absolute=1e-12, key=True),
         within("slope of log rate over log r, slopes of size 10⁶", slope, -0.5, absolute=1e-9),
         within(
-            *("rate · √r / η after 1000 slopes of size 10⁻⁶", small),
+            "rate · √r / η after 1000 slopes of size 10⁻⁶",
+            small,
             np.sqrt(r[-1, 0] / (EPSILON + r[-1, 0])),
             relative=1e-9,
             note="Not 1: below √ε = 3·10⁻⁴ the ε in the root takes over, and the rate is η/√ε.",
@@ -38,8 +43,13 @@ def run(settings) -> Finding:
         Series("η / √(ε + r)", shown, RATE / np.sqrt(EPSILON + shown), style="theory"),
     )
     figure = Lines(
-        *("Rate of each coordinate after 1000 steps", "sum of squares r", "rate", series),
-        **{"x_log": True, "y_log": True, "caption": "On the line for all sizes; flat below ε."},
+        "Rate of each coordinate after 1000 steps",
+        "sum of squares r",
+        "rate",
+        series,
+        x_log=True,
+        y_log=True,
+        caption="On the line for all sizes; flat below ε.",
     )
     condition = (
         "rate · √(ε + r) = η at every step, for every coordinate; with r alone, only for r ≫ ε."

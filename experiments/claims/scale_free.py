@@ -46,7 +46,9 @@ CAPTION = "At rounding for ε = 0, of order 1 for SGD, which diverges for large 
 CONDITION = "So with ε = 0; with ε = 1e-7 only where slopes are far above √ε = 3·10⁻⁴."
 MEANING = "Scaling the loss, or a layer's units, changes SGD's best rate, but not Adagrad's."
 CLAIM = claim.Claim(
-    *("claim-scale-free", __doc__, "Free of scale"),
+    "claim-scale-free",
+    __doc__,
+    "Free of scale",
     hypothesis="Replacing f by c·f changes no step of Adagrad.",
     measure=f"Largest distance of paths, {STEPS} steps on Rosenbrock, c from 10⁻⁶ to 10⁶, float64.",
     acceptance="Confirmed if < 1e-9 also with ε = 1e-7, depends if only with ε = 0, else refuted.",

@@ -26,8 +26,13 @@ def run(settings) -> Finding:
         rho, exact = 1 / (1 + c**2), {"epsilon": 0.0}
         adam = {"beta_1": 0.0, "beta_2": rho}
         cases = (
-            *(("RMSprop", {"rho": rho} | exact), ("Adam", adam | exact), ("AMSGrad", adam | exact)),
-            *(("ADOPT", adam), ("ADOPT", adam | {"clip": False}), ("Adagrad", {}), ("SGD", {})),
+            ("RMSprop", {"rho": rho} | exact),
+            ("Adam", adam | exact),
+            ("AMSGrad", adam | exact),
+            ("ADOPT", adam),
+            ("ADOPT", adam | {"clip": False}),
+            ("Adagrad", {}),
+            ("SGD", {}),
         )
         for method, arguments in cases:
             x = play(method, c, **arguments)
@@ -51,7 +56,9 @@ CAPTION = "RMSprop and Adam stay at ⅔; the others fall."
 CONDITION = "With β₂ = 1/(1 + C²) both return to the worst point in each cycle, for ever."
 MEANING = "Rare large gradients (rare classes) are forgotten by a small β₂: take 0.999, or AMSGrad."
 CLAIM = Claim(
-    *("claim-short-memory", __doc__, "Forgetting"),
+    "claim-short-memory",
+    __doc__,
+    "Forgetting",
     hypothesis="The average regret of RMSProp and Adam falls to 0 on linear losses in [−1, 1].",
     measure=f"{ROUNDS} rounds, α = ½√(1−β₂)/√t, β₁ = 0; for Adagrad α = ½√(1−β₂). One rate each.",
     acceptance="Refuted if the regret of both is (2C − 4)/3 to 1 %, depends if of one.",

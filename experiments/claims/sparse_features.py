@@ -42,7 +42,9 @@ def run(settings) -> claim.Finding:
 CAPTION = "Each at its best rate: Adagrad's regret is lower."
 MEANING = "Adagrad's home is sparse data: embeddings and wide layers, more than dense filters."
 CLAIM = claim.Claim(
-    *("claim-sparse-features", __doc__, "Sparse features"),
+    "claim-sparse-features",
+    __doc__,
+    "Sparse features",
     hypothesis="Adagrad's regret at its best rate is lower than that of SGD with η/√t at its best.",
     measure=f"Hinge losses, {ROUNDS} rounds, {DIMENSIONS} features of chance 1/j, box, seeds; "
     f"{len(RATES)} rates each. Regret: against the best weights, by linear programming.",

@@ -36,7 +36,9 @@ def run(settings) -> claim.Finding:
 CAPTION = "Each at its best rate: Adagrad's error is lower."
 MEANING = "In an embedding, Adagrad trains rare rows at nearly the pace of common ones."
 CLAIM = claim.Claim(
-    *("claim-sparse-words", __doc__, "Rare words"),
+    "claim-sparse-words",
+    __doc__,
+    "Rare words",
     hypothesis="In an embedding, Adagrad's test error at its best rate is lower than SGD's.",
     measure=f"Embedding({WORDS}, 1), sum of 20 words, logistic loss, {STEPS} batches of {BATCH}, "
     f"{TESTS} new texts; {len(RATES)} rates each, seeds.",

@@ -38,8 +38,13 @@ def run(settings) -> Finding:
         numbers.append(within(label, steps[0], theory, absolute=1, unit="steps"))
         series.append(Series(method, CURVATURES, steps))
     figure = Lines(
-        *("Steps until a direction is done", "curvature λ", "steps to |w| ≤ 0.001", tuple(series)),
-        **{"x_log": True, "y_log": True, "caption": "One rate leaves flat directions far behind."},
+        "Steps until a direction is done",
+        "curvature λ",
+        "steps to |w| ≤ 0.001",
+        tuple(series),
+        x_log=True,
+        y_log=True,
+        caption="One rate leaves flat directions far behind.",
     )
     condition = "The rates that directions can bear differ as much as their curvatures: 1000 times."
     meaning = "The steepest layer sets the highest rate that trains; flat ones crawl along with it."

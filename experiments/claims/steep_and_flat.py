@@ -51,7 +51,9 @@ CONDITION = (
 )
 MEANING = "With Keras' r₀ = 0.1, layers of slopes near 0.01 keep their rate for 1000 batches."
 CLAIM = Claim(
-    *("claim-steep-and-flat", __doc__, "Steep and flat, faster and slower"),
+    "claim-steep-and-flat",
+    __doc__,
+    "Steep and flat, faster and slower",
     hypothesis="The larger a slope c is, the smaller its rate (level), and the faster it falls.",
     measure=f"Adagrad under constant slopes c from 10⁻⁵ to 100, {STEPS} steps.",
     acceptance="Refuted if level ≠ η/c√t; depends if the decay is the same for all c as ε → 0.",

@@ -50,7 +50,9 @@ CONDITION = (
 )
 MEANING = "A run that stalls under Adagrad is slow, not dead: a higher η, or a reset, revives it."
 CLAIM = Claim(
-    *("claim-stop-learning", __doc__, "Does it stop?"),
+    "claim-stop-learning",
+    __doc__,
+    "Does it stop?",
     hypothesis="Along a constant slope, Adagrad's weights come to rest.",
     measure=f"The way in {STEPS} steps; the age at which η|g|/√r moves a float32 weight no longer.",
     acceptance="Confirmed if the way ends (exponent < ¼), depends if in float32, else refuted.",

@@ -17,8 +17,13 @@ def run(settings) -> Finding:
         steps = round(40 / (1 - mu))
         constant_slope = lambda w, t: SLOPE * tf.ones_like(w)  # noqa: E731
         point = walk(
-            *("Momentum", RATE, [0.0], steps),
-            **{"gradient": constant_slope, "momentum": mu, "record": ["point"]},
+            "Momentum",
+            RATE,
+            [0.0],
+            steps,
+            gradient=constant_slope,
+            momentum=mu,
+            record=["point"],
         )["point"][:, 0, 0]
         t = np.arange(1, steps + 1)
         speed = -np.diff(point)
@@ -40,8 +45,13 @@ def run(settings) -> Finding:
             ),
         ]
     figure = Lines(
-        *("Speed along a constant slope", "step t", "speed / ηg", tuple(series)),
-        **{"x_log": True, "y_log": True, "caption": "Each curve rises to 1/(1 − μ) and stays."},
+        "Speed along a constant slope",
+        "step t",
+        "speed / ηg",
+        tuple(series),
+        x_log=True,
+        y_log=True,
+        caption="Each curve rises to 1/(1 − μ) and stays.",
     )
     condition = "The speed at step t is ηg(1 − μᵗ)/(1 − μ), so 10 times SGD's at μ = 0.9."
     meaning = "Raising μ from 0.9 to 0.99 makes steps tenfold, after some 100 batches: lower η too."

@@ -111,7 +111,11 @@ def run_experiment(
     console.print(f"Running {name} into {folder}. Ctrl-C keeps what is finished.", markup=False)
     failures = watched(
         lambda show: experiment.run(
-            *(config, folder, _command(), jobs or default_jobs(), show),
+            config,
+            folder,
+            _command(),
+            jobs or default_jobs(),
+            show,
             **{"animate": True} if animate else {},
         )
     )
@@ -168,9 +172,15 @@ def compare_methods(
     from tfadaopt.experiments.compare import run as compare_run
 
     config = comparison.settings(
-        *(file, methods.split(","), objective),
-        **{"trials": trials, "tuning_seeds": tuning_seeds, "seeds": seeds, "epochs": epochs},
-        **{"steps": steps, "batch_size": batch_size},
+        file,
+        methods.split(","),
+        objective,
+        trials=trials,
+        tuning_seeds=tuning_seeds,
+        seeds=seeds,
+        epochs=epochs,
+        steps=steps,
+        batch_size=batch_size,
     )
     folder = out or Path("runs") / f"compare-{file.stem}"
     count = len(config.methods)

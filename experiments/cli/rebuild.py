@@ -52,7 +52,11 @@ def rebuild(folder: Path, animate: bool = False) -> None:
             raise ConfigError(str(error)) from None
         raise
     except (
-        *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError),
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
         jinja2.TemplateError,
     ) as error:
         # Each file is whole, but they do not belong together, or somebody has made them up.

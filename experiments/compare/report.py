@@ -156,8 +156,12 @@ def figures(reading: Reading, found: Sequence[Contender]) -> Iterator[tuple[str,
         yield (
             "sensitivity",
             Lines(
-                *(f"What the learning rate does to the {name}", "learning rate η"),
-                *(f"validation {name}", tried, True, as_loss),
+                f"What the learning rate does to the {name}",
+                "learning rate η",
+                f"validation {name}",
+                tried,
+                True,
+                as_loss,
                 caption=f"After the same budget: {band if seeds > 1 else 'one tuning seed'}. A gap "
                 "is a rate that failed.",
             ),

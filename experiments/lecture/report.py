@@ -3,34 +3,46 @@
 import shlex
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from scipy import stats
 
 from tfadaopt.catalog import METHODS
 from tfadaopt.experiments.configs import ConfigError, Lecture, settings_of
 from tfadaopt.experiments.lecture import figures
-from tfadaopt.experiments.reports.look import Styles, data_uri, save, styles
+from tfadaopt.experiments.reports.figures import Figure
 from tfadaopt.experiments.reports.pages import Picture, short, template
+from tfadaopt.experiments.reports.picture import picture
 from tfadaopt.experiments.runs.files import make_folder, write_whole
 from tfadaopt.experiments.runs.store import Store
 
 # The tables that a run leaves, and their columns.
 TABLES = {
     "results": (
-        *("phase", "method", "learning_rate", "seed", "epoch", "split", "loss", "accuracy"),
+        "phase",
+        "method",
+        "learning_rate",
+        "seed",
+        "epoch",
+        "split",
+        "loss",
+        "accuracy",
         "diverged",
     ),
     "chosen": ("method", "learning_rate", "validation_loss", "validation_accuracy", "at_edge"),
     "layers": ("method", "seed", "step", "quantity", "variable", "statistic", "value"),
     "trajectories": ("surface", "method", "learning_rate", "step", "x", "y", "f"),
     "surfaces": (
-        *("surface", "method", "learning_rate", "steps_to_target", "target", "sensible_rates"),
+        "surface",
+        "method",
+        "learning_rate",
+        "steps_to_target",
+        "target",
+        "sensible_rates",
         "grid_size",
     ),
 }
@@ -55,7 +67,6 @@ def write_report(folder: Path) -> Path:
     run, tables, contours = _read(folder)
     config = settings_of(run, Lecture, folder)
     run, methods = run | {"settings": asdict(config)}, list(config.methods)
-    look = styles(methods)
     html = template("report.html.j2").render(
         run=run,
         missing=missing(run["settings"], tables),
@@ -64,7 +75,7 @@ def write_report(folder: Path) -> Path:
         surfaces=tables["surfaces"].to_dict("records"),
         methods=methods,
         stories=[story for method in methods if (story := describe(method, tables))],
-        pictures=draw(folder / "figures", tables, contours, look),
+        pictures=draw(folder / "figures", tables, contours, methods),
         tensorboard=f"tensorboard --logdir {shlex.quote(str(folder / 'logs'))}",
         number=short,
     )
@@ -169,30 +180,30 @@ def draw(
     folder: Path,
     tables: Mapping[str, pd.DataFrame],
     contours: Mapping[str, np.ndarray],
-    look: Styles,
+    methods: Sequence[str],
 ) -> dict[str, Picture]:
     """Draw all figures for which there are data, keep them as files, and return them by name."""
     make_folder(folder, inside=True)
+    drawn = dict(_figures(tables, contours, methods))
+    return {name: picture(folder, name, data, animate=False) for name, data in drawn.items()}
+
+
+def _figures(
+    tables: Mapping[str, pd.DataFrame],
+    contours: Mapping[str, np.ndarray],
+    methods: Sequence[str],
+) -> Iterator[tuple[str, Figure]]:
     results, layers, paths = tables["results"], tables["layers"], tables["trajectories"]
     paths = paths[paths.surface.isin(list(LOWEST))]  # their names become those of files
-    names = ", ".join(look)
-    pictures = {}
-
-    def keep(name: str, alt: str, figure: Figure) -> None:
-        pictures[name] = Picture(name, alt, data_uri(save(figure, folder / name)))
-
     if (results.phase == "final").any():
-        alt = f"Validation accuracy and loss by epoch for {names}, with bands over seeds."
-        keep("curves", alt, figures.learning_curves(results, look))
+        yield "curves", figures.learning_curves(results, methods)
     if (results.phase == "tune").any():
-        alt = f"Validation accuracy against the learning rate for {names}; chosen rates ringed."
-        keep("sensitivity", alt, figures.sensitivity(results, tables["chosen"], look))
+        yield "sensitivity", figures.sensitivity(results, tables["chosen"], methods)
     if len(layers):
-        with_rate = dict.fromkeys(layers.method.unique(), "effective_learning_rate")
-        alt = f"Median effective learning rate of each layer over the steps, a panel each: {names}."
+        rates = dict.fromkeys(layers.method.unique(), "effective_learning_rate")
         label = "effective learning rate"
-        figure = figures.layers_over_time(layers, look, with_rate, label, guide=True)
-        keep("effective_learning_rate", alt, figure)
+        data = figures.layers_over_time(layers, methods, rates, label, guide=True)
+        yield "effective_learning_rate", data
         present = layers.groupby("method").quantity.unique()
         sizing = {
             method: next(f"accumulator/{s}" for s in _SLOTS if f"accumulator/{s}" in quantities)
@@ -200,18 +211,14 @@ def draw(
             if any(q.startswith("accumulator/") for q in quantities)
         }
         if sizing:
-            alt = f"Median accumulator magnitude of each layer, a panel each: {', '.join(sizing)}."
             label = "accumulator magnitude"
-            figure = figures.layers_over_time(layers, look, sizing, label, guide=False)
-            keep("accumulators", alt, figure)
+            data = figures.layers_over_time(layers, methods, sizing, label, guide=False)
+            yield "accumulators", data
     for surface in paths.surface.unique():
-        alt = f"Paths of {names} over the contours of the {surface}."
-        figure = figures.trajectories(paths, surface, contours, look)
-        keep(f"path_{surface.replace(' ', '_')}", alt, figure)
+        data = figures.trajectories(paths, surface, contours, methods)
+        yield f"path_{surface.replace(' ', '_')}", data
     if len(paths):
-        alt = f"Height above the lowest point over the steps on each surface for {names}."
-        keep("descent", alt, figures.excess_over_time(paths, LOWEST, look))
-    return pictures
+        yield "descent", figures.excess_over_time(paths, LOWEST, methods)
 
 
 def _read(folder: Path) -> tuple[dict, dict[str, pd.DataFrame], Mapping[str, np.ndarray]]:

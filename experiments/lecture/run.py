@@ -229,5 +229,8 @@ def _path_rows(cells: list[Cell], store: Store) -> Iterator[dict]:
             yield {
                 **{name: cell[name] for name in ("surface", "method")},
                 "learning_rate": result["learning_rate"],
-                **{"step": step, "x": x, "y": y, "f": f},
+                "step": step,
+                "x": x,
+                "y": y,
+                "f": f,
             }

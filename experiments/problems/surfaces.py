@@ -73,7 +73,10 @@ def walk(surface: Surface, method: str, learning_rates: Sequence[float], steps: 
         f − f* ≤ 1e-4 (f₀ − f*).
     """
     seen = walks.walk(
-        *(method, learning_rates, surface.start, steps),
+        method,
+        learning_rates,
+        surface.start,
+        steps,
         loss=lambda w: surface.f(w[:, 0], w[:, 1]),
         record=("point", "loss"),
     )

@@ -74,35 +74,16 @@ def walk(
         >>> walk("SGD", [0.5, 1.0], [4.0], 2, loss=bowl, record=["point"])["point"][..., 0].tolist()
         [[4.0, 4.0], [2.0, 0.0], [1.0, 0.0]]
     """
-    rates = np.atleast_1d(np.asarray(rates, dtype))
-    start = np.atleast_1d(np.asarray(start, dtype))
-    if not rates.size or not start.size:
-        raise ValueError(f"Nothing to walk: {rates.size} rates from {start.size} starts.")
     if loss is None and (gradient is None or "loss" in record):
         raise ValueError("Give a loss f(w), or a gradient g(w, t) and record something else.")
     if steps % every:
         raise ValueError(f"{steps} steps are no multiple of every={every}.")
-    walkers = max(len(rates), len(start) if start.ndim > 1 else 1)
-    rates = np.broadcast_to(rates, walkers)
-    start = np.broadcast_to(start, (walkers, start.shape[-1]))
-
+    rates, start = _grid(rates, start, dtype)
     if loss is not None and not np.all(np.isfinite(lowest := np.asarray(loss(start)))):
         raise ValueError(f"The loss is {lowest.tolist()} at the start, before {method} has moved.")
-
-    cls = next(record.cls for record in METHODS if record.name == method)
-    # A norm over a variable, or a number that all variables share, would join the walkers: then
-    # they get a variable and an optimizer each.
-    together = cls.unit == "coordinate" and cls.shared is Optimizer.shared
-    rows = [slice(0, walkers)] if together else [slice(i, i + 1) for i in range(walkers)]
-    points = [tf.Variable(start[row]) for row in rows]
-    optimizers = []
-    for row, variable in zip(rows, points, strict=True):
-        eta = tf.constant(rates[row, np.newaxis] if together else rates[row][0])
-        rate = _Scheduled(eta, schedule) if schedule else lambda eta=eta: eta
-        optimizer = cls(learning_rate=rate, nonfinite="ignore", **arguments)
-        optimizer.build([variable])
-        optimizers.append(optimizer)
-    parties = list(zip(optimizers, points, rows, strict=True))
+    gradient = gradient or _gradient_of(loss)
+    parties = _parties(method, rates, start, schedule, arguments)
+    points = [variable for _, variable, _ in parties]
 
     def observe(name: str) -> tf.Tensor:
         w = tf.concat(points, axis=0)
@@ -113,18 +94,16 @@ def walk(
         else:
             seen = [tfadaopt.accumulators(o, v)[name] for o, v, _ in parties]
         return tf.concat(
-            [tf.reshape(x, [len(start[row]), -1]) for x, row in zip(seen, rows, strict=True)], 0
+            [
+                tf.reshape(x, [len(start[row]), -1])
+                for x, (_, _, row) in zip(seen, parties, strict=True)
+            ],
+            0,
         )
 
     def step(t):
         w = tf.concat(points, axis=0)
-        if gradient is None:
-            with tf.GradientTape() as tape:
-                tape.watch(w)
-                height = loss(w)
-            g = tape.gradient(height, w)
-        else:
-            g = gradient(w, t)
+        g = gradient(w, t)
         for optimizer, variable, row in parties:
             optimizer.apply([g[row]], [variable])
             if project is not None:
@@ -148,6 +127,51 @@ def walk(
 
     recorded = {name: x.numpy() for name, x in zip(record, go(), strict=True)}
     return {"step": np.arange(0, steps + 1, every), **recorded}
+
+
+def _gradient_of(loss: Loss) -> Gradient:
+    def gradient(w: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            tape.watch(w)
+            height = loss(w)
+        return tape.gradient(height, w)
+
+    return gradient
+
+
+def _grid(rates, start, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return a rate [walkers] and a start [walkers, d] for each walker."""
+    rates = np.atleast_1d(np.asarray(rates, dtype))
+    start = np.atleast_1d(np.asarray(start, dtype))
+    if not rates.size or not start.size:
+        raise ValueError(f"Nothing to walk: {rates.size} rates from {start.size} starts.")
+    walkers = max(len(rates), len(start) if start.ndim > 1 else 1)
+    return np.broadcast_to(rates, walkers), np.broadcast_to(start, (walkers, start.shape[-1]))
+
+
+def _parties(
+    method: str,
+    rates: np.ndarray,
+    start: np.ndarray,
+    schedule: Loss | None,
+    arguments: dict[str, object],
+) -> list[tuple[Optimizer, tf.Variable, slice]]:
+    """Return an optimizer, its variable and the walkers that are its rows, for all walkers."""
+    cls = next(record.cls for record in METHODS if record.name == method)
+    walkers = len(rates)
+    # A norm over a variable, or a number that all variables share, would join the walkers: then
+    # they get a variable and an optimizer each.
+    together = cls.unit == "coordinate" and cls.shared is Optimizer.shared
+    rows = [slice(0, walkers)] if together else [slice(i, i + 1) for i in range(walkers)]
+    parties = []
+    for row in rows:
+        variable = tf.Variable(start[row])
+        eta = tf.constant(rates[row, np.newaxis] if together else rates[row][0])
+        rate = _Scheduled(eta, schedule) if schedule else lambda eta=eta: eta
+        optimizer = cls(learning_rate=rate, nonfinite="ignore", **arguments)
+        optimizer.build([variable])
+        parties.append((optimizer, variable, row))
+    return parties
 
 
 def arrivals(values: np.ndarray, level: float | np.ndarray, every: int = 1) -> np.ndarray:

@@ -14,11 +14,12 @@ from matplotlib.figure import Figure
 
 from tfadaopt.catalog import METHODS
 from tfadaopt.experiments.reports import look
-from tfadaopt.experiments.reports.figures import Bars, Contours, Lines, Series, Trajectory
+from tfadaopt.experiments.reports.figures import Bars, Contours, Lines, Panels, Series, Trajectory
 from tfadaopt.experiments.reports.pages import exact
 
 # Compact, so that letters stay readable where the picture is as narrow as a phone.
 _WIDTH, _HEIGHT = 4.9, 3.0
+_HEIGHT_OF_PANEL = 2.4
 _LINE_OF_LEGEND = 0.19
 # A path's later steps lie on top of each other, and would fill the file.
 STEPS_DRAWN = 400
@@ -41,9 +42,9 @@ _NAMES = sorted(
 )
 
 
-def draw(data: Lines | Contours | Bars) -> Figure:
+def draw(data: Lines | Panels | Contours | Bars) -> Figure:
     """Return the drawing of a figure's data."""
-    drawers = {Lines: lines, Contours: contours, Bars: bars}
+    drawers = {Lines: lines, Panels: panels, Contours: contours, Bars: bars}
     with mpl.rc_context(look.RC):
         return drawers[type(data)](_in_plain_words(data))
 
@@ -55,23 +56,61 @@ def _in_plain_words(data):
         value = getattr(data, field.name)
         if isinstance(value, str):
             changed[field.name] = look.plain(value)
-        elif field.name in ("labels", "series", "paths"):
-            changed[field.name] = tuple(
-                look.plain(v)
-                if isinstance(v, str)
-                else dataclasses.replace(v, label=look.plain(v.label))
-                for v in value
-            )
+        elif field.name == "labels":
+            changed[field.name] = tuple(map(look.plain, value))
+        elif field.name in ("panels", "series", "paths"):
+            changed[field.name] = tuple(map(_in_plain_words, value))
     return dataclasses.replace(data, **changed)
 
 
 def lines(data: Lines) -> Figure:
     """Measured lines with their bands, and dotted what theory predicts for them."""
     styles, theory = _styles(data.series)
-    labels = [s.label for s in data.series if s.label not in theory]
-    if theory:
-        labels.append("theory")
+    labels = _labels(data.series, theory)
     figure, axes = _figure(labels)
+    _plot(axes, data, styles, theory)
+    _legend(figure, axes, labels)
+    return figure
+
+
+def panels(data: Panels) -> Figure:
+    """Figures of lines side by side: a label has one style in all of them, and one legend."""
+    unique = {series.label: series for panel in data.panels for series in panel.series}
+    styles, theory = _styles(list(unique.values()))
+    style_of = dict(zip(unique, styles, strict=True))
+    columns = min(data.columns, len(data.panels))
+    rows = -(-len(data.panels) // columns)
+    labels = _labels(list(unique.values()), theory)
+    legend = -(-len(labels) // _legend_columns(labels)) * _LINE_OF_LEGEND
+    size = (_WIDTH * (1.35 if columns > 1 else 1.0), rows * _HEIGHT_OF_PANEL + legend)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(rows, columns, sharex=data.shared, sharey=data.shared, squeeze=False)
+    for i, axes in enumerate(grid.flat):
+        if i >= len(data.panels):
+            axes.set_axis_off()
+            continue
+        panel = data.panels[i]
+        _plot(axes, panel, [style_of[series.label] for series in panel.series], theory)
+        axes.set_title(panel.title)
+        if data.shared:
+            # Axes that all share are labelled at the left and below.
+            lowest = i + columns >= len(data.panels)
+            axes.set(ylabel=panel.y_label if i % columns == 0 else None)
+            axes.set(xlabel=panel.x_label if lowest else None)
+            axes.tick_params(labelbottom=lowest)
+    handles = {label: h for axes in grid.flat for label, h in _handles(axes).items()}
+    look.legend_below(figure, handles, _legend_columns(labels))
+    return figure
+
+
+def _labels(series: Sequence[Series], theory: set[str]) -> list[str]:
+    """Return what the legend of lines has."""
+    labels = [s.label for s in series if s.label not in theory]
+    return [*labels, "theory"] if theory else labels
+
+
+def _plot(axes: Axes, data: Lines, styles: Sequence[dict], theory: set[str]) -> None:
+    """Draw lines into axes, each in its style; those in ``theory`` have one entry of a legend."""
     if data.y_log:
         axes.set_yscale("log", nonpositive="mask")
         _cut(axes, [s.y for s in data.series])
@@ -85,16 +124,21 @@ def lines(data: Lines) -> Figure:
         axes.plot(x, y, label=series.label, **style, markersize=3.6, markevery=every)
         if len(low) and len(high):
             axes.fill_between(x, low, high, color=style["color"], alpha=0.16, linewidth=0)
+        if len(series.ringed):
+            ringed = np.isin(series.x, series.ringed)
+            ring = {"color": style["color"], "linestyle": "none", "marker": "o"}
+            ring |= {"fillstyle": "none", "markersize": 11, "markeredgewidth": 1.5}
+            axes.plot(np.asarray(series.x)[ringed], np.asarray(series.y)[ringed], **ring)
     if theory:
         axes.plot([], [], label="theory", **_THEORY | {"color": look.SOFT})
     axes.set(xlabel=data.x_label, ylabel=data.y_label)
     if data.x_log:
         axes.set_xscale("log", nonpositive="mask")
         _label_ratios(axes.xaxis)
+    elif data.series and all(float(x).is_integer() for s in data.series for x in s.x):
+        axes.xaxis.get_major_locator().set_params(integer=True)
     if data.y_log:
         _label_ratios(axes.yaxis)
-    _legend(figure, axes, labels)
-    return figure
 
 
 def contours(data: Contours) -> Figure:
@@ -167,7 +211,7 @@ def bars(data: Bars) -> Figure:
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.set_xlabel(data.y_label)
     if with_theory:
-        look.legend_below(figure, axes)
+        look.legend_below(figure, _handles(axes))
     return figure
 
 
@@ -193,12 +237,17 @@ def _figure(labels: Sequence[str], extra_height: float = 0.0) -> tuple[Figure, A
 
 def _legend_columns(labels: Sequence[str]) -> int:
     longest = max(map(len, labels), default=1)
-    return int(np.clip(70 // (longest + 8), 1, 4))
+    return int(np.clip(62 // (longest + 8), 1, 4))
 
 
 def _legend(figure: Figure, axes: Axes, labels: Sequence[str]) -> None:
     if len(labels) > 1:
-        look.legend_below(figure, axes, _legend_columns(labels))
+        look.legend_below(figure, _handles(axes), _legend_columns(labels))
+
+
+def _handles(axes: Axes) -> dict[str, object]:
+    handles, labels = axes.get_legend_handles_labels()
+    return dict(zip(labels, handles, strict=True))
 
 
 def _styles(series: Sequence[Series]) -> tuple[list[dict], set[str]]:

@@ -1,4 +1,4 @@
-"""Figures as data: lines, paths over contours, bars. Drawn in one style, and kept as JSON."""
+"""Figures as data, to be kept as JSON and drawn in one style: lines, panels, paths, bars."""
 
 from typing import Annotated, Literal
 
@@ -29,6 +29,7 @@ class Series:
         y: Values; NaN where there is none.
         low: Lower end of the 95 % interval at each position, or empty.
         high: Upper end of it, or empty.
+        ringed: Positions whose points are ringed.
         style: "measured", or "theory" for what was predicted.
     """
 
@@ -37,6 +38,7 @@ class Series:
     y: Floats
     low: Floats = ()
     high: Floats = ()
+    ringed: Floats = ()
     style: Literal["measured", "theory"] = "measured"
 
     def __post_init__(self):
@@ -71,6 +73,26 @@ class Lines:
     y_log: bool = False
     caption: str = ""
     kind: Literal["lines"] = "lines"
+
+
+@record
+class Panels:
+    """Several figures of lines on one page, with one legend: what to compare at a glance.
+
+    Attributes:
+        title: What they show.
+        panels: The figures, row by row; their titles stand above them.
+        columns: How many stand side by side.
+        shared: Whether all have the same axes.
+        caption: What to see in them, in a sentence; a screen reader says it.
+    """
+
+    title: str
+    panels: tuple[Lines, ...]
+    columns: int = 2
+    shared: bool = True
+    caption: str = ""
+    kind: Literal["panels"] = "panels"
 
 
 @record
@@ -138,4 +160,4 @@ class Bars:
     kind: Literal["bars"] = "bars"
 
 
-Figure = Annotated[Lines | Contours | Bars, Field(discriminator="kind")]
+Figure = Annotated[Lines | Panels | Contours | Bars, Field(discriminator="kind")]

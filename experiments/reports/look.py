@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib as mpl
@@ -62,33 +62,17 @@ RC = {
 }
 _PIXELS_PER_INCH = 200
 
-Styles = Mapping[str, dict]
 
-
-def styles(names: Sequence[str]) -> Styles:
-    """Give each name a colour, a dash and a marker of its own, the same in all figures."""
-    keys = ("color", "linestyle", "marker")
-    return {
-        name: dict(zip(keys, STYLES[i % len(STYLES)], strict=True)) for i, name in enumerate(names)
-    }
-
-
-def new_figure(rows: int, columns: int, size: tuple[float, float], **shared):
-    """Return a figure of ``size`` inches, and its axes as ``Figure.subplots`` does."""
-    with mpl.rc_context(RC):
-        figure = Figure(figsize=size, layout="constrained")
-        return figure, figure.subplots(rows, columns, **shared)
-
-
-def legend_below(figure: Figure, axes, columns: int = 3) -> None:
-    """Put the legend of ``axes`` under the figure, where it hides nothing."""
-    lines, labels = axes.get_legend_handles_labels()
-    if labels:
-        columns = min(columns, len(labels))
-        with mpl.rc_context(RC):
-            figure.legend(
-                lines, labels, loc="outside lower center", ncols=columns, handlelength=2.6
-            )
+def legend_below(figure: Figure, handles: Mapping[str, object], columns: int = 3) -> None:
+    """Put a legend of the handles, by label, under the figure, where it hides nothing."""
+    if handles:
+        figure.legend(
+            handles.values(),
+            handles.keys(),
+            loc="outside lower center",
+            ncols=min(columns, len(handles)),
+            handlelength=2.6,
+        )
 
 
 def save(figure: Figure, path: Path, png: bool = False) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfadaopt.experiments.reports import animation, draw, look, pages
-from tfadaopt.experiments.reports.figures import Bars, Contours, Figure, Lines
+from tfadaopt.experiments.reports.figures import Bars, Contours, Figure, Lines, Panels
 from tfadaopt.experiments.runs.files import file_name, write_whole
 
 _PIXELS = 96
@@ -29,9 +29,15 @@ def picture(folder: Path, name: str, data: Figure, animate: bool) -> pages.Pictu
         motion = animation.counter(data, f"{name}-count")
     width, height = (round(inches * _PIXELS) for inches in figure.get_size_inches())
     return pages.Picture(
-        *(name, describe(data), look.data_uri(svg)),
-        **{"title": data.title, "caption": data.caption},
-        **{"width": width, "height": height, "animated": animated, "motion": motion},
+        name,
+        describe(data),
+        look.data_uri(svg),
+        title=data.title,
+        caption=data.caption,
+        width=width,
+        height=height,
+        animated=animated,
+        motion=motion,
     )
 
 
@@ -53,6 +59,11 @@ def _say_lines(data: Lines) -> Iterator[str]:
         yield "Dotted: what theory predicts."
 
 
+def _say_panels(data: Panels) -> Iterator[str]:
+    for panel in data.panels:
+        yield f"{panel.title}: {' '.join(_say_lines(panel))}"
+
+
 def _say_contours(data: Contours) -> Iterator[str]:
     yield f"Paths in the plane of {data.x_label} and {data.y_label}."
     for path in data.paths[:_MOST_SAID]:
@@ -69,4 +80,4 @@ def _say_bars(data: Bars) -> Iterator[str]:
         yield f"{label}: {pages.exact(value)}{theory}."
 
 
-_SAY = {Lines: _say_lines, Contours: _say_contours, Bars: _say_bars}
+_SAY = {Lines: _say_lines, Panels: _say_panels, Contours: _say_contours, Bars: _say_bars}

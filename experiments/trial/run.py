@@ -118,7 +118,9 @@ def result_of(
     text = {name: getattr(claim, name) for name in names} if claim else {}
     settings = asdict(config)
     return Result(
-        *(entry.name, entry.section, entry.sentence),
+        entry.name,
+        entry.section,
+        entry.sentence,
         **text,
         finding=finding,
         error=error,

@@ -53,5 +53,5 @@ def squares(arrays):
 
 def divide(a, b):
     """a / b, and 0 where b is 0."""
-    a, b = np.broadcast_arrays(np.float64(a), np.float64(b))
+    a, b = np.broadcast_arrays(np.asarray(a, "float64"), np.asarray(b, "float64"))
     return np.divide(a, b, out=np.zeros(a.shape), where=b != 0)
