@@ -92,7 +92,7 @@ class Store:
         if not self._made or kept or any(self._cells.glob("*.json")):
             self.close()
             return
-        # The failure of what looked at the problem is told in the message; it is no result.
+        # The failure of what looked at the problem is in the message; it is no result.
         for path in (*(self.folder / FAILURES).glob("*"), self.folder / RUN, self.folder / LOG):
             path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
