@@ -17,7 +17,7 @@ from tfadaopt.callbacks.quantities import (
     Updates,
     WeightNorms,
 )
-from tfadaopt.callbacks.recorder import Request, What
+from tfadaopt.callbacks.request import Request, What
 from tfadaopt.callbacks.stalls import STOPPED, Layer, Mark, StallDetector, Thresholds
 from tfadaopt.callbacks.state_callback import Logs, StateCallback
 from tfadaopt.callbacks.telling import as_text, say
