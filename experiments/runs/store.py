@@ -40,7 +40,7 @@ class Store:
         self._made = False
         self._versions: dict[str, str] | None = None
         # Results by file, each with what identifies the state of the file.
-        self._read: dict[Path, tuple[tuple, dict | None]] = {}
+        self._read: dict[Path, tuple[tuple | None, dict | None]] = {}
 
     def open(self, experiment: str, config, command: str) -> "Store":
         """Begin or go on with an experiment, and keep others out of the folder until ``close``.
