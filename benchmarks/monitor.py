@@ -29,7 +29,8 @@ import tfadaopt
 from tfadaopt import effective
 from tfadaopt.callbacks import AccumulatorMagnitude, EffectiveLearningRate, OptimizerMonitor
 from tfadaopt.callbacks.optimizer_monitor import PRESETS
-from tfadaopt.callbacks.recorder import Recorder, Request, What
+from tfadaopt.callbacks.recorder import Recorder
+from tfadaopt.callbacks.request import Request, What
 from tfadaopt.callbacks.when import Every
 
 # Divisors of the steps of a run: each run has the same number of snapshots.

@@ -1,7 +1,7 @@
 """Callback: the size of each layer's accumulators, in TensorBoard."""
 
 from tfadaopt.callbacks.quantities import Accumulators
-from tfadaopt.callbacks.recorder import Request, What
+from tfadaopt.callbacks.request import Request, What
 from tfadaopt.callbacks.state_callback import StateCallback
 
 

@@ -1,7 +1,7 @@
 """Callback: the effective learning rate of each layer, in TensorBoard."""
 
 from tfadaopt.callbacks.quantities import EffectiveRates
-from tfadaopt.callbacks.recorder import Request, What
+from tfadaopt.callbacks.request import Request, What
 from tfadaopt.callbacks.state_callback import StateCallback
 
 

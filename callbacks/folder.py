@@ -30,7 +30,7 @@ _NUMBER = r"_(\d+)(?=/|$)"
 
 
 class Held(NamedTuple):
-    """What a folder holds: the last step of its events, −1 without any, and the layers told of."""
+    """What a folder holds: the last step of its events, −1 without any, and its layers."""
 
     last_step: int
     layers: frozenset[str]
@@ -205,5 +205,5 @@ def _events(path: str) -> Iterator[Event]:
     try:
         for raw in RawEventFileLoader(path).Load():
             yield Event.FromString(raw)
-    except Exception:  # damaged, or another program's: what is behind it cannot be told
+    except Exception:  # damaged, or another program's: what is behind it cannot be known
         return

@@ -7,13 +7,13 @@ import numpy as np
 from tfadaopt.callbacks.history import History
 from tfadaopt.callbacks.stalls import StallDetector
 
-# What can be told without the loss, which says whether standing still is the end of learning: in
-# 55 healthy runs of benchmarks/stalls.py, none of these is told, but 9 are said to have stalled.
+# What can be judged without the loss, which says whether standing still is the end of learning: in
+# 55 healthy runs of benchmarks/stalls.py, none of these is reported; 9 are said to have stalled.
 _CERTAIN = ("nan", "dead", "below_resolution")
 
 
 def marks_of(history: History) -> tuple[Mapping, ...]:
-    """What ``StallWarning`` told in a run, or what its log shows where it was not asked.
+    """What ``StallWarning`` reported in a run, or what its log shows where it was not asked.
 
     The log has no loss and does not say how exact the weights are: they count as float32.
     """

@@ -41,8 +41,8 @@ class History:
         quantities: Tables by (quantity, statistic), such as ``("effective_learning_rate", "p50")``;
             the statistic of a quantity that is one number per layer is ``"value"``.
         scalars: Steps [n] and values [n] of each scalar tag, such as ``"learning_rate"``.
-        marks: What ``StallWarning`` told: dictionaries with the keys ``layer`` (None: all),
-            ``kind``, ``quantity``, ``since``, ``cause``, ``advice``, and ``step``: told when.
+        marks: What ``StallWarning`` reported: dictionaries with the keys ``layer`` (None: all),
+            ``kind``, ``quantity``, ``since``, ``cause``, ``advice``, and ``step``, of the snapshot.
         optimizer: Name of the class; empty where the log does not say.
         problems: What could not be read, file by file: damage, or a file that ends in a record,
             as it is still being written or was cut off.
@@ -145,7 +145,7 @@ def _history(folder: Path) -> History | None:
     said = tuple(f"{path.name}: {what}" for path, what in problems if ours or _is_ours(path))
     if not ours and not said:
         return None
-    marks = tuple({**mark, "step": step} for step, told in log.marks for mark in told)
+    marks = tuple({**mark, "step": step} for step, logged in log.marks for mark in logged)
     return History(tables, scalars, marks, log.optimizer, said)
 
 
@@ -216,7 +216,7 @@ class _Log:
         self.tables[key].append(Row(step, wall, about.layers, array.astype(np.float32)))
 
     def _forget_marks_after(self, step: int) -> None:
-        self.marks = [told for told in self.marks if told[0] <= step]
+        self.marks = [logged for logged in self.marks if logged[0] <= step]
 
 
 def _tables_of_scalars(

@@ -24,7 +24,7 @@ class NotebookFile:
     layers under ``<quantity>/<statistic>/steps``, ``/runs`` and ``/layers``; where the layers
     change in between, NaN fills what was not there. A run that is resumed goes on after its step.
     Rows are in the order of their steps, also where several runs share a file. CSV grows with each
-    snapshot, and its lines are on disk at once; the others are written anew at each end of an
+    snapshot, and its lines are on disk at once; the others are written again at each end of an
     epoch, so their numbers stay in memory.
 
     Args:

@@ -22,7 +22,7 @@ from tfadaopt.callbacks.quantities import (
     Updates,
     WeightNorms,
 )
-from tfadaopt.callbacks.recorder import Request, What
+from tfadaopt.callbacks.request import Request, What
 from tfadaopt.callbacks.state_callback import Logs, StateCallback
 from tfadaopt.callbacks.when import When
 

@@ -37,7 +37,7 @@ def plot(
     """Draw what was logged: layers × steps on a logarithmic scale of colours, a panel for each run.
 
     Runs share the scale. NaN and infinity are red, a value of 0 (or below) is black, what was not
-    measured is grey. A layer that ``StallWarning`` told of, or that is seen to have stopped
+    measured is grey. A layer that ``StallWarning`` reported, or that is seen to have stopped
     afterwards, is hatched from the step on since which it did.
 
     Args:

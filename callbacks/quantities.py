@@ -90,7 +90,7 @@ class EffectiveRates:
 
     Attributes:
         sampled: Whether quantiles of a sample do, whose rates alone are computed.
-        required: Whether a layer without such a rate is an error; else it is left out, and told.
+        required: Whether a layer without such a rate is an error; else it is left out, and said.
     """
 
     sampled: bool = False

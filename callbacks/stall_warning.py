@@ -17,7 +17,7 @@ from tfadaopt.callbacks.quantities import (
     Updates,
     WeightNorms,
 )
-from tfadaopt.callbacks.recorder import Request, What
+from tfadaopt.callbacks.request import Request, What
 from tfadaopt.callbacks.stalls import STOPPED, Layer, Mark, StallDetector, Thresholds
 from tfadaopt.callbacks.state_callback import Logs, StateCallback
 from tfadaopt.callbacks.telling import as_text, say
@@ -36,7 +36,7 @@ _WATCHED = (
 class StallWarning(StateCallback):
     r"""Say when, where and why a layer stops learning, and what to try.
 
-    A layer is told of once, on the console and, with a ``log_dir``, in TensorBoard: in the tab
+    Each layer is reported once, on the console and, with a ``log_dir``, in TensorBoard: in the tab
     "Text", and as a mark in the pictures of the tab "Optimizer".
 
     =====================  ======================================================================
@@ -77,8 +77,8 @@ class StallWarning(StateCallback):
         on_warning: Function that is called with each mark, for a message elsewhere, or None.
 
     Attributes:
-        marks: What was told, in order: records with ``layer``, ``kind``, ``quantity``, ``since``,
-            ``cause`` and ``advice``.
+        marks: What was reported, in order: records with ``layer``, ``kind``, ``quantity``,
+            ``since``, ``cause`` and ``advice``.
 
     Raises:
         TypeError: An argument is of the wrong type.

@@ -16,7 +16,7 @@ Values = Mapping[str, np.ndarray]
 # in rounding for the typical coordinate.
 SPACING = {"bfloat16": 2.0**-7, "float16": 2.0**-10, "float32": 2.0**-23, "float64": 2.0**-52}
 
-# A layer that is told to have stopped for one reason is not told again for another.
+# A layer that is reported to have stopped for one reason is not reported again for another.
 STOPPED = ("dead", "below_resolution", "saturated", "stalled")
 # What is looked for, and its kind where that has another name.
 CONDITIONS = {"skipped": "dead", "behind": "stalled"} | {kind: kind for kind in STOPPED}
@@ -58,7 +58,7 @@ class Thresholds:
         factor: Fall of the update, at equal η, from its largest to that of a stalled layer, > 1.
             Where squared gradients are summed up, a fall by √t more is the method's own.
         progress: Relative fall of the loss, in that time, from which on a run is not stalled.
-        annealed: Part of its largest η below which a schedule is at its end, and nothing is told.
+        annealed: Part of its largest η below which a schedule is at its end: no warnings.
         solved: Part of its largest loss below which a run has nothing left to learn.
         behind: Ratio ‖Δθ‖/‖θ‖ of a layer to the largest of all, below which it is left behind,
         standing: and ‖Δθ‖/‖θ‖ itself.

@@ -10,7 +10,8 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.callbacks import watched
-from tfadaopt.callbacks.recorder import Recorder, Request
+from tfadaopt.callbacks.recorder import Recorder
+from tfadaopt.callbacks.request import Request
 from tfadaopt.callbacks.when import When, schedule
 
 # What Keras tells of the losses and metrics.

@@ -1,7 +1,7 @@
 """Callback: how far each step moves each layer, in TensorBoard."""
 
 from tfadaopt.callbacks.quantities import Updates
-from tfadaopt.callbacks.recorder import Request, What
+from tfadaopt.callbacks.request import Request, What
 from tfadaopt.callbacks.state_callback import StateCallback
 
 

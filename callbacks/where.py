@@ -34,12 +34,12 @@ class EventWriter:
 
     An event file is a file of TFRecords. Writing them directly takes a tenth of the time of
     ``tf.summary``, which runs an op through the eager runtime for each. What the numbers of a
-    tensor are of, its layers, is told in its first event only: repeated in each, names would be
+    tensor are of, its layers, is logged with its first event only: repeated in each, names would be
     twelve times as long as the numbers.
 
     Args:
         log_dir: Folder; made where needed.
-        optimizer: Name of the class of the optimizer, told with the tensors.
+        optimizer: Name of the class of the optimizer, logged with the tensors.
 
     Raises:
         OSError: The folder cannot be made or written to.

@@ -246,7 +246,7 @@ def train_keras(optimizer, starts, gradients) -> Trajectory:
 
 
 # JAX has moved it.
-enable_x64 = getattr(jax, "enable_x64", None) or jax.experimental.enable_x64
+enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
 
 
 def train_optax(transformation, starts, gradients) -> Trajectory:

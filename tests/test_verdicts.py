@@ -9,6 +9,7 @@ import pytest
 
 import tfadaopt
 from tfadaopt.experiments.configs import Claims
+from tfadaopt.experiments.problems import logistic, online, private_features
 from tfadaopt.experiments.problems.walks import walk
 from tfadaopt.experiments.reports.intervals import Sensitivity
 
@@ -36,8 +37,8 @@ def swap(monkeypatch, name, methods, **always):
         known = OF_WALK | set(inspect.signature(getattr(tfadaopt, method)).parameters)
         return walk(method, rates, *args, **{k: v for k, v in more.items() if k in known})
 
-    walks_in = {"generalization": "private_features"}.get(name, name)
-    monkeypatch.setattr(module_of(walks_in), "walk", other)
+    walks_in = private_features if name == "generalization" else module_of(name)
+    monkeypatch.setattr(walks_in, "walk", other)
 
 
 def slow(*values):
@@ -114,7 +115,7 @@ def test_another_method_gets_another_verdict(monkeypatch, name, methods, always,
 @pytest.mark.slow
 def test_a_method_that_does_not_learn_breaks_the_regret_bound(monkeypatch):
     monkeypatch.setattr(
-        module_of("online"),
+        online,
         "walk",
         lambda method, rate, *args, **more: walk(method, 1e-9, *args, **more),
     )
@@ -209,7 +210,6 @@ def test_the_rule_of_no_tuning(ours, sgd, moves_better, verdict):
 @pytest.mark.slow
 def test_methods_of_one_rate_walk_as_others_do():
     # AdaGrad-Norm in one dimension is Adagrad, so that both ways to train must agree.
-    logistic = module_of("logistic")
     rates, scales = np.array([0.01, 0.1, 1.0]), np.ones(logistic.DIMENSIONS)
     tuned = logistic.final_losses("SGD", rates, 3, scales)
     alone = logistic.final_losses("AdaGradNorm", rates, 3, scales)

@@ -45,7 +45,7 @@ def index_of(optimizer: keras.optimizers.Optimizer, variable: Variable) -> int |
 
 
 def key_of(variable: Variable) -> Any:
-    """What tells a variable apart from all others, whichever way it is named.
+    """What tells a variable apart from all others, however it is named.
 
     As Keras finds it, also for what a replica is given of a distributed one.
     """

@@ -146,7 +146,7 @@ def _grid(width: int, history: History, layers: list[str], marks: list[Mapping])
         for path in layers if mark["layer"] is None else [mark["layer"]]:
             states.setdefault(path, []).append(mark["kind"].replace("_", " "))
     for path, name in zip(layers, short(layers), strict=True):
-        cells = [escape(plain(name))]
+        cells: list[str | Text] = [escape(plain(name))]
         if rate is not None:
             values = _of(rate, path)
             cells += [_number(values[-1:]), _change(values)]
@@ -159,9 +159,9 @@ def _grid(width: int, history: History, layers: list[str], marks: list[Mapping])
     return grid
 
 
-def _of(table: Table, path: str) -> np.ndarray:
+def _of(table: Table | None, path: str) -> np.ndarray:
     """What was measured of a layer, in order."""
-    if path not in table.layers:
+    if table is None or path not in table.layers:
         return np.array([])
     column = table.layers.index(path)
     return table.values[table.measured[:, column], column].astype(float)

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from tfadaopt.experiments.runs.executor import WorkerError
 from tfadaopt.experiments.runs.files import printable, said
@@ -51,7 +58,7 @@ def watched(work: Callable[[Callable[[str, int, int], None]], list]) -> list:
     """Do some work while its stages are shown, and return what failed."""
     columns = TextColumn("{task.description:<29}"), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
-        stages: dict[str, int] = {}
+        stages: dict[str, TaskID] = {}
 
         def show(stage: str, done: int, total: int) -> None:
             if stage not in stages:

@@ -41,7 +41,7 @@ def check(path: Path, settings: dict) -> dict:
     except Exception as error:
         raise problem.ProblemError(
             f"{path}: the model cannot be evaluated on the first training batch: "
-            f"{problem.told(error, path)}"
+            f"{problem.described(error, path)}"
         ) from error
     if not model.trainable_variables:
         raise problem.ProblemError(

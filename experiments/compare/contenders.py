@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from tfadaopt.catalog import METHODS
 from tfadaopt.experiments.configs import ConfigError, nearest
@@ -65,7 +66,7 @@ def maker(name: str, compiled=None) -> tuple[Callable[[float], object], float]:
         if name.removeprefix(KERAS) not in known:
             names = [KERAS + key for key in sorted(known)]
             raise ConfigError(f"Keras has no optimizer {name!r}.{nearest(name, names)}")
-        cls = known[name.removeprefix(KERAS)]
+        cls: Any = known[name.removeprefix(KERAS)]
     else:
         cls = next(method.cls for method in METHODS if method.name == name)
     default = inspect.signature(cls).parameters["learning_rate"].default

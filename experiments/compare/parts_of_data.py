@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from tfadaopt.experiments.compare.problem import Problem, ProblemError, told
+from tfadaopt.experiments.compare.problem import Problem, ProblemError, described
 
 
 def made_data(problem: Problem, path: Path) -> dict[str, object]:
@@ -18,7 +18,7 @@ def made_data(problem: Problem, path: Path) -> dict[str, object]:
     try:
         parts = problem.data()
     except Exception as error:
-        raise ProblemError(f"{path}: data() failed: {told(error, path)}") from error
+        raise ProblemError(f"{path}: data() failed: {described(error, path)}") from error
     if not isinstance(parts, tuple | list) or len(parts) not in (2, 3):
         got = f"{len(parts)} parts" if isinstance(parts, tuple | list) else type(parts).__name__
         raise ProblemError(

@@ -73,7 +73,7 @@ def load(path: Path) -> Problem:
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise ProblemError(f"{path} cannot be imported: {told(error, path)}") from error
+        raise ProblemError(f"{path} cannot be imported: {described(error, path)}") from error
     for function in ("model", "data"):
         found = getattr(module, function, None)
         if not callable(found):
@@ -92,7 +92,7 @@ def load(path: Path) -> Problem:
     return Problem(module.model, module.data)
 
 
-def told(error: BaseException, path: Path) -> str:
+def described(error: BaseException, path: Path) -> str:
     """Return an error in a line, with the last line of the user's file that led to it."""
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
     lineno, text = lines[-1] if lines else None, str(error)
@@ -113,7 +113,7 @@ def made_model(problem: Problem, path: Path):
     try:
         model = problem.model()
     except Exception as error:
-        raise ProblemError(f"{path}: model() failed: {told(error, path)}") from error
+        raise ProblemError(f"{path}: model() failed: {described(error, path)}") from error
     if not isinstance(model, keras.Model):
         kind = type(model)
         raise ProblemError(

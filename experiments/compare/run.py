@@ -50,7 +50,7 @@ def _fill(config: Comparison, store: Store, jobs: int, progress: Progress) -> Fa
         store.put_failure(cell, {"error": str(error)})
 
     with Stages(store, work, jobs, progress, is_finished, keep_failure) as stages:
-        # A folder with nothing but a mistake in it would stand in the way of the next try.
+        # A folder with nothing but a mistake in it would block the next try.
         stages.worth_keeping = False
         stages.compute("Looking at the problem", [comparison.check_cell(config)])
         if stages.failures:

@@ -43,8 +43,8 @@ def compute(cell: Cell, settings: dict, folder: Path) -> None:
     except Exception as error:
         traceback.print_exc()  # into worker.log
         if not isinstance(error, problem.ProblemError):
-            # An exception of the user's own class might not survive the way to the parent.
-            raise RuntimeError(problem.told(error, Path(settings["file"]))) from None
+            # An exception of the user's own class might not survive the journey to the parent.
+            raise RuntimeError(problem.described(error, Path(settings["file"]))) from None
         raise
     Store(folder).put(cell, result)
 

@@ -126,7 +126,7 @@ class Reading:
 def read(config: Comparison, store: Store) -> Reading:
     """Return what a comparison has come to; each file of its folder is looked at once.
 
-    The rates are proposed anew from the results there are, so that an interrupted comparison goes
+    The rates are proposed again from the results there are, so that an interrupted comparison goes
     on exactly where it was.
     """
     problem = store.get(check_cell(config))

@@ -10,7 +10,7 @@ COPIES = 256
 
 
 def bfloat16_walk(optimizer, start: float, steps: int) -> tuple[np.ndarray, float]:
-    """Return the way [1 + steps, copies] of bfloat16 weights under slopes of 1, and r at its end.
+    """Return how far [1 + steps, copies] bfloat16 weights go under gradients of 1, and the last r.
 
     Args:
         optimizer: An Adagrad, of this package or of Keras.

@@ -66,7 +66,7 @@ def regret_and_bound(stream, hinge: bool) -> tuple[np.ndarray, np.ndarray]:
     The regret is that of the linearized losses, which is never smaller than that of the losses.
 
     Args:
-        stream: Examples times labels [rounds, seeds, d], or the slopes themselves.
+        stream: Examples times labels [rounds, seeds, d], or the gradients themselves.
         hinge: Which of them.
     """
     z, (rounds, seeds) = tf.constant(stream), stream.shape[:2]

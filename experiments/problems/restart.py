@@ -7,9 +7,9 @@ import numpy as np
 
 
 class Restart:
-    """Gives a model and its optimizer the state they would have if they were made anew.
+    """Gives a model and its optimizer the state they would have if they were new.
 
-    A new model and optimizer per run would be traced anew, which costs seconds; setting their
+    A new model and optimizer per run would be traced again, which costs seconds; setting their
     variables back does not.
 
     Args:

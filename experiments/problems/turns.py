@@ -19,7 +19,7 @@ def walk_in_turn(
 ) -> np.ndarray:
     """Return where walkers with these rates end [walkers, d], as ``walk`` does, in float64.
 
-    One optimizer, compiled once, begins anew for each walker: as rows of one variable, walkers
+    One optimizer, compiled once, begins again for each walker: as rows of one variable, walkers
     would share the norms that such a method measures.
 
     Args:

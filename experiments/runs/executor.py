@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Any
 
 from tfadaopt.experiments.runs import worker
 from tfadaopt.experiments.runs.cell import Cell
@@ -74,7 +75,9 @@ class LocalExecutor:
             WorkerError: No process can be started.
             KeyboardInterrupt: After Ctrl-C, when the running cells have been yielded.
         """
-        waiting, again, died = deque(cells), deque(), []
+        waiting = deque(cells)
+        again: deque[Cell] = deque()
+        died: list[Cell] = []
         while waiting or again or self.running:
             if self._stopping and not self.running:
                 raise KeyboardInterrupt
@@ -108,7 +111,7 @@ class LocalExecutor:
 
     def _done(self) -> list[tuple[Cell, Exception | None]]:
         """Wait until something is done or has died, and return it."""
-        by_pipe = {w.connection: w for w in self._workers}
+        by_pipe: dict[Any, _Worker] = {w.connection: w for w in self._workers}
         by_pipe |= {w.process.sentinel: w for w in self._workers}
         ready = {by_pipe[pipe] for pipe in wait(by_pipe, _PATIENCE)} if by_pipe else set()
         found = []
@@ -177,7 +180,7 @@ class _Worker:
         with contextlib.suppress(OSError):  # It has died: `answer` says so.
             self.connection.send((work, cell))
 
-    def answer(self) -> object:
+    def answer(self) -> Any:
         """Return the error of its cell or None, a WorkerError if it died, or _NOTHING yet."""
         try:
             while self.connection.poll():
@@ -197,7 +200,8 @@ class _Worker:
 
     def end(self) -> None:
         """End the process and what it has started."""
-        worker.end_group(self.process.pid)
+        if self.process.pid is not None:
+            worker.end_group(self.process.pid)
         self.process.kill()
         self.process.join()
         self.connection.close()

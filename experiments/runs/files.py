@@ -11,6 +11,7 @@ import secrets
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeGuard
 
 from tfadaopt.experiments.configs import ConfigError
 
@@ -139,7 +140,7 @@ def read_bytes(path: Path) -> bytes:
         raise DamagedError(f"cannot be read ({error.strerror})") from None
 
 
-def is_about_the_place(error: object, folder: Path) -> bool:
+def is_about_the_place(error: object, folder: Path) -> TypeGuard[OSError]:
     """Whether an error is of the place where results lie, so that no other result can be kept."""
     return isinstance(error, OSError) and (error.errno in _PLACE or not folder.is_dir())
 

@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tfadaopt.experiments.runs import files
 from tfadaopt.experiments.runs.files import DamagedError
@@ -15,8 +16,14 @@ PACKAGES = ("tfadaopt", "tensorflow", "keras", "numpy", "tensorboard")
 # Those that a result depends on, beside Python's first two numbers.
 _DECISIVE = ("tfadaopt", "tensorflow", "keras", "numpy")
 # What run.json says, where it says nothing.
-_UNKNOWN = {"command": "", "versions": {}, "machine": "", "started": "", "finished": None}
-_UNKNOWN |= {"seconds": 0.0}
+_UNKNOWN: dict[str, Any] = {
+    "command": "",
+    "versions": {},
+    "machine": "",
+    "started": "",
+    "finished": None,
+    "seconds": 0.0,
+}
 
 
 def record(cell: Mapping[str, object], result: Mapping[str, object]) -> str:
@@ -58,8 +65,14 @@ def run_in(path: Path) -> dict:
         DamagedError: It is damaged; the message ends a sentence.
     """
     run = files.unsealed(files.read_bytes(path))
-    kinds = {"experiment": str, "settings": dict, "command": str, "machine": str}
-    kinds |= {"versions": dict, "seconds": int | float}
+    kinds: dict[str, Any] = {
+        "experiment": str,
+        "settings": dict,
+        "command": str,
+        "machine": str,
+        "versions": dict,
+        "seconds": int | float,
+    }
     for name, kind in kinds.items():
         # Only what is there: a run that was begun by another version may say less.
         is_needed = name in run or name in ("experiment", "settings")

@@ -40,7 +40,7 @@ class Store:
         self._made = False
         self._versions: dict[str, str] | None = None
         # Results by file, each with what identifies the state of the file.
-        self._read: dict[Path, tuple[tuple, dict | None]] = {}
+        self._read: dict[Path, tuple[tuple | None, dict | None]] = {}
 
     def open(self, experiment: str, config, command: str) -> "Store":
         """Begin or go on with an experiment, and keep others out of the folder until ``close``.
@@ -92,7 +92,7 @@ class Store:
         if not self._made or kept or any(self._cells.glob("*.json")):
             self.close()
             return
-        # The failure of what looked at the problem is told in the message; it is no result.
+        # The failure of what looked at the problem is in the message; it is no result.
         for path in (*(self.folder / FAILURES).glob("*"), self.folder / RUN, self.folder / LOG):
             path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):

@@ -61,7 +61,9 @@ def _end_with_parent() -> None:
         # Its own group: then one signal ends it together with what it has started.
         with contextlib.suppress(PermissionError):
             os.setpgid(0, 0)
-    sentinel = multiprocessing.parent_process().sentinel
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this process was started by it
+    sentinel = parent.sentinel
 
     def watch():
         wait([sentinel])

@@ -12,7 +12,7 @@ from tfadaopt.optimizers.rule import GradientIn
 
 @keras.saving.register_keras_serializable(package="tfadaopt")
 class Adadelta(Optimizer):
-    r"""Adadelta: the size of recent steps over the size of recent slopes, with no rate to tune.
+    r"""Adadelta: the size of recent steps over the size of recent gradients, with no rate to tune.
 
     .. math::
         E_g = \rho E_g + (1-\rho) g_t^2, \qquad
@@ -32,7 +32,7 @@ class Adadelta(Optimizer):
     Keras           0.95     1e-7       0.001
     ==============  =======  =========  =========
 
-    The first step is about √(ε / (1 − ρ)) = 0.0045 whatever the slope: ε *is* the starting rate.
+    The first step is about √(ε / (1 − ρ)) = 0.0045 whatever the gradient: ε *is* the starting rate.
 
     Args:
         learning_rate: η ≥ 0, a number, schedule or callable. Default 1.
@@ -49,7 +49,7 @@ class Adadelta(Optimizer):
         >>> w = keras.Variable([0.0])
         >>> optimizer = tfadaopt.Adadelta(rho=0.0, epsilon=9.0)
         >>> optimizer.apply([keras.ops.array([4.0])], [w])
-        >>> round(float(w.numpy()[0]), 4)  # 3 / √(16 + 9) of the slope
+        >>> round(float(w.numpy()[0]), 4)  # 3 / √(16 + 9) of the gradient
         -2.4
 
     Source:

@@ -12,7 +12,7 @@ from tfadaopt.optimizers.rule import GradientIn
 
 @keras.saving.register_keras_serializable(package="tfadaopt")
 class Adagrad(Optimizer):
-    r"""Adagrad: each coordinate has a rate of its own, which falls with the squares of its slopes.
+    r"""Adagrad: each coordinate has its own rate, which falls with the squares of its gradients.
 
     .. math::
         r_t = r_{t-1} + g_t^2, \qquad
@@ -37,9 +37,9 @@ class Adagrad(Optimizer):
     Args:
         learning_rate: η ≥ 0, a number, schedule or callable. Default 0.01.
         initial_accumulator_value: r₀ ≥ 0. Default 0.
-        epsilon: ε ≥ 0, inside the root: a coordinate whose slopes stay well below √ε = 3e-4 moves
-            by η g / √ε at most. With ε = 0, a coordinate without any gradient so far stands still.
-            Default 1e-7.
+        epsilon: ε ≥ 0, inside the root: a coordinate whose gradients stay well below √ε = 3e-4
+            moves by η g / √ε at most. With ε = 0, a coordinate without any gradient so far stands
+            still. Default 1e-7.
         **kwargs: What every optimizer takes; see ``tfadaopt.optimizers.base.Optimizer``.
 
     Raises:

@@ -12,7 +12,7 @@ from tfadaopt.optimizers.rule import GradientIn
 
 @keras.saving.register_keras_serializable(package="tfadaopt")
 class Adamax(Optimizer):
-    r"""Adamax: Adam sized by the largest slope, which is forgotten slowly.
+    r"""Adamax: Adam sized by the largest gradient, which is forgotten slowly.
 
     .. math::
         m_t = \beta_1 m_{t-1} + (1-\beta_1) g_t, \qquad u_t = \max(\beta_2 u_{t-1}, |g_t|), \qquad

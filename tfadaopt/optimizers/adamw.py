@@ -8,7 +8,7 @@ from tfadaopt.optimizers.rates import Rate
 
 @keras.saving.register_keras_serializable(package="tfadaopt")
 class AdamW(Adam):
-    r"""AdamW: Adam whose weights decay apart from the gradient, unscaled by slopes.
+    r"""AdamW: Adam whose weights decay apart from the gradient, unscaled by gradients.
 
     .. math::
         \theta_t = (1 - \eta \lambda) \theta_{t-1} - \eta \,

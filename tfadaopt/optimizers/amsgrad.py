@@ -54,7 +54,7 @@ class AMSGrad(Optimizer):
         >>> optimizer = tfadaopt.AMSGrad(learning_rate=1.0, beta_1=0.0, beta_2=0.0, epsilon=0.0)
         >>> for g in (4.0, 1.0):
         ...     optimizer.apply([keras.ops.array([g])], [w])
-        >>> w.numpy().tolist()  # the second step is 1/4: the slope of 4 is not forgotten
+        >>> w.numpy().tolist()  # the second step is 1/4: the gradient of 4 is not forgotten
         [-1.25]
 
     Source:

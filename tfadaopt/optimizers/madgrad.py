@@ -40,7 +40,7 @@ class MADGRAD(Optimizer):
         momentum: μ in [0, 1), the share of θ that is kept per step. Default 0.9.
         epsilon: ε ≥ 0, beside the root. Default 1e-6.
         weight_decay: λ ≥ 0 or None. Decoupled: θ ← θ − η λ θ before each update. It must be far
-            smaller than for other methods, as z starts anew from θ₀.
+            smaller than for other methods, as z starts again from θ₀.
         **kwargs: What every optimizer takes; see ``tfadaopt.optimizers.base.Optimizer``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The engine: which way the variables of a model step, and in which order things are done."""
+"""The engine: how the variables of a model step, and in which order."""
 
 from collections.abc import Callable, Sequence
 

@@ -17,7 +17,7 @@ from tfadaopt.optimizers.engine.plan import Kind
 from tfadaopt.optimizers.rule import Rule
 
 Handles = Mapping[str, tf.Tensor]
-# What a subclass may write anew; its parent's kernel would not know.
+# What a subclass may override; its parent's kernel would not know.
 _RULE = (
     *("advance", "scale", "direction", "rate", "delta"),
     *("update", "decay_and_update", "slots"),
