@@ -177,7 +177,7 @@ def averaged(state: State, params):
     leaves, tree = jax.tree.flatten(params)
     found = host_of(state.name, state.arguments, leaves)
     found.put([np.asarray(x) for x in leaves], [np.asarray(x) for x in state.variables])
-    means = [np.asarray(found.optimizer.averaged(v)) for v in found.parameters]
+    means = [jnp.asarray(np.asarray(found.optimizer.averaged(v))) for v in found.parameters]
     return jax.tree.unflatten(tree, means)
 
 
@@ -224,7 +224,7 @@ MORE = {
     "SM3": 0.5,
     "RAdam": 1e-2,
     "AdaBelief": 1e-2,
-    "LAMB": 1e-2,
+    "LAMB": 1e-3,
     "Adan": 1e-2,
     "NadamW": 1e-2,
     "SOAP": 1e-2,
