@@ -205,6 +205,15 @@ def rmsprop_mutants():
 
         return {"advance": advance}
 
+    def step(rule):
+        """What is subtracted, by ``rule(self, new state, g, t, η)``."""
+
+        def update(self, theta, state, g, t, eta):
+            new = self.advance(state, g, t)
+            return new, rule(self, new, g, t, eta)
+
+        return {"update": update}
+
     plain, centered, momentum = "rmsprop", "rmsprop-centered", "rmsprop-momentum"
     return [
         Mutant(plain, "ρ and 1 − ρ swapped", velocity(lambda v, g, p: (1 - p) * v + p * g**2)),
@@ -245,16 +254,12 @@ def rmsprop_mutants():
         Mutant(
             momentum,
             "momentum forgotten",
-            {"delta": lambda self, s, g, t, eta: self.rate(s, t, eta) * g},
+            step(lambda self, s, g, t, eta: self.rate(s, t, eta) * g),
         ),
         Mutant(
             momentum,
             "Nesterov's momentum",
-            {
-                "delta": lambda self, s, g, t, eta: (
-                    eta * (0.9 * s["momentum"] + self.scale(s, t) * g)
-                )
-            },
+            step(lambda self, s, g, t, eta: eta * (0.9 * s["momentum"] + self.scale(s, t) * g)),
         ),
         Mutant(momentum, "wrong sign", buffer(lambda b, scaled, g, eta, t: scaled - 0.9 * b)),
         Mutant(momentum, "dampened", buffer(lambda b, scaled, g, eta, t: 0.9 * b + 0.1 * scaled)),
@@ -263,7 +268,7 @@ def rmsprop_mutants():
             "scaled after the buffer",
             {
                 **buffer(lambda b, scaled, g, eta, t: 0.9 * b + g),
-                "delta": lambda self, s, g, t, eta: self.rate(s, t, eta) * s["momentum"],
+                **step(lambda self, s, g, t, eta: self.rate(s, t, eta) * s["momentum"]),
             },
         ),
         Mutant(
