@@ -90,10 +90,10 @@ class RunLog:
 
     def flush(self) -> None:
         """Let TensorBoard see what was written, and look whether it is there."""
-        for what in ("flush", "check"):
-            if self._writer is not None:
-                with self._guarded():
-                    getattr(self._writer, what)()
+        if self._writer is not None:
+            with self._guarded():
+                self._writer.flush()
+                self._writer.check()
 
     def close(self) -> None:
         """Close the file; a later ``open`` goes on in the run."""

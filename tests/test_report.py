@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from tfadaopt.experiments.lecture import report
+from tfadaopt.experiments.reports import draw
+from tfadaopt.experiments.reports.figures import Lines, Panels, Series
 
 METHODS = ["SGD", "Adagrad"]
 RATES = [0.01, 0.1, 1.0]
@@ -172,3 +174,29 @@ def test_missing_table_is_named_with_the_command_that_makes_it(name, tmp_path):
     (folder / name).unlink()
     with pytest.raises(FileNotFoundError, match=rf"{name}.*tfadaopt run lecture --out"):
         report.write_report(folder)
+
+
+def test_panels_share_axes_styles_and_one_legend():
+    def panel(title, *labels):
+        lines = tuple(Series(label, [1, 2], [1.0, 2.0]) for label in labels)
+        return Lines(title, "step", "rate", lines)
+
+    data = Panels("Rates", (panel("a", "conv", "dense"), panel("b", "dense"), panel("c", "conv")))
+    figure = draw.draw(data)
+    drawn = {
+        (axes.get_title(), line.get_label()): line.get_color()
+        for axes in figure.axes
+        for line in axes.get_lines()
+    }
+    assert drawn["a", "dense"] == drawn["b", "dense"] != drawn["a", "conv"] == drawn["c", "conv"]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["conv", "dense"]
+    assert len({axes.get_ylim() for axes in figure.axes[:3]}) == 1
+
+
+def test_only_the_points_that_are_named_are_ringed():
+    plain = Lines("Rates", "η", "loss", (Series("SGD", [0.1, 1.0], [2.0, 3.0]),))
+    ringed = Lines("Rates", "η", "loss", (Series("SGD", [0.1, 1.0], [2.0, 3.0], ringed=[1.0]),))
+    assert len(draw.draw(plain).axes[0].get_lines()) == 1
+    *_, ring = draw.draw(ringed).axes[0].get_lines()
+    assert (list(ring.get_xdata()), list(ring.get_ydata())) == ([1.0], [3.0])

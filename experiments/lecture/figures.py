@@ -111,7 +111,7 @@ def layers_over_time(
 def trajectories(
     paths: pd.DataFrame, surface: str, contours: Mapping[str, np.ndarray], methods: Sequence[str]
 ) -> Contours:
-    """Paths of all methods over the contours of a surface: start, every step, end."""
+    """Paths of all methods over the contours of a surface."""
     key = surface.replace(" ", "_")
     x, y, f = (contours[f"{key}_{axis}"] for axis in ("x", "y", "f"))
     drawn = []

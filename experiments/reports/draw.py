@@ -142,7 +142,7 @@ def _plot(axes: Axes, data: Lines, styles: Sequence[dict], theory: set[str]) -> 
 
 
 def contours(data: Contours) -> Figure:
-    """Paths over contours: a ring where they start, a marker per step, a star where they end."""
+    """Paths over contours: a ring where they start, a star where they end."""
     labels = [path.label for path in data.paths]
     figure, axes = _figure(labels, extra_height=0.7)
     x, y, f = (np.asarray(values) for values in (data.x, data.y, data.f))
