@@ -55,6 +55,7 @@ def test_public_names_are_listed_and_load(package):
         "import tfadaopt.optimizers.base",
         "from tfadaopt.optimizers import Adagrad, Optimizer",
         "from tfadaopt.optimizers.adagrad import Adagrad",
+        "import tfadaopt.compat",
         "import tfadaopt.effective",
         "import tfadaopt.callbacks.recorder",
         "from tfadaopt.callbacks import OptimizerMonitor",

@@ -88,7 +88,13 @@ def __dir__() -> list[str]:
 
 
 @wrapt.when_imported("keras")
-def _register_with_keras(_keras: ModuleType) -> None:
+def _meet_keras(_keras: ModuleType) -> None:
+    importlib.import_module("tfadaopt.compat")
+
+
+# Not at once when Keras is imported: it may be this very module that imports it.
+@wrapt.when_imported("tfadaopt.compat")
+def _register_with_keras(_compat: ModuleType) -> None:
     # A saved model names its optimizer "tfadaopt>Adagrad": Keras knows that only once the class
     # exists, and a lazy package would otherwise make load_model fail.
     for method in METHODS:
