@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfadaopt import compat
 from tfadaopt.optimizers.engine import compiled, norms, sums
 
-from .cases import CASES, FULLEST
+from .cases import BY_ID, CASES, FULLEST
 
 GLOBAL = [case for case in CASES if case.make().shared()]
 # Large enough to be folded, with a rest that is no quarter; and small ones.
@@ -60,17 +60,18 @@ def check(case, totals, expected, scale, worst=lambda *args: None):
         worst("compiled against readable sums, roundings of Σ|x|", case.name, error * 2.0**24)
 
 
-def rows(cases, quick=("DoG",)):
-    return [
-        pytest.param(
-            c, id=str(c), marks=() if c.name in quick and c in FULLEST else pytest.mark.slow
-        )
-        for c in cases
-    ]
+def row(case, small):
+    marks = () if case is BY_ID["dog"] else pytest.mark.slow
+    return pytest.param(case, small, id=f"{case}-{'together' if small else 'alone'}", marks=marks)
 
 
-@pytest.mark.parametrize("small", [0, compiled.SMALL], ids=["alone", "together"])
-@pytest.mark.parametrize("case", rows(GLOBAL))
+@pytest.mark.parametrize(
+    ("case", "small"),
+    [
+        *(row(case, 0) for case in GLOBAL),
+        *(row(case, compiled.SMALL) for case in GLOBAL if case in FULLEST),
+    ],
+)
 def test_sums_are_the_readable_ones(case, small, monkeypatch, worst):
     monkeypatch.setattr(compiled, "SMALL", small)
     optimizer, variables, gradients = parts(case)
@@ -82,8 +83,14 @@ def test_sums_are_the_readable_ones(case, small, monkeypatch, worst):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("gpu", [False, True], ids=["cpu", "as-on-gpu"])
-@pytest.mark.parametrize("bad", [(0, np.nan), (1, np.inf), (2, np.nan), (0, 3e38)], ids=str)
-@pytest.mark.parametrize("case", rows([c for c in GLOBAL if c in FULLEST], ("DoG", "Prodigy")))
+@pytest.mark.parametrize(
+    ("case", "bad"),
+    [
+        *((BY_ID["dog"], bad) for bad in ((0, np.nan), (1, np.inf), (2, np.nan), (0, 3e38))),
+        *((case, (0, np.nan)) for case in GLOBAL if case in FULLEST and case.name != "DoG"),
+    ],
+    ids=str,
+)
 def test_what_does_not_fit_counts_as_zeros(case, bad, gpu, monkeypatch):
     monkeypatch.setattr(compat, "has_gpu", lambda: gpu)
     optimizer, variables, gradients = parts(case, bad)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import tfadaopt
 
-from .cases import FULLEST, RATE, SHAPES, each_shape, quick, slots_of, three_methods
+from .cases import RATE, SHAPES, THREE, each_shape, quick, slots_of, three_methods
 
 X = np.random.default_rng(0).normal(size=(24, 4)).astype("float32")
 Y = np.random.default_rng(1).normal(size=(24, 1)).astype("float32")
@@ -72,10 +72,9 @@ MODES = {
 @pytest.mark.parametrize(
     ("case", "mode"),
     [
-        quick(case, mode, only=mode == "jit")
-        for case in FULLEST
-        for mode in MODES
-        if case in SHAPES or mode in ("graph", "jit")
+        *(quick(case, mode) for case in SHAPES for mode in ("eager", "jit-3-steps")),
+        *(quick(case, mode, only=False) for case in THREE for mode in ("graph", "graph-3-steps")),
+        *(quick(case, "jit", only=False) for case in THREE),
     ],
 )
 def test_fit_equals_the_twin(case, mode):
@@ -104,8 +103,13 @@ def test_mixed_precision_scales_the_loss(case):
         assert (rate.numpy() > 0).all()
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@each_shape
+@pytest.mark.parametrize(
+    ("case", "dtype"),
+    [
+        *(quick(case, "float16") for case in SHAPES),
+        *(quick(case, "bfloat16", only=False) for case in THREE),
+    ],
+)
 def test_state_of_half_precision_weights_is_float32(case, dtype):
     """1e-4² is zero in float16, and 1e3² infinite: the state must not be half precision."""
     variable = keras.Variable([1e-2, -1e-2, 0.0, 0.0], dtype=dtype)
@@ -133,8 +137,13 @@ def test_state_of_half_precision_weights_is_float32(case, dtype):
     np.testing.assert_allclose(moved, expected, rtol=0.03, atol=1e-4)
 
 
-@pytest.mark.parametrize("policy", ["bfloat16", pytest.param("float16", marks=pytest.mark.slow)])
-@each_shape
+@pytest.mark.parametrize(
+    ("case", "policy"),
+    [
+        *(quick(case, "bfloat16") for case in SHAPES),
+        *(quick(case, "float16", only=False) for case in THREE),
+    ],
+)
 def test_half_precision_model_trains(case, policy):
     model = make_model(case.make(), policy, run_eagerly=True)
     start = [v.numpy() for v in model.trainable_variables]

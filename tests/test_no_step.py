@@ -53,7 +53,7 @@ KEYWORDS = [
 
 @pytest.mark.filterwarnings("ignore:Gradients do not exist")
 @pytest.mark.parametrize("common", KEYWORDS, ids=lambda c: "-".join(c) or "plain")
-@each_shape
+@three_methods
 def test_whole_numbers_and_switches_stay(case, common):
     layer = Counting()
     layer.build((None, 2))

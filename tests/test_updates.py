@@ -23,7 +23,7 @@ from .cases import (
     METHODS,
     QUICK,
     RATE,
-    every_case_with_a_rate,
+    each_method_with_a_rate,
     quick,
 )
 from .references import REFERENCES
@@ -119,7 +119,7 @@ def test_follows_its_twin_in_every_mode(case, mode, steps, worst):
     check_against_twin(case, mode, "float32", "exponential", steps, worst)
 
 
-@every_case_with_a_rate
+@each_method_with_a_rate
 def test_each_step_is_rate_times_direction(case):
     starts, gradients = problem_of(case, shapes=ONE)
     actual = train(case.make(), starts, gradients, dtype="float64")
