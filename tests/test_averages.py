@@ -9,9 +9,7 @@ import tfadaopt
 from tfadaopt.callbacks import AveragedWeights
 
 from .cases import BY_ID, quick
-
-X = np.random.default_rng(0).normal(size=(24, 4)).astype("float32")
-Y = np.random.default_rng(1).normal(size=(24, 1)).astype("float32")
+from .support.models import X, Y, fit, make_model
 
 # "dog" starts at a distance of 1: its mean is then far from what it trains.
 averaging = pytest.mark.parametrize(
@@ -19,22 +17,9 @@ averaging = pytest.mark.parametrize(
 )
 
 
-def make_model(optimizer, **arguments):
-    keras.utils.set_random_seed(3)
-    inputs = keras.Input((4,))
-    hidden = keras.layers.Dense(5, activation="tanh")(inputs)
-    model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
-    model.compile(optimizer, "mse", **arguments)
-    return model
-
-
-def fit(model, **arguments):
-    return model.fit(X, Y, batch_size=4, epochs=3, shuffle=False, verbose=0, **arguments)
-
-
-def trained(case, **arguments):
+def trained(case, *callbacks):
     model = make_model(case.make(learning_rate=0.1))
-    fit(model, **arguments)
+    fit(model, *callbacks, epochs=3)
     return model
 
 
@@ -103,7 +88,7 @@ def test_block_gives_back_after_an_error(case):
 def test_callback_validates_at_the_average_and_leaves_training_alone(case):
     plain = trained(case)
     model = make_model(case.make(learning_rate=0.1))
-    history = fit(model, validation_data=(X, Y), callbacks=[AveragedWeights()]).history
+    history = fit(model, AveragedWeights(), validation_data=(X, Y), epochs=3).history
     for a, b in zip(model.get_weights(), plain.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     with tfadaopt.averaged_weights(model):
@@ -116,7 +101,7 @@ def test_callback_validates_at_the_average_and_leaves_training_alone(case):
 def test_checkpoints_hold_the_average(case, tmp_path):
     path = tmp_path / "best.weights.h5"
     save = keras.callbacks.ModelCheckpoint(path, save_weights_only=True)
-    model = trained(case, callbacks=[AveragedWeights(at_average=[save])])
+    model = trained(case, AveragedWeights(at_average=[save]))
     saved = make_model("sgd")
     saved.load_weights(path, skip_mismatch=False)
     for a, v in zip(saved.get_weights(), model.trainable_variables, strict=True):
@@ -157,7 +142,7 @@ def test_frozen_layer_keeps_its_weights():
 def test_other_methods_are_refused_by_name():
     model = make_model(tfadaopt.Adam())
     with pytest.raises(tfadaopt.UnsupportedOptimizerError, match=r"Adam.*ScheduleFreeSGD"):
-        fit(model, callbacks=[AveragedWeights()])
+        fit(model, AveragedWeights())
     with (
         pytest.raises(tfadaopt.UnsupportedOptimizerError, match="use_ema"),
         tfadaopt.averaged_weights(model),

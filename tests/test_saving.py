@@ -1,5 +1,6 @@
 """A configuration survives every way of writing it down; training resumes bit for bit."""
 
+import functools
 import json
 import pickle
 
@@ -20,9 +21,8 @@ from .cases import (
     quick,
     three_methods,
 )
-
-X = np.random.default_rng(0).normal(size=(24, 4)).astype("float32")
-Y = np.random.default_rng(1).normal(size=(24, 1)).astype("float32")
+from .support import models
+from .support.models import X, Y
 
 RATES = {
     "number": lambda: RATE,
@@ -90,13 +90,7 @@ def test_configuration_is_not_shared():
     assert json.dumps(config) == before
 
 
-def make_model(optimizer, seed=3):
-    keras.utils.set_random_seed(seed)
-    inputs = keras.Input((4,), name="inputs")
-    hidden = keras.layers.Dense(5, activation="tanh", name="hidden")(inputs)
-    model = keras.Model(inputs, keras.layers.Dense(1, name="outputs")(hidden))
-    model.compile(optimizer, "mse", run_eagerly=True)
-    return model
+make_model = functools.partial(models.make_model, run_eagerly=True)
 
 
 def train(model, batches):

@@ -8,10 +8,8 @@ import tensorflow as tf
 import tfadaopt
 
 from .cases import RATE, each_shape
+from .support.models import X, Y, fit, make_model
 from .versions import needs
-
-X = np.random.default_rng(0).normal(size=(24, 4)).astype("float32")
-Y = np.random.default_rng(1).normal(size=(24, 1)).astype("float32")
 
 
 def values(variables):
@@ -71,10 +69,7 @@ def test_two_networks_against_each_other(case, mode):
 @each_shape
 def test_multi_optimizer(case):
     """The hidden layer by the method, the rest by SGD."""
-    keras.utils.set_random_seed(3)
-    inputs = keras.Input((4,))
-    hidden = keras.layers.Dense(5, activation="tanh", name="hidden")(inputs)
-    model = keras.Model(inputs, keras.layers.Dense(1, name="outputs")(hidden))
+    model = make_model("sgd")
     variables = model.trainable_variables
     starts = values(variables)
 
@@ -95,7 +90,7 @@ def test_multi_optimizer(case):
 
     parts = keras.optimizers.OptimizerMap(tfadaopt.SGD(RATE), {"hidden/.*": case.make()})
     model.compile(keras.optimizers.MultiOptimizer(parts), "mse")
-    model.fit(X, Y, batch_size=4, shuffle=False, verbose=0)
+    fit(model)
     same(values(variables), thetas, starts)
 
 
