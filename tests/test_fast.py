@@ -1,13 +1,4 @@
-"""The compiled step is the readable one, but for rounding, in every mode; and it can be turned off.
-
-Devices can be split only before TensorFlow starts, so the two-device test runs this file as a
-module in a fresh process.
-"""
-
-import json
-import subprocess
-import sys
-from pathlib import Path
+"""The compiled step is the readable one, but for rounding, in every mode; it can be turned off."""
 
 import keras
 import numpy as np
@@ -384,28 +375,16 @@ def test_a_method_that_says_nothing_is_not_compiled():
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("distribution")
-def test_two_devices_equal_one():
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.test_fast"],
-        cwd=Path(__file__).parent.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    for name, found in json.loads(done.stdout.splitlines()[-1]).items():
+@pytest.mark.xdist_group("two devices")
+def test_two_devices_equal_one(two_devices):
+    for name, found in two_devices.items():
         sums = ["_flat_sums", "_sums"] if name == "DoG" else []
         step = [] if name == "SGD" else ["_step"]  # it has a kernel
         assert found["used"] == sorted(["_flat_step", "_lowers", *step, *sums]), name
         assert found["error"] <= 1e-6, name
 
 
-def main() -> dict:
-    (cpu,) = tf.config.list_physical_devices("CPU")
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+def on_two_devices(strategy) -> dict:
     shapes = [(150, 120), (7,), (3, 4)]
     random = np.random.default_rng(0)
     steps = [[random.normal(size=s).astype("float32") for s in shapes] for _ in range(4)]
@@ -436,7 +415,3 @@ def main() -> dict:
         errors = [float(np.max(np.abs(a - e))) for a, e in zip(actual, expected, strict=True)]
         found[name] = {"error": max(errors), "used": sorted(functions)}
     return found
-
-
-if __name__ == "__main__":
-    print(json.dumps(main()))
