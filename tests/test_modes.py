@@ -10,22 +10,12 @@ import tensorflow as tf
 import tfadaopt
 
 from .cases import RATE, SHAPES, THREE, each_shape, quick, slots_of, three_methods
-
-X = np.random.default_rng(0).normal(size=(24, 4)).astype("float32")
-Y = np.random.default_rng(1).normal(size=(24, 1)).astype("float32")
-
-
-def make_model(optimizer, policy="float32", **compile_arguments):
-    keras.utils.set_random_seed(3)
-    inputs = keras.Input((4,))
-    hidden = keras.layers.Dense(5, activation="tanh", name="hidden", dtype=policy)(inputs)
-    model = keras.Model(inputs, keras.layers.Dense(1, name="outputs", dtype=policy)(hidden))
-    model.compile(optimizer, "mse", **compile_arguments)
-    return model
+from .support import models
+from .support.models import X, Y, make_model
 
 
 def fit(model):
-    model.fit(X, Y, batch_size=4, shuffle=False, verbose=0)
+    models.fit(model)
     return [np.array(v.numpy(), "float64") for v in model.trainable_variables]
 
 
@@ -89,7 +79,7 @@ def test_mixed_precision_scales_the_loss(case):
     """The weights are float32; the gradients went through float16."""
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        model = make_model(case.make(), None, run_eagerly=True)
+        model = make_model(case.make(), run_eagerly=True)
     finally:
         keras.config.set_dtype_policy("float32")
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
@@ -145,7 +135,7 @@ def test_state_of_half_precision_weights_is_float32(case, dtype):
     ],
 )
 def test_half_precision_model_trains(case, policy):
-    model = make_model(case.make(), policy, run_eagerly=True)
+    model = make_model(case.make(), policy=policy, run_eagerly=True)
     start = [v.numpy() for v in model.trainable_variables]
     trained = fit(model)
     assert {keras.backend.standardize_dtype(v.dtype) for v in model.trainable_variables} == {policy}
