@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import tfadaopt
 
-from .cases import FULLEST, each_method, each_shape_with_a_rate
+from .cases import FULLEST, SHAPES, THREE, each_method, quick
 
 NO_NUMBER = ["0.1", True, [0.1], {}, 1j, np.array([0.1])]
 NOT_NEGATIVE = [-1, -1e-9, np.float32(-1), math.nan, math.inf, *NO_NUMBER]
@@ -209,9 +209,14 @@ def test_defaults_are_the_signature(case):
             assert config[parameter.name] == pytest.approx(parameter.default)
 
 
-@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "function"])
-@each_shape_with_a_rate
-def test_callable_rate_follows_its_variable(case, compiled):
+@pytest.mark.parametrize(
+    ("case", "mode"),
+    [
+        *(quick(case, "function") for case in SHAPES if case.has_rate),
+        *(quick(case, "eager") for case in THREE if case.has_rate),
+    ],
+)
+def test_callable_rate_follows_its_variable(case, mode):
     eta, w = tf.Variable(1.0), keras.Variable(0.0)
     optimizer = case.make(learning_rate=lambda: eta)
     optimizer.build([w])
@@ -220,7 +225,7 @@ def test_callable_rate_follows_its_variable(case, compiled):
         optimizer.apply([tf.constant(1.0)], [w])
         return tfadaopt.effective_learning_rate(optimizer, w)
 
-    step = tf.function(step) if compiled else step
+    step = tf.function(step) if mode == "function" else step
     step()  # in which ADOPT does not move
     full, moved = float(step()), float(w.numpy())
     assert full > 0

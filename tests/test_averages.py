@@ -11,6 +11,7 @@ from tfadaopt.callbacks import AveragedWeights
 from .cases import BY_ID, quick
 from .support.models import X, Y, fit, make_model
 
+SCHEDULE_FREE = BY_ID["schedulefreesgd"]
 # "dog" starts at a distance of 1: its mean is then far from what it trains.
 averaging = pytest.mark.parametrize(
     "case", [quick(BY_ID[i]) for i in ("schedulefreesgd", "schedulefreeadamw", "dog")]
@@ -74,9 +75,8 @@ def test_block_shows_the_average_and_gives_back(case):
         np.testing.assert_array_equal(after, old)
 
 
-@averaging
-def test_block_gives_back_after_an_error(case):
-    model = trained(case)
+def test_block_gives_back_after_an_error():
+    model = trained(SCHEDULE_FREE)
     before = model.get_weights()
     with pytest.raises(RuntimeError, match="inside"), tfadaopt.averaged_weights(model):
         raise RuntimeError("inside")
@@ -97,20 +97,20 @@ def test_callback_validates_at_the_average_and_leaves_training_alone(case):
     assert history["val_loss"][-1] != pytest.approx(model.evaluate(X, Y, verbose=0), rel=1e-6)
 
 
-@averaging
-def test_checkpoints_hold_the_average(case, tmp_path):
+@pytest.mark.slow
+def test_checkpoints_hold_the_average(tmp_path):
     path = tmp_path / "best.weights.h5"
     save = keras.callbacks.ModelCheckpoint(path, save_weights_only=True)
-    model = trained(case, AveragedWeights(at_average=[save]))
+    model = trained(SCHEDULE_FREE, AveragedWeights(at_average=[save]))
     saved = make_model("sgd")
     saved.load_weights(path, skip_mismatch=False)
     for a, v in zip(saved.get_weights(), model.trainable_variables, strict=True):
         np.testing.assert_array_equal(a, model.optimizer.averaged(v))
 
 
-@averaging
-def test_export_holds_the_average(case, tmp_path):
-    model = trained(case)
+@pytest.mark.slow
+def test_export_holds_the_average(tmp_path):
+    model = trained(SCHEDULE_FREE)
     with tfadaopt.averaged_weights(model):
         model.save(tmp_path / "model.keras")
         expected = model.predict(X, verbose=0)
@@ -119,8 +119,7 @@ def test_export_holds_the_average(case, tmp_path):
 
 
 def test_interrupted_validation_is_put_right():
-    case = BY_ID["schedulefreesgd"]
-    model = trained(case)
+    model = trained(SCHEDULE_FREE)
     before, callback = model.get_weights(), AveragedWeights()
     callback.set_model(model)
     callback.on_test_begin()  # and no end
@@ -130,7 +129,7 @@ def test_interrupted_validation_is_put_right():
 
 
 def test_frozen_layer_keeps_its_weights():
-    model = make_model(BY_ID["schedulefreesgd"].make())
+    model = make_model(SCHEDULE_FREE.make())
     model.layers[1].trainable = False
     model.compile(model.optimizer, "mse")
     fit(model)

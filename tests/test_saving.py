@@ -13,8 +13,8 @@ import tfadaopt
 
 from .cases import (
     BY_ID,
-    FULLEST,
     RATE,
+    SHAPES,
     SOME,
     each_method,
     each_shape_with_a_rate,
@@ -128,7 +128,7 @@ def from_pickle(path, make):
 
 @pytest.mark.parametrize(
     ("case", "rate"),
-    [*(quick(case, "number") for case in FULLEST), (BY_ID["adagrad"], "schedule")],
+    [*(quick(case, "number") for case in SHAPES), (BY_ID["adagrad"], "schedule")],
 )
 def test_resumes_bit_for_bit(case, rate, tmp_path):
     """Three steps, save, load, three steps: the same as six, in all formats."""

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import tfadaopt
 
-from .cases import RATE, each_shape
+from .cases import RATE, SHAPES, THREE, quick, three_methods
 from .support.models import X, Y, fit, make_model
 from .versions import needs
 
@@ -24,8 +24,10 @@ def same(actual, expected, starts):
         np.testing.assert_allclose(a, e, rtol=0, atol=1e-3 * far)
 
 
-@pytest.mark.parametrize("mode", ["eager", "function"])
-@each_shape
+@pytest.mark.parametrize(
+    ("case", "mode"),
+    [*(quick(case, "function") for case in SHAPES), *(quick(case, "eager") for case in THREE)],
+)
 def test_two_networks_against_each_other(case, mode):
     """A generator and a discriminator, each with an optimizer, in one step."""
     keras.utils.set_random_seed(1)
@@ -66,7 +68,7 @@ def test_two_networks_against_each_other(case, mode):
 
 
 @needs("MultiOptimizer")
-@each_shape
+@three_methods
 def test_multi_optimizer(case):
     """The hidden layer by the method, the rest by SGD."""
     model = make_model("sgd")
