@@ -13,6 +13,7 @@ from tfadaopt.optimizers.engine import compiled, kernels
 from tfadaopt.optimizers.engine.step import step
 
 from .cases import CASES, FULLEST, METHODS, SHAPES, each_method, quick
+from .steps import each_way, step_of
 from .trajectories import problem_of
 
 ULP = 2.0**-23  # two roundings of a float32
@@ -48,8 +49,8 @@ def sensitivity(optimizer, index, before, g, t, eta):
         state = dict(zip(kind.slots, own, strict=True))
         state |= {name: rounded(x.numpy()) for name, x in optimizer.numbers().items()}
         t64, eta64 = tf.cast(t, "float64"), tf.cast(eta, "float64")
-        new, value = step(planned, kind, "skip", theta, state, rounded(g), t64, eta64)
-        return [np.array(x) for x in (value, *(new[name] for name in kind.slots))]
+        new, delta = step(planned, kind, "skip", theta, state, rounded(g), t64, eta64)
+        return [np.array(x) for x in (theta - delta, *(new[name] for name in kind.slots))]
 
     exact = stepped(0)
     farther = [[abs(a - b) for a, b in zip(stepped(16), exact, strict=True)] for _ in range(16)]
@@ -57,24 +58,23 @@ def sensitivity(optimizer, index, before, g, t, eta):
 
 
 @pytest.mark.parametrize(
-    ("case", "small"),
+    ("case", "under_xla"),
     [
-        # Together, what is of one coordinate must not look at another: a promise of each method.
-        *(quick(case, compiled.SMALL) for case in COMPILED if case in FULLEST),
-        *(quick(case, 0) for case in COMPILED if case in SHAPES),
+        # Packed, what is of one coordinate must not look at another: a promise of each method.
+        *(quick(case, True) for case in COMPILED if case in FULLEST),
+        *(quick(case, False) for case in COMPILED if case in SHAPES),
     ],
 )
-def test_a_step_is_two_roundings_from_the_readable_form(case, small, monkeypatch, worst):
+def test_a_step_is_two_roundings_from_the_readable_form(case, under_xla, worst):
     """From equal weights and state, in each of 20 steps: θ and state to two roundings; where
     that is not so, to 16 of their change and to what 16 of each number that enters do to them."""
-    monkeypatch.setattr(compiled, "SMALL", small)
     starts, gradients = problem_of(case, 20)
     both = [case.make(jit_compile=compiled) for compiled in (False, True)]
     weights = [[keras.Variable(start) for start in starts] for _ in both]
     for optimizer, variables in zip(both, weights, strict=True):
         optimizer.build(variables)
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False, jit_compile=under_xla)
     def step(gradients):
         for optimizer, variables in zip(both, weights, strict=True):
             optimizer.apply(list(gradients), variables)
@@ -115,10 +115,11 @@ def test_a_step_is_two_roundings_from_the_readable_form(case, small, monkeypatch
             farthest = max(farthest, *(np.max(d / a, initial=0.0) for d, a in distances))
     worst("compiled against readable step, share of the tolerance", case.name, farthest)
     assert farthest <= 1
-    expected = {"_step"} if not small or case.make().unit == "variable" else {"_flat_step"}
-    if expected == {"_step"} and kernels.applies(both[1], kind_of(both[1], weights[1][1]), False):
-        expected = set()
-    assert used(both[1]) >= {"_lowers", *expected}
+    if under_xla:
+        assert not used(both[1])
+        return
+    by_kernel = kernels.applies(both[1], kind_of(both[1], weights[1][1]), False)
+    assert ("_step" in used(both[1])) != by_kernel
 
 
 def table(optimizer, batches):
@@ -281,13 +282,12 @@ def test_fit_is_the_same(arguments, compiled, policy):
         )
 
 
-@pytest.mark.parametrize("small", [0, compiled.SMALL], ids=["alone", "together"])
-def test_a_nan_leaves_its_variable_alone_and_moves_the_others(small, monkeypatch):
-    monkeypatch.setattr(compiled, "SMALL", small)
+@each_way
+def test_a_nan_leaves_its_variable_alone_and_moves_the_others(way):
     variables = [keras.Variable([1.0, 2.0]) for _ in range(3)]
-    optimizer = tfadaopt.Adam(0.1, jit_compile=True)
     bad, huge = tf.constant([np.nan, 1.0]), tf.constant([3e38, 1e30])
-    optimizer.apply([tf.constant([1.0, 1.0]), bad, huge], variables)
+    optimizer = tfadaopt.Adam(0.1, jit_compile=True)
+    step_of(optimizer, variables, way)(tf.constant([1.0, 1.0]), bad, huge)
     assert variables[0].numpy().tolist() != [1.0, 2.0]
     assert variables[1].numpy().tolist() == [1.0, 2.0]
     slots = tfadaopt.accumulators(optimizer, variables[1])
@@ -301,16 +301,16 @@ def test_a_nan_leaves_its_variable_alone_and_moves_the_others(small, monkeypatch
     assert optimizer.skipped_updates.numpy().tolist() == [0, 1, 1]
 
 
-def test_a_small_variable_steps_with_a_count_of_its_own_number():
+def test_a_packed_variable_steps_with_a_count_of_its_own_number():
     """Counts differ as soon as one variable was left out of a step."""
-    variables = [keras.Variable([1.0, 2.0]) for _ in range(2)]
-    optimizer = tfadaopt.ADOPT(0.1, jit_compile=True)
-    good, bad = tf.constant([1.0, -1.0]), tf.constant([np.nan, 1.0])
-    optimizer.apply([good, bad], variables)
-    optimizer.apply([good, good], variables)
+    variables = [keras.Variable([1.0, 2.0]), keras.Variable(np.ones((3, 40), "float32"))]
+    optimizer = tfadaopt.ADOPT(0.1)
+    step = step_of(optimizer, variables, "xla")
+    good, bad, large = tf.constant([1.0, -1.0]), tf.constant([np.nan, 1.0]), tf.ones((3, 40))
+    step(bad, large)
+    step(good, large)
     counts = [tfadaopt.accumulators(optimizer, v)["updates"] for v in variables]
-    assert used(optimizer) >= {"_flat_step"}
-    assert [int(n) for n in counts] == [2, 1]
+    assert [int(n) for n in counts] == [1, 2]
 
 
 def test_auto_compiles_what_is_large_and_in_a_graph():
@@ -375,9 +375,9 @@ def test_a_method_that_says_nothing_is_not_compiled():
 @pytest.mark.xdist_group("two devices")
 def test_two_devices_equal_one(two_devices):
     for name, found in two_devices.items():
-        sums = ["_flat_sums", "_sums"] if name == "DoG" else []
+        sums = ["_sums"] if name == "DoG" else []
         step = [] if name == "SGD" else ["_step"]  # it has a kernel
-        assert found["used"] == sorted(["_flat_step", "_lowers", *step, *sums]), name
+        assert found["used"] == sorted([*step, *sums]), name
         assert found["error"] <= 1e-6, name
 
 

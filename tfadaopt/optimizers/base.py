@@ -246,8 +246,7 @@ class Optimizer(Rule, compat.KerasOptimizer):
         )
         if any(common):
             return False
-        variables = compat.variables_of(self)
-        return self.engine.takes_rows(self.settings(), variable, variables, self.learning_rate)
+        return self.engine.takes_rows(self.settings(), variable, self.learning_rate)
 
     def apply_gradients(
         self, grads_and_vars: Iterable[tuple[Gradient | None, Variable]]
