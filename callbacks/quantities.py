@@ -14,14 +14,13 @@ from tfadaopt.callbacks.log_format import RATE
 from tfadaopt.callbacks.measure import (
     ALL,
     ETA,
-    SMALL_SAMPLE,
     SPREAD,
     STATISTICS,
     VALUE,
     Before,
     Series,
-    sample,
 )
+from tfadaopt.callbacks.sampled import WEIGHTS, RateRows, Skips, UpdateRows, row, sample_size
 from tfadaopt.compat import Variable
 from tfadaopt.optimizers.base import SKIPPED
 from tfadaopt.optimizers.pieces.first import UPDATES
@@ -109,7 +108,11 @@ class EffectiveRates:
                 if why:
                     missing.setdefault(why, []).append(layer.path)
                     continue
-            pick = _small_sample if self.sampled else None
+            pick, together = None, None
+            if self.sampled:
+                pick, kind = row, reader_of(layer.optimizer).alike(layer.variable)
+                if kind is not None:
+                    together = RateRows(layer.optimizer, sample_size(layer.variable), kind)
             found.append(
                 Series(
                     quantity=RATE,
@@ -118,6 +121,8 @@ class EffectiveRates:
                     statistics=SPREAD if self.sampled else STATISTICS,
                     before=eta_before(layer.optimizer),
                     sampled=self.sampled,
+                    variable=layer.variable,
+                    together=together,
                 )
             )
         for why, paths in missing.items():
@@ -144,10 +149,6 @@ def eta_before(leaf) -> dict[tuple, Callable[[], tf.Tensor]]:
     if not isinstance(given, keras.Variable):
         return {}
     return {eta_key(leaf): lambda: tf.identity(tf.convert_to_tensor(given))}
-
-
-def _small_sample(x: tf.Tensor) -> tf.Tensor:
-    return sample(tf.reshape(x, [-1]), SMALL_SAMPLE)
 
 
 def _no_rate(layer: Layer) -> str | None:
@@ -201,6 +202,8 @@ class Accumulators:
                     layer=layer.path,
                     read=partial(_skipped, layer),
                     statistics=("mean",),
+                    variable=layer.variable,
+                    together=Skips(layer.optimizer),
                 )
         return list(series.values())
 
@@ -249,26 +252,36 @@ class Updates:
     def __call__(self, view: View) -> list[Series]:
         found = []
         for layer in view.layers:
-            key = ("sampled weights" if self.sampled else "weights", layer.path)
-
-            def weights(variable=layer.variable):
-                theta = tf.convert_to_tensor(variable)
-                return _small_sample(theta) if self.sampled else theta
-
-            def read(before, key=key, weights=weights):
-                moved = ("distance", *key)
-                if moved not in before:  # of ratio and norm, one measures it for both
-                    before[moved] = _distance(weights(), before[key])
-                if self.quantity == "update_norm":
-                    return before[moved]
-                old, new = _wide(before[key]), _wide(weights())
-                size = _norm(old)
-                size = tf.where(tf.equal(size, 0), _norm(new), size)
-                return tf.math.divide_no_nan(before[moved], size)
-
-            kept = {key: weights}
-            found.append(Series(self.quantity, layer.path, read, VALUE, kept, self.sampled))
+            variable = layer.variable
+            together = None
+            if self.sampled:
+                dtype = keras.backend.standardize_dtype(variable.dtype)
+                together = UpdateRows(self.quantity, sample_size(variable), dtype)
+            key = ("weights", layer.path)
+            found.append(
+                Series(
+                    quantity=self.quantity,
+                    layer=layer.path,
+                    read=partial(self._read, key, variable),
+                    statistics=VALUE,
+                    before={key: partial(tf.convert_to_tensor, variable)},
+                    sampled=self.sampled,
+                    variable=variable,
+                    together=together,
+                )
+            )
         return found
+
+    def _read(self, key: tuple, variable: Variable, before: Before) -> tf.Tensor:
+        moved = ("distance", *key)
+        new = tf.convert_to_tensor(variable)
+        if moved not in before:  # of ratio and norm, one measures it for both
+            before[moved] = _distance(new, before[key])
+        if self.quantity == "update_norm":
+            return before[moved]
+        size = _norm(_wide(before[key]))
+        size = tf.where(tf.equal(size, 0), _norm(_wide(new)), size)
+        return tf.math.divide_no_nan(before[moved], size)
 
 
 def weights_before(
@@ -279,11 +292,10 @@ def weights_before(
     sampled = {quantity.sampled for quantity in wanted if isinstance(quantity, Updates)}
     kept = {}
     for path, variable in zip(names, variables, strict=True) if sampled else ():
-        theta = tf.convert_to_tensor(variable)
         if False in sampled:
-            kept["weights", path] = tf.identity(theta)
+            kept["weights", path] = tf.identity(tf.convert_to_tensor(variable))
         if True in sampled:
-            kept["sampled weights", path] = _small_sample(theta)
+            kept[WEIGHTS, path] = row(variable)
     return kept
 
 
@@ -349,7 +361,7 @@ def _magnitude(state: Kept, before: Before) -> tf.Tensor:
 
 
 def _skipped(layer: Layer, before: Before) -> tf.Tensor:
-    return reader_of(layer.optimizer).skipped(layer.variable)
+    return reader_of(layer.optimizer).skipped([layer.variable])
 
 
 def _size(variable: Variable, before: Before) -> tf.Tensor:

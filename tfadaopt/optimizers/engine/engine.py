@@ -23,10 +23,13 @@ class Engine:
 
     Args:
         planned: The rule and what it is applied to.
+        alone: Whether nothing but this engine takes gradients: a subclass of a user's may step a
+            variable in its own way, and knows of no ``Checked`` ones.
     """
 
-    def __init__(self, planned: Planned) -> None:
+    def __init__(self, planned: Planned, alone: bool = True) -> None:
         self.planned = planned
+        self.alone = alone
         self.holds = writes(planned.rule, "inside")
 
     def takes_rows(self, settings: Settings, variable: Variable, learning_rate: tf.Tensor) -> bool:
@@ -53,8 +56,11 @@ class Engine:
         if tf.executing_eagerly() and not compat.has_gpu():  # there, a look would wait for it
             rates.usable(type(self.planned.rule).__name__, moment.learning_rate)
         if self.planned.shared:
-            return sums.update(self.planned, moment, variables, gradients)
-        if moment.settings.nonfinite == "ignore" or at_once.is_on(self.planned, moment.settings):
+            arriving = sums.update(self.planned, moment, variables, gradients)
+            return arriving if self.alone else list(gradients)
+        if not self.alone or moment.settings.nonfinite == "ignore":
+            return list(gradients)
+        if at_once.is_on(self.planned, moment.settings):
             return list(gradients)
         return self._checked(moment, variables, gradients)
 
@@ -63,7 +69,8 @@ class Engine:
     ) -> list[Arriving]:
         """The gradients, those of variables that step alone, uncompiled, with whether they fit."""
         arriving: list[Arriving] = list(gradients)
-        elsewhere = {i for group in self._packed(moment, variables, gradients) for i in group}
+        groups = packed.groups(self.planned, moment, variables, gradients)
+        elsewhere = {i for group in groups for i in group}
         alike: dict[str, list[int]] = {}
         for i, (variable, g) in enumerate(zip(variables, gradients, strict=True)):
             if i in elsewhere or isinstance(g, tf.IndexedSlices):
@@ -82,7 +89,7 @@ class Engine:
         """Positions of the variables that step together; None: each alone, uncompiled."""
         if at_once.is_on(self.planned, moment.settings):
             return at_once.groups(self.planned, variables)
-        together = self._packed(moment, variables, gradients)
+        together = packed.groups(self.planned, moment, variables, gradients)
         grouped = {i for members in together for i in members}
         alone = [i for i in range(len(variables)) if i not in grouped]
         if not together and not any(self._compiles(moment, variables[i]) for i in alone):
@@ -99,11 +106,6 @@ class Engine:
             return packed.update(self.planned, moment, variables, gradients)
         update = compiled.update if self._compiles(moment, variables[0]) else step.one_by_one
         return update(self.planned, moment, variables[0], gradients[0])
-
-    def _packed(
-        self, moment: Moment, variables: Sequence[Variable], gradients: Sequence[Arriving]
-    ) -> list[list[int]]:
-        return packed.groups(self.planned, moment.settings, variables, gradients)
 
     def _compiles(self, moment: Moment, variable: Variable) -> bool:
         return compiled.compiles(self.planned, moment.settings, variable, moment.learning_rate)

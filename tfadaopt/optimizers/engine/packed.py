@@ -14,7 +14,7 @@ from tfadaopt import compat
 from tfadaopt.compat import Variable
 from tfadaopt.optimizers.engine.compiled import assign_to, handles_of, read, steps_here
 from tfadaopt.optimizers.engine.fitting import fit_each
-from tfadaopt.optimizers.engine.plan import Arriving, Checked, Kind, Moment, Planned, Settings
+from tfadaopt.optimizers.engine.plan import Arriving, Checked, Kind, Moment, Planned
 from tfadaopt.optimizers.engine.step import native_of, step
 
 # Coordinates up to which a variable is packed: copying a larger one costs more than it spares.
@@ -24,14 +24,17 @@ LANES = 16
 
 def groups(
     planned: Planned,
-    settings: Settings,
+    moment: Moment,
     variables: Sequence[Variable],
     gradients: Sequence[Arriving],
 ) -> list[list[int]]:
     """Positions of the variables that step as one matrix; there is none of a single variable."""
+    settings = moment.settings
     if planned.rule.unit != "coordinate" or not settings.jit_compile or not steps_here():
         return []
     if not (compat.under_xla() or (compat.has_gpu() and not tf.executing_eagerly())):
+        return []
+    if tf.convert_to_tensor(moment.learning_rate).shape.rank:  # one for each of several walkers
         return []
     together: dict[Kind, list[int]] = {}
     for i, (variable, g) in enumerate(zip(variables, gradients, strict=True)):
