@@ -48,6 +48,7 @@ class Series:
         before: What ``read`` needs from before the step: how to read it, by key.
         sampled: Whether it is an estimate, which gives way to the whole where another asks for it.
         variable: The variable of the layer, where series are read together.
+        state: Its state that is read then, if that is it.
         together: How series with an equal one are read at once; None: each by itself.
     """
 
@@ -58,6 +59,7 @@ class Series:
     before: Mapping[tuple, Reading] = field(default_factory=dict)
     sampled: bool = False
     variable: Variable | None = None
+    state: Variable | tf.Tensor | None = None
     together: "Together | None" = None
 
     @property
@@ -80,7 +82,7 @@ class Together(abc.ABC):
 
     @abc.abstractmethod
     def read(self, series: Sequence[Series], before: Before) -> tf.Tensor:
-        """A row of coordinates for each, of which quantiles are asked; or a number for each."""
+        """A row of coordinates for each, of which statistics are asked; or a number for each."""
 
 
 class Snapshot:
@@ -136,7 +138,7 @@ class Snapshot:
                 parts.append(tf.stack(flat))
             for together, members in groups.items():
                 rows = tf.cast(together.read(members, before), tf.float32)
-                self._shapes.append(tuple(rows.shape))
+                self._rows.append((tuple(rows.shape), members[0].statistics))
                 parts.append(tf.reshape(rows, [-1]))
             return tf.concat(parts, 0)
 
@@ -144,7 +146,7 @@ class Snapshot:
         if self._keys:
             self._capture = capture.get_concrete_function()
             specs = [tf.TensorSpec(x.shape, x.dtype) for x in self._capture.structured_outputs]
-        self._shapes: list[tuple[int, ...]] = []
+        self._rows: list[tuple[tuple[int, ...], tuple[str, ...]]] = []
         self._compute = tf.function(compute, autograph=False).get_concrete_function(*specs)
         self._specs = dict(zip(self._keys, specs, strict=True))
 
@@ -190,7 +192,7 @@ class Snapshot:
             if key[0] == ETA:
                 before[key] = read()
             elif key[0] == ROWS:
-                single = [before.get((key[1], path)) for path in key[2]]
+                single = [before.get((*key[1], path)) for path in key[2]]
                 if all(x is not None for x in single):
                     before[key] = tf.stack(single)
         missing = {quantity for quantity, needed in self._needs if needed - before.keys()}
@@ -198,16 +200,18 @@ class Snapshot:
             before[key] if key in before else tf.zeros(spec.shape, spec.dtype)
             for key, spec in self._specs.items()
         ]
-        flat = self._with_quantiles(self._compute(*kept).numpy())
+        flat = self._with_statistics(self._compute(*kept).numpy())
         return Taken(flat, self._rates, self._tables, self._at, missing)
 
-    def _with_quantiles(self, flat: np.ndarray) -> np.ndarray:
-        """Quantiles of rows in their place: NumPy sorts them in a tenth of TensorFlow's time."""
+    def _with_statistics(self, flat: np.ndarray) -> np.ndarray:
+        """Statistics of rows in their place: NumPy sorts them in a tenth of TensorFlow's time."""
         at, parts = self._alone, [flat[: self._alone]]
-        for shape in self._shapes:
+        for shape, statistics in self._rows:
             rows = flat[at : at + math.prod(shape)]
-            parts.append(rows if len(shape) == 1 else quantiles(rows.reshape(shape)).ravel())
             at += rows.size
+            if len(shape) > 1:
+                rows = statistics_of(rows.reshape(shape), statistics).ravel()
+            parts.append(rows)
         return np.concatenate(parts)
 
 
@@ -307,12 +311,19 @@ def _moments(rows: tf.Tensor) -> tf.Tensor:
     return tf.stack([mean, low, high, norm], axis=1)
 
 
-def quantiles(rows: np.ndarray) -> np.ndarray:
-    """As ``_quantiles``, by NumPy."""
+def statistics_of(rows: np.ndarray, statistics: Sequence[str]) -> np.ndarray:
+    """Statistics of each row, a column for each: as ``summarise``, by NumPy."""
     below, above, weight = _places(rows.shape[1])
     ordered = np.sort(rows, axis=1)
-    with np.errstate(invalid="ignore"):  # infinity times 0
-        return ordered[:, below] * (1 - weight) + ordered[:, above] * weight
+    with np.errstate(invalid="ignore", over="ignore"):  # infinity times 0
+        of_quantiles = ordered[:, below] * (1 - weight) + ordered[:, above] * weight
+        found = dict(zip(SPREAD, of_quantiles.T, strict=True))
+        if len(statistics) > len(SPREAD):
+            found |= {"mean": rows.mean(axis=1), "min": rows.min(axis=1), "max": rows.max(axis=1)}
+        if "norm" in statistics:
+            # Squares of what float32 holds may overflow or vanish in it.
+            found["norm"] = np.linalg.norm(rows.astype(np.float64), axis=1).astype(np.float32)
+    return np.stack([found[name] for name in statistics], axis=1)
 
 
 def _quantiles(rows: tf.Tensor) -> tf.Tensor:

@@ -1,5 +1,6 @@
 """What to measure: for each quantity, the series of all layers."""
 
+import math
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +21,16 @@ from tfadaopt.callbacks.measure import (
     Before,
     Series,
 )
-from tfadaopt.callbacks.sampled import WEIGHTS, RateRows, Skips, UpdateRows, row, sample_size
+from tfadaopt.callbacks.sampled import (
+    SMALL,
+    WEIGHTS,
+    RateRows,
+    Skips,
+    StateRows,
+    UpdateRows,
+    row,
+    size_of_row,
+)
 from tfadaopt.compat import Variable
 from tfadaopt.optimizers.base import SKIPPED
 from tfadaopt.optimizers.pieces.first import UPDATES
@@ -108,16 +118,16 @@ class EffectiveRates:
                 if why:
                     missing.setdefault(why, []).append(layer.path)
                     continue
-            pick, together = None, None
-            if self.sampled:
-                pick, kind = row, reader_of(layer.optimizer).alike(layer.variable)
-                if kind is not None:
-                    together = RateRows(layer.optimizer, sample_size(layer.variable), kind)
+            size = size_of_row(layer.variable, self.sampled)
+            kind = reader_of(layer.optimizer).alike(layer.variable)
+            together = None
+            if size is not None and kind is not None:
+                together = RateRows(layer.optimizer, size, kind)
             found.append(
                 Series(
                     quantity=RATE,
                     layer=layer.path,
-                    read=partial(_rate, layer, pick),
+                    read=partial(_rate, layer, row if self.sampled else None),
                     statistics=SPREAD if self.sampled else STATISTICS,
                     before=eta_before(layer.optimizer),
                     sampled=self.sampled,
@@ -190,11 +200,17 @@ class Accumulators:
                 if self.numbers_only and (not number or name in UPDATES):
                     continue
                 quantity, path = f"accumulator/{name}", None if name in shared else layer.path
+                together = None
+                if not number and math.prod(state.shape) <= SMALL:
+                    dtype = keras.backend.standardize_dtype(state.dtype)
+                    together = StateRows(quantity, math.prod(state.shape), dtype)
                 series[quantity, path] = Series(
                     quantity=quantity,
                     layer=path,
                     read=partial(_magnitude, state),
                     statistics=("mean",) if number else ALL,
+                    state=state,
+                    together=together,
                 )
             if getattr(layer.optimizer, "skipped_updates", None) is not None:
                 series[SKIPPED, layer.path] = Series(
@@ -253,10 +269,10 @@ class Updates:
         found = []
         for layer in view.layers:
             variable = layer.variable
-            together = None
-            if self.sampled:
+            together, size = None, size_of_row(variable, self.sampled)
+            if size is not None:
                 dtype = keras.backend.standardize_dtype(variable.dtype)
-                together = UpdateRows(self.quantity, sample_size(variable), dtype)
+                together = UpdateRows(self.quantity, size, dtype)
             key = ("weights", layer.path)
             found.append(
                 Series(
@@ -290,12 +306,12 @@ def weights_before(
     """What ``Updates`` among the wanted quantities need from before a step that will build the
     optimizer: whole copies only where a sample does not do."""
     sampled = {quantity.sampled for quantity in wanted if isinstance(quantity, Updates)}
-    kept = {}
+    kept: dict[tuple, tf.Tensor] = {}
     for path, variable in zip(names, variables, strict=True) if sampled else ():
-        if False in sampled:
+        sizes = {size_of_row(variable, one) for one in sampled}
+        if None in sizes:
             kept["weights", path] = tf.identity(tf.convert_to_tensor(variable))
-        if True in sampled:
-            kept[WEIGHTS, path] = row(variable)
+        kept |= {(WEIGHTS, size, path): row(variable, size) for size in sizes if size}
     return kept
 
 

@@ -240,3 +240,18 @@ def test_two_optimizers_of_two_models_do_not_mix():
             model.train_on_batch(X[start : start + 4], Y[start : start + 4])
     for model in (first, second):
         same([v.numpy() for v in model.trainable_variables], alone, 1e-6)
+
+
+def test_the_first_step_is_traced_once():
+    """Keras' own is traced twice, as its state is made in the first trace."""
+    traces = []
+
+    class Counted(keras.Sequential):
+        def train_step(self, data):
+            traces.append(data)
+            return super().train_step(data)
+
+    model = Counted([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile(tfadaopt.Adam(use_ema=True, gradient_accumulation_steps=2), "mse")
+    model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    assert len(traces) == 1

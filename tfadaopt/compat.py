@@ -6,8 +6,8 @@ Checked with Keras 3.8.0 on TensorFlow 2.18.0 and with Keras 3.15.1 on TensorFlo
 
 import abc
 import functools
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, TypeAlias
 
 import keras
@@ -61,6 +61,26 @@ def rate_of(optimizer: keras.optimizers.Optimizer) -> Any:
 def strategy_of(optimizer: keras.optimizers.Optimizer) -> tf.distribute.Strategy:
     """The ``tf.distribute`` strategy in whose scope an optimizer was made."""
     return optimizer._distribution_strategy
+
+
+# Priority of the creator by which a ``tf.function`` learns of variables that it makes.
+_OF_A_FUNCTION = 50
+
+
+@contextmanager
+def outside_functions() -> Iterator[None]:
+    """Make variables now, as outside of whatever is being traced.
+
+    A function that learns that variables were made in its first trace is traced a second time.
+    """
+    with tf.init_scope():
+        graph = tf.compat.v1.get_default_graph()
+        creators = graph._variable_creator_stack
+        graph._variable_creator_stack = [x for x in creators if x[0] != _OF_A_FUNCTION]
+        try:
+            yield
+        finally:
+            graph._variable_creator_stack = creators
 
 
 def under_xla() -> bool:

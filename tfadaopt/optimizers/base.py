@@ -142,7 +142,7 @@ class Optimizer(Rule, compat.KerasOptimizer):
         state = bool(self.use_ema or self.gradient_accumulation_steps or self.slots(()))
         incoming.can_train(self.name, variables, compat.strategy_of(self), self.use_ema, state)
         # Also where a step is traced, or what waits would be assigned in each step, or never.
-        with tf.init_scope():
+        with compat.outside_functions():
             self._build(variables)
 
     def _build(self, variables: list[keras.Variable]) -> None:
