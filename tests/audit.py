@@ -101,8 +101,8 @@ FAULTS = (
     Fault(
         "state moves where a gradient was left out, one by one",
         STEP,
-        "return {name: chosen(x, state[name]) for name, x in new.items()}, chosen(delta)",
-        "return new, chosen(delta)",
+        "return {name: chosen(x, state[name]) for name, x in new.items()}, chosen(found, before)",
+        "return new, chosen(found, before)",
         (NAN[0], f"{NAN[1]} and momentum and eager"),
     ),
     Fault(
@@ -223,9 +223,9 @@ FAULTS = (
     Fault(
         "compiled steps are numbered from 0",
         COMPILED,
-        "delta = step(planned, kind, settings.nonfinite, theta, state, g, t, eta, finite)\n"
+        "moved = step(planned, kind, settings.nonfinite, theta, state, g, t, eta, finite)\n"
         "        for",
-        "delta = step(planned, kind, settings.nonfinite, theta, state, g, t - 1, eta, finite)\n"
+        "moved = step(planned, kind, settings.nonfinite, theta, state, g, t - 1, eta, finite)\n"
         "        for",
         ("fast", "two_roundings and adam and not betas"),
     ),

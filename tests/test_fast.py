@@ -49,8 +49,8 @@ def sensitivity(optimizer, index, before, g, t, eta):
         state = dict(zip(kind.slots, own, strict=True))
         state |= {name: rounded(x.numpy()) for name, x in optimizer.numbers().items()}
         t64, eta64 = tf.cast(t, "float64"), tf.cast(eta, "float64")
-        new, delta = step(planned, kind, "skip", theta, state, rounded(g), t64, eta64)
-        return [np.array(x) for x in (theta - delta, *(new[name] for name in kind.slots))]
+        new, value = step(planned, kind, "skip", theta, state, rounded(g), t64, eta64)
+        return [np.array(x) for x in (value, *(new[name] for name in kind.slots))]
 
     exact = stepped(0)
     farther = [[abs(a - b) for a, b in zip(stepped(16), exact, strict=True)] for _ in range(16)]

@@ -165,10 +165,10 @@ def _step(planned: Planned, kind: Kind, settings: Settings) -> Callable[..., Non
         theta = tf.cast(read(variable, kind.dtype, kind.shape), dtype)
         state = read_state(planned, kind, slots, numbers)
         t = tf.cast(iterations + 1, dtype)
-        new, delta = step(planned, kind, settings.nonfinite, theta, state, g, t, eta, finite)
+        new, moved = step(planned, kind, settings.nonfinite, theta, state, g, t, eta, finite)
         for name, slot in zip(kind.slots, slots, strict=True):
             assign_to(slot, new[name])
-        assign_to(variable, rounded(theta - delta, kind.dtype, iterations, index))
+        assign_to(variable, rounded(moved, kind.dtype, iterations, index))
 
     return compiled
 
@@ -205,12 +205,12 @@ def _rows_step(planned: Planned, kind: Kind, settings: Settings) -> Callable[...
         t = tf.cast(iterations + 1, dtype)
         at_rows = tf.cast(tf.gather(theta, rows), dtype)
         finite = fits(g)
-        new, delta = step(planned, kind, settings.nonfinite, at_rows, state, g, t, eta, finite)
+        new, moved = step(planned, kind, settings.nonfinite, at_rows, state, g, t, eta, finite)
         at = tf.expand_dims(rows, 1)
         for name, slot, table, whole in zip(kind.slots, slots, tables, kind.whole, strict=True):
             put = tf.tensor_scatter_nd_update(table, at, new[name]) if whole else new[name]
             assign_to(slot, put)
-        moved = rounded(at_rows - delta, kind.dtype, iterations, 0)
+        moved = rounded(moved, kind.dtype, iterations, 0)
         assign_to(variable, tf.tensor_scatter_nd_update(theta, at, moved))
         return finite
 

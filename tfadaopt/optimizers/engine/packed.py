@@ -76,8 +76,8 @@ def update(
 
     def moved(turn: int | tf.Tensor = 0, *_: tf.Tensor) -> list[tf.Tensor]:
         nonfinite = moment.settings.nonfinite
-        new, delta = step(planned, kind, nonfinite, theta, state, g, t, eta, finite)
-        return [turn + 1, theta - delta, *(new[name] for name in kind.slots)]
+        new, value = step(planned, kind, nonfinite, theta, state, g, t, eta, finite)
+        return [turn + 1, value, *(new[name] for name in kind.slots)]
 
     if compat.has_gpu():  # a loop would wait for the host
         _, value, *values = moved()

@@ -22,8 +22,9 @@ def step(
     t: tf.Tensor,
     eta: tf.Tensor,
     finite: tf.Tensor | bool | None = None,
+    value: bool = True,
 ) -> tuple[State, tf.Tensor]:
-    """Own state after a step and what is subtracted from θ, as ``nonfinite`` and ``lazy`` say.
+    """Own state and θ after a step, with what ``nonfinite`` and ``lazy_rows`` say.
 
     Args:
         planned: The rule and what it is applied to.
@@ -35,6 +36,7 @@ def step(
         t: Number of the step, from 1.
         eta: Learning rate η.
         finite: Whether the gradient fits (see ``fitting``), if that is known already.
+        value: Whether θ is returned, or else what is subtracted from it.
     """
     rule = planned.rule
 
@@ -42,25 +44,34 @@ def step(
         new, delta = rule.decay_and_update(theta, state, g, t, eta, kind.decay)
         if kind.lazy is not None:
             new, delta = only_touched(kind.lazy, state, g, new, delta)
-        return {name: new[name] for name in kind.slots}, delta
+        return {name: new[name] for name in kind.slots}, theta - delta if value else delta
 
+    before = theta if value else None
     if nonfinite == "ignore":
         return moved(g)
     taken = tf.convert_to_tensor(fits(g) if finite is None else finite)
-    if rule.unit != "coordinate" or stays_without_gradient(planned, kind):
+    stays = stays_without_gradient(planned, kind)
+    if compat.under_xla() and not compat.has_gpu() and taken.shape.rank == 0 and not stays:
+        # XLA on a CPU takes twice as long for what looks at ``taken`` in each coordinate. On a GPU,
+        # a branch would wait for the host.
+        old = theta if value else tf.zeros_like(theta)
+        return tf.cond(
+            taken, lambda: moved(g), lambda: ({name: state[name] for name in kind.slots}, old)
+        )
+    if rule.unit != "coordinate" or stays:
         # Zeros, as they change nothing; or as some operations raise on what is not finite.
         g = kept(taken, g)
-    new, delta = moved(g)
-    if stays_without_gradient(planned, kind):
-        return new, delta
+    new, found = moved(g)
+    if stays:
+        return new, found
     every = taken
     if compat.under_xla() and theta.shape.is_fully_defined():
         every = tf.broadcast_to(taken, theta.shape)  # once, not for each of what is kept
 
-    def chosen(x: tf.Tensor, old: tf.Tensor | None = None) -> tf.Tensor:
+    def chosen(x: tf.Tensor, old: tf.Tensor | None) -> tf.Tensor:
         return kept(every if x.shape == theta.shape else taken, x, old)
 
-    return {name: chosen(x, state[name]) for name, x in new.items()}, chosen(delta)
+    return {name: chosen(x, state[name]) for name, x in new.items()}, chosen(found, before)
 
 
 def stays_without_gradient(planned: Planned, kind: Kind) -> bool:
@@ -114,8 +125,9 @@ def one_by_one(
         finite = True if settings.nonfinite == "ignore" else fits(g)
     theta, state = planned.value_of(variable), planned.state_of(variable)
     t, eta = moment.t(dtype), moment.eta(dtype)
-    new, delta = step(planned, kind, settings.nonfinite, theta, state, g, t, eta, finite)
-    put(planned, moment, variable, new, theta, delta)
+    value = compat.under_xla() or planned.of(variable).dtype != dtype
+    new, found = step(planned, kind, settings.nonfinite, theta, state, g, t, eta, finite, value)
+    put(planned, moment, variable, new, found, value)
     return finite
 
 
@@ -138,19 +150,17 @@ def put(
     variable: Variable,
     new: State,
     theta: tf.Tensor,
-    delta: tf.Tensor | None = None,
+    value: bool = True,
 ) -> None:
-    """Give a variable θ, or θ − delta, and its own state what is new of it."""
+    """Give a variable θ, or subtract it, and give its own state what is new of it."""
     plan = planned.of(variable)
     for name, slot in plan.slots.items():
         if name in new:
             assign(slot, new[name])
-    native = native_of(variable)
-    if delta is not None and plan.dtype == plan.precision and delta.shape == theta.shape:
-        native.assign_sub(delta)
-        return
-    value = theta if delta is None else theta - delta
-    assign(native, rounded(value, plan.dtype, moment.iterations, plan.index))
+    if value:
+        assign(variable, rounded(theta, plan.dtype, moment.iterations, plan.index))
+    else:
+        native_of(variable).assign_sub(tf.broadcast_to(theta, plan.shape))
 
 
 def native_of(variable: Variable) -> tf.Variable:

@@ -1,5 +1,6 @@
 """Numbers of a step that are the same for all variables: found once, not once for each of them."""
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,8 +28,8 @@ def one_step() -> Iterator[None]:
 def once(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     """Decorate a function of numbers of the step, such as t, and of settings, such as β.
 
-    Tensors and variables are told apart by what they are, all else by its value; what was found
-    in one graph is not used in another, such as in a branch.
+    Tensors and variables are told apart by what they are, all else by its value. What is found in a
+    branch or a loop is made in the graph of the tensors that it is made of, for all to use.
     """
 
     @functools.wraps(function)
@@ -36,14 +37,23 @@ def once(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
         known = _FOUND.get()
         if known is None:
             return function(*args)
-        graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+        graph = _graph_of(args)
         key = (function, id(graph), *(x if _is_setting(x) else id(x) for x in args))
         if key not in known:
-            # Kept with the answer, so that no other object gets an id that is in use.
-            known[key] = function(*args), graph, args
+            with contextlib.nullcontext() if graph is None else graph.as_default():
+                # Kept with the answer, so that no other object gets an id that is in use.
+                known[key] = function(*args), graph, args
         return known[key][0]
 
     return found
+
+
+def _graph_of(args: tuple[Any, ...]) -> tf.Graph | None:
+    """The graph of the first tensor; that of now, where there is none; None: no graph."""
+    if tf.executing_eagerly():
+        return None
+    graphs = [x.graph for x in args if isinstance(x, tf.Tensor) and hasattr(x, "graph")]
+    return graphs[0] if graphs else tf.compat.v1.get_default_graph()
 
 
 def _is_setting(x: Any) -> bool:
