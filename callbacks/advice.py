@@ -81,8 +81,8 @@ def stopped(case: Case) -> tuple[str, str, str]:
 def _exploding(case: Case) -> tuple[str, str, str]:
     return (
         "weight_norm",
-        f"The weights of {case.path} have grown to {case.symptoms['growth']:.3g} times their first "
-        "norm, and the loss is no better for it: the learning rate is too large.",
+        f"The weights of {case.path} have grown to {case.symptoms['growth']:.3g} times what they "
+        "were, and the loss is no better for it: the learning rate is too large.",
         _SMALLER_STEPS,
     )
 

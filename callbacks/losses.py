@@ -128,8 +128,11 @@ class Progress:
         return self.now() < first - max(0.1 * abs(first), _deviation(self._latest()))
 
     def rose(self) -> bool:
-        """Whether the last loss, before one that is none, was far above the best."""
-        return bool(self._recent) and self._recent[-1][1] > self._best + 2 * abs(self._best)
+        """Whether the last loss, before one that is none, was far above the first."""
+        if not self._recent:
+            return False
+        won = self.at_first() - self._best
+        return self._recent[-1][1] > self._best + 2 * max(abs(self._best), won)
 
     def is_solved(self) -> bool:
         """Whether what was to be learned is learned: almost nothing is left of the loss."""

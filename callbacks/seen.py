@@ -11,11 +11,12 @@ from tfadaopt.callbacks.marks import Layer, Look
 # Spacing of the numbers next to 1: a step below a quarter of it, relative to the weights, is lost
 # in rounding for the typical coordinate.
 SPACING = {"bfloat16": 2.0**-7, "float16": 2.0**-10, "float32": 2.0**-23, "float64": 2.0**-52}
-SKIPPED = f"{ACCUMULATOR}/skipped_updates"
+SKIPPED = f"{ACCUMULATOR}/skipped_updates", "mean"
 _OF_SUMS = ("mean", "p50", "p95", "max")
+_NO_SUMS = np.zeros((0, 0))
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Seen:
     """Numbers by layer; NaN where they are unknown.
 
@@ -28,7 +29,7 @@ class Seen:
         weight: ‖θ‖.
         gathered: Norm of the slot that gathers gradients, or mean of the one that gathers squares.
         sums: What is known of the slot that sums up squares: a row of each statistic.
-        left_out: Updates that were left out.
+        left_out: Updates that were left out; None: they are not counted.
         not_finite: Layers and quantities that are NaN or infinite, and the number.
     """
 
@@ -40,7 +41,7 @@ class Seen:
     weight: np.ndarray
     gathered: np.ndarray
     sums: np.ndarray
-    left_out: np.ndarray
+    left_out: np.ndarray | None
     not_finite: list[tuple[int, str, float]]
 
 
@@ -88,7 +89,13 @@ class Columns:
                 self._slots.setdefault(key, []).append(i)
             if self.adds_up[i]:
                 self._sums.setdefault(f"{ACCUMULATOR}/{x.slot}", []).append(i)
-        self._at: dict[tuple[str, str], tuple[tuple[str, ...], np.ndarray]] = {}
+        self._at: dict[tuple[str, str], tuple[Sequence[str], np.ndarray]] = {}
+        self._all: Sequence[str] = self.paths
+        self._unknown = np.full(len(self.paths), np.nan)
+        self._unknown.flags.writeable = False
+        self._keys: set[tuple[str, str]] = set()
+        self._state: list[tuple[str, str]] = []
+        self._alone = bool((self.leaf == 0).all())
 
     def of(self, look: Look) -> Seen:
         """The numbers of a look."""
@@ -97,64 +104,86 @@ class Columns:
         ratio = self._column(tables, "update_ratio", VALUE)
         update = self._column(tables, "update_norm", VALUE)
         weight = self._column(tables, "weight_norm", VALUE)
-        gathered = np.full(n, np.nan)
-        for (quantity, statistic), at in self._slots.items():
-            gathered[at] = self._column(tables, quantity, statistic)[at]
-        sums = np.full((len(_OF_SUMS), n), np.nan)
+        gathered = self._unknown
+        if len(self._slots) == 1:
+            gathered = self._column(tables, *next(iter(self._slots)))
+        elif self._slots:
+            gathered = gathered.copy()
+            for (quantity, statistic), at in self._slots.items():
+                gathered[at] = self._column(tables, quantity, statistic)[at]
+        sums = np.full((len(_OF_SUMS), n), np.nan) if self._sums else _NO_SUMS
         for quantity, at in self._sums.items():
             for row, statistic in zip(sums, _OF_SUMS, strict=True):
                 row[at] = self._column(tables, quantity, statistic)[at]
-        done, eta = float(look.step), np.nan
         return Seen(
             look.step,
-            np.array(look.counts, float)[self.leaf] if look.counts else np.full(n, done),
-            np.array(look.rates, float)[self.leaf] if look.rates else np.full(n, eta),
+            self._by_leaf(look.counts, float(look.step)),
+            self._by_leaf(look.rates, np.nan),
             ratio,
             # A ratio serves as well, where there is nothing else: weights change slowly.
-            np.where(np.isnan(update), ratio, update),
+            np.where(np.isnan(update), ratio, update) if some(np.isnan(update)) else update,
             weight,
             gathered,
             sums,
-            self._column(tables, SKIPPED, "mean"),
+            np.nan_to_num(self._column(tables, *SKIPPED)) if SKIPPED in tables else None,
             self._not_finite(tables, weight),
         )
 
+    def _by_leaf(self, numbers: Sequence[float], otherwise: float) -> np.ndarray:
+        if len(numbers) > 1 and not self._alone:
+            return np.array(numbers, float)[self.leaf]
+        return np.full(len(self.paths), numbers[0] if numbers else otherwise)
+
     def _column(self, tables: Tables, quantity: str, statistic: str) -> np.ndarray:
-        values = np.full(len(self.paths), np.nan)
         found = tables.get((quantity, statistic))
-        if found is not None:
-            values[self._places(quantity, statistic, found[0])] = found[1]
+        if found is None:
+            return self._unknown
+        layers, numbers = found
+        if layers is self._all or layers == self.paths:
+            self._all = layers  # the same object at the next look
+            return np.asarray(numbers, float)
+        values = self._unknown.copy()
+        values[self._places(quantity, statistic, layers)] = numbers
         return values
 
     def _places(self, quantity: str, statistic: str, layers: Sequence[str]) -> np.ndarray:
         kept = self._at.get((quantity, statistic))
         if kept is None or kept[0] is not layers:
             at = np.array([self._place[path] for path in layers], int)
-            kept = self._at[quantity, statistic] = tuple(layers), at
-            if isinstance(layers, tuple):
-                self._at[quantity, statistic] = layers, at
+            kept = self._at[quantity, statistic] = layers, at
         return kept[1]
 
     def _not_finite(self, tables: Tables, weight: np.ndarray) -> list[tuple[int, str, float]]:
-        found = []
-        for (quantity, statistic), (layers, values) in tables.items():
-            if quantity == RATE:
-                # It may be infinite, where a gradient is 0 and ε is, too.
-                bad = np.isnan(values) if statistic == "p50" else None
-            elif quantity == "weight_norm" or (
-                quantity.startswith(ACCUMULATOR) and statistic in ("norm", "mean")
-            ):
-                bad = ~np.isfinite(values)
-            elif quantity == "update_ratio":
-                # NaN in a step of weights that are finite was not measured.
-                at = self._places(quantity, statistic, layers)
-                bad = np.isnan(values) & np.isnan(weight[at])
-            else:
+        if tables.keys() != self._keys:
+            self._keys = set(tables)
+            self._state = [key for key in tables if _is_state(*key)]
+        found: list[tuple[int, str, float]] = []
+        for key in self._state:
+            layers, values = tables[key]
+            finite = np.isfinite(values)
+            if np.count_nonzero(finite) == finite.size:
                 continue
-            if bad is not None and bad.any():
-                at = self._places(quantity, statistic, layers)
-                found += [(int(at[i]), quantity, float(values[i])) for i in np.flatnonzero(bad)]
+            at = self._places(*key, layers)
+            if key[0] == RATE:  # infinite where a gradient is 0 and ε is, too
+                finite = ~np.isnan(values)
+            elif key[0] == "update_ratio":  # not measured, where the weights are finite
+                finite |= ~np.isnan(weight[at])
+            found += [(int(at[i]), key[0], float(values[i])) for i in np.flatnonzero(~finite)]
         return found
+
+
+def some(values: np.ndarray) -> bool:
+    """Whether any is not 0: ``values.any()`` takes several times as long."""
+    return bool(np.count_nonzero(values))
+
+
+def _is_state(quantity: str, statistic: str) -> bool:
+    """Whether a number that is none shows one in the weights or in the state."""
+    if quantity == RATE:
+        return statistic == "p50"
+    if quantity.startswith(ACCUMULATOR):
+        return statistic in ("norm", "mean")
+    return quantity in ("weight_norm", "update_ratio")
 
 
 def _is_kernel(path: str) -> bool:

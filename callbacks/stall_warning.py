@@ -142,7 +142,9 @@ class StallWarning(StateCallback):
         self.marks: list[Mark] = []
         self._detector: StallDetector | None = None
         self._watched_optimizer: keras.optimizers.Optimizer | None = None
-        self._losses = BatchLosses()
+        self._batch_losses = BatchLosses()
+        # What Keras has reported since the last look: batches and losses.
+        self._reported: list[tuple[int, Any]] = []
         self._norms: dict[str, float] = {}
 
     def make_detector(self, layers: Mapping[str, Layer]) -> StallDetector:
@@ -168,7 +170,8 @@ class StallWarning(StateCallback):
     def _begin_fit(self) -> None:
         optimizer = self._recorder.optimizer
         # What was compiled or frozen since the last fit is found anew.
-        self._losses.begin_fit()
+        self._reported.clear()
+        self._batch_losses.begin_fit()
         self._probe = Probe(self.model, effective.leaves(optimizer))
         if optimizer is not self._watched_optimizer:
             self._watched_optimizer = optimizer
@@ -178,20 +181,25 @@ class StallWarning(StateCallback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         super().on_epoch_begin(epoch, logs)
-        self._losses.begin_epoch()
+        self._safely(self._take_in_losses)
+        self._batch_losses.begin_epoch()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         # Another callback of this folder may have looked already, with the losses up to here less
         # one batch.
         if logs and "loss" in logs:
-            self._safely(self._add_loss, batch, logs["loss"])
+            self._reported.append((batch, logs["loss"]))
         super().on_train_batch_end(batch, logs)
-        if self._losses.unseen >= _UNSEEN:
-            # Under loss scaling, no step is taken from then on, and so no look.
-            self._safely(self._look, self._recorder.steps_seen(), {})
+        if len(self._reported) >= _UNSEEN:
+            # Under loss scaling, no step may be taken any more, and so there is no look.
+            self._safely(self._take_in_losses)
+            if self._batch_losses.unseen >= _UNSEEN:
+                self._safely(self._look, self._recorder.steps_seen(), {})
 
-    def _add_loss(self, batch: int, loss: Any) -> None:
-        self._losses.add(batch, float(loss), self._is_mean)
+    def _take_in_losses(self) -> None:
+        for batch, loss in self._reported:
+            self._batch_losses.add(batch, float(loss), self._is_mean)
+        self._reported.clear()
 
     def _is_mean(self, loss: float) -> bool:
         """Whether a metric of the model has that mean."""
@@ -205,8 +213,9 @@ class StallWarning(StateCallback):
                     self._recorder.variables, self._watched_optimizer, self.model, self._norms
                 )
             )
-        rates, counts, not_finite = self._probe()
-        losses, bad_loss = self._losses.take()
+        self._take_in_losses()
+        rates, counts, not_finite = self._probe(step)
+        losses, bad_loss = self._batch_losses.take()
         if bad_loss:
             not_finite = [*not_finite, "loss"]
         marks = self._detector.observe(Look(step, tables, rates, counts, losses, not_finite))

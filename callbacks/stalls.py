@@ -1,7 +1,7 @@
 """Find layers that stopped learning, from the numbers of each look: no training needed."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -9,9 +9,11 @@ from tfadaopt.callbacks import advice
 from tfadaopt.callbacks.advice import Case
 from tfadaopt.callbacks.losses import Progress
 from tfadaopt.callbacks.marks import Layer, Look, Mark, Thresholds
-from tfadaopt.callbacks.seen import Columns, Seen
+from tfadaopt.callbacks.seen import Columns, Seen, some
 from tfadaopt.callbacks.symptoms import STATES, Symptoms
 
+# Where weights explode or decay, whatever comes behind them in the list follows from that.
+_LEADING = ("decayed", "exploding")
 _RANK = {state: rank for rank, state in enumerate(STATES)}
 # A layer in one of these does not learn.
 STOPPED = ("dead", "below_resolution", "saturated", "stalled")
@@ -60,16 +62,17 @@ class StallDetector:
 
     def _watch(self, paths: tuple[str, ...]) -> None:
         self._columns = Columns(paths, self._known)
+        self._found: dict[int, Sequence[str]] = {}
         self._symptoms = Symptoms(self._columns, self.thresholds)
         # The state of each layer that was reported, and since when it has been well again.
         self._state = ["" for _ in paths]
         self._well = np.full(len(paths), -1)
-        self._seen_now = np.zeros(len(paths), bool)
+        self._update = np.full(len(paths), np.nan)
 
     @property
     def has_stopped(self) -> bool:
         """Whether no kernel learns any more."""
-        kernels = np.flatnonzero(self._columns.is_kernel & self._seen_now).tolist()
+        kernels = np.flatnonzero(self._columns.is_kernel & np.isfinite(self._update)).tolist()
         states = [STATES[self._state[i]] if self._state[i] else "" for i in kernels]
         return bool(states) and all(state in STOPPED for state in states)
 
@@ -88,22 +91,24 @@ class StallDetector:
         marks = self._skipped(seen) + self._nan(look, seen)
         if self._is_lost or not look.tables:
             return marks  # whatever else is seen comes from there
-        self._seen_now = np.isfinite(seen.update)
+        self._update = seen.update
         return marks + self._changes(seen)
 
     def _find_layers(self, look: Look) -> None:
-        known = self._columns.paths
-        for paths, _ in look.tables.values():
-            if paths is not known and not set(paths) <= set(known):
-                new = [path for paths, _ in look.tables.values() for path in paths]
-                self._watch(tuple(dict.fromkeys(new)))
-                return
+        # The same objects come at each look: to compare all paths would cost more than all rules.
+        new = [paths for paths, _ in look.tables.values() if id(paths) not in self._found]
+        if not new:
+            return
+        if not all(set(paths) <= set(self._columns.paths) for paths in new):
+            every = [path for paths, _ in look.tables.values() for path in paths]
+            self._watch(tuple(dict.fromkeys(every)))
+        self._found |= {id(paths): paths for paths, _ in look.tables.values()}
 
     # What is not finite
 
     def _skipped(self, seen: Seen) -> list[Mark]:
         """Layers of which the optimizer left out updates, as their gradient did not fit."""
-        if not (seen.left_out > 0).any():
+        if seen.left_out is None or not some(seen.left_out):
             return []
         new = [
             i
@@ -141,27 +146,45 @@ class StallDetector:
 
     def _changes(self, seen: Seen) -> list[Mark]:
         lasting = self._symptoms.lasting(seen, self._losses)
-        n = len(self._columns.paths)
-        now = ["" for _ in range(n)]
-        exploded = "exploding" in lasting or "exploding" in self._state
-        for name in STATES:
-            if exploded and _RANK[name] > _RANK["exploding"]:
-                break  # beside weights that explode, all others look small
-            if name in lasting and self._counts(name, lasting[name]):
-                for i in np.flatnonzero(lasting[name]).tolist():
-                    now[i] = now[i] or name
+        if not lasting and not any(self._state):
+            return []
+        known = {state for state in self._state if state}
+        now = self._states(seen, lasting, known)
         changed: dict[str, list[int]] = {}
         for i, state in enumerate(now):
             if not state:
                 self._recover(i, seen.step)
-            else:
-                self._well[i] = -1
-                if not self._state[i] or _RANK[state] < _RANK[self._state[i]]:
-                    self._state[i] = state
-                    changed.setdefault(state, []).append(i)
+                continue
+            self._well[i] = -1
+            if not self._state[i] or _RANK[state] < _RANK[self._state[i]]:
+                self._state[i] = state
+                changed.setdefault(state, []).append(i)
+        if "vanishing" in known:
+            changed.pop("vanishing", None)  # it was said of the layer where it is worst
         return [
             mark for state, layers in changed.items() for mark in self._marks(state, layers, seen)
         ]
+
+    def _states(self, seen: Seen, lasting: Mapping[str, np.ndarray], known: set[str]) -> list[str]:
+        """The state of each layer, as far as it has lasted, and the loss lets it count."""
+        now = ["" for _ in self._columns.paths]
+        for name in STATES:
+            if name in lasting and self._counts(name, lasting[name]):
+                for i in np.flatnonzero(lasting[name]).tolist():
+                    if not now[i] and not self._soon(i, name, seen.step):
+                        now[i] = name
+            if name in _LEADING and (name in now or name in known):
+                break  # beside these, all else follows from them
+        return now
+
+    def _soon(self, i: int, name: str, step: int) -> bool:
+        """Whether a state that comes before another has nearly lasted: the better word."""
+        nearly = 0.6 * self.thresholds.patience
+        return any(
+            0 <= since[i] <= step - nearly
+            for other, since in self._symptoms.since.items()
+            if _RANK[other] < _RANK[name] and step - since[i] < self.thresholds.patience
+        )
 
     def _recover(self, i: int, step: int) -> None:
         """Forget the state of a layer that has been well for long enough."""

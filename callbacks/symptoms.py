@@ -6,7 +6,7 @@ import numpy as np
 
 from tfadaopt.callbacks.losses import Progress
 from tfadaopt.callbacks.marks import Thresholds
-from tfadaopt.callbacks.seen import Columns, Seen
+from tfadaopt.callbacks.seen import Columns, Seen, some
 from tfadaopt.callbacks.stillness import Stillness
 
 # States of a layer, and the kind that is reported. The first that holds counts, and only one that
@@ -26,9 +26,10 @@ STATES = {
 _ANNEALED = 0.05
 # A rate that rises by more than this from look to look is still being warmed up.
 _RISES = 5e-4
-# Sensitivity ‖g‖‖θ‖ of a kernel to the largest of all where the gradient has vanished. In healthy
-# runs of benchmarks/stalls it is above 1e-3, in broken ones below 1e-5.
-_VANISHED = 1e-4
+# Sensitivity ‖g‖‖θ‖ of a kernel to the largest of all where the gradient has vanished: in healthy
+# runs of benchmarks/stalls it is above 0.02. What has risen in so many looks one after the other
+# comes back: behind a gate that opens, or a head that began at 0.
+_VANISHED, _COMES_BACK = 1e-4, 5
 # ‖Δθ‖/‖θ‖ of a training that does not move.
 _STANDING = 1e-6
 # Growth of a kernel's norm in some looks from which on it may explode, and with which it does.
@@ -70,15 +71,17 @@ class Symptoms:
         self._memories: deque[np.ndarray] = deque(maxlen=_LOOKS_AGO)
         self._memory_before = np.full(n, np.inf)
         self._looks_worse = 0
+        self._sums = bool(columns.adds_up.any())
+        self._part, self._rises = np.full(n, np.nan), np.zeros(n, int)
         self._most_eta, self._most_ratio = np.zeros(n), np.zeros(n)
         self._most_weight = np.nan_to_num(columns.first_weight)
 
     @property
     def leapt(self) -> bool:
-        """Whether a kernel was moved by more than a tenth, or had grown many times over."""
+        """Whether a kernel was moved by half its norm, or had grown many times over."""
         if self._before is None:
             return False
-        far = (self._before.ratio > 0.1) & (self._weights[0] > 0)
+        far = (self._before.ratio > 0.5) & (self._weights[0] > 0)
         return bool((self._columns.is_kernel & (far | (self.growth > _GROWN))).any())
 
     @property
@@ -109,21 +112,21 @@ class Symptoms:
             holding = self._holding(seen)
             exploding = self._exploding(seen, losses)
         self._before = seen
-        lasting = {"exploding": exploding} if exploding.any() else {}
+        lasting = {"exploding": exploding} if some(exploding) else {}
         for name, holds in holding.items():
             since = self.since[name]
-            if not holds.any():
+            if not some(holds):
                 since[:] = -1
                 continue
             since[:] = np.where(holds, np.where(since < 0, seen.step, since), -1)
             lasted = holds & (seen.step - since >= self._limits.patience)
-            if lasted.any():
+            if some(lasted):
                 lasting[name] = lasted
         return lasting
 
     def _holding(self, seen: Seen) -> dict[str, np.ndarray]:
         of, before = self._columns, self._before
-        eta = np.where(np.isnan(seen.eta), 1.0, seen.eta)
+        eta = np.where(np.isnan(seen.eta), 1.0, seen.eta) if some(np.isnan(seen.eta)) else seen.eta
         self._most_eta = np.fmax(self._most_eta, seen.eta)
         self._most_weight = np.fmax(self._most_weight, seen.weight)
         # Small steps are what a schedule asks for.
@@ -135,15 +138,15 @@ class Symptoms:
         below = kernels & (seen.ratio < of.spacing / 4)
         shrunk = seen.weight < _DECAYED * self._most_weight
         # Where steps of others are as small, 0 is what rounding has left of one.
-        rounded = bool(((below | vanishing) & moves).any())
+        rounded = some((below | vanishing) & moves)
         self.still = self._stillness.find(seen, rounded, shrunk)
         dead = kernels & self._no_rounding(self.still)
-        lives = kernels & ~dead & ~asked
+        lives, none = kernels & ~dead & ~asked, np.zeros(len(of.paths), bool)
         return {
             "decayed": kernels & (of.decay > 0) & shrunk & ~dead,
             "dead": dead,
-            "saturated": lives & moves & self._same_sums(seen),
-            "remembering": lives & moves & self._remembers(seen, eta),
+            "saturated": lives & moves & self._same_sums(seen) if self._sums else none,
+            "remembering": lives & moves & self._remembers(seen, eta) if self._sums else none,
             "vanishing": lives & vanishing,
             "below_resolution": lives & below,
             "slow": lives & moves & standing,
@@ -161,7 +164,7 @@ class Symptoms:
         """
         of = self._columns
         unsure = still & of.is_kernel & (of.power == 0)
-        if unsure.any() and not any(self.is_whole(i) for i in np.flatnonzero(unsure).tolist()):
+        if some(unsure) and not any(self.is_whole(i) for i in np.flatnonzero(unsure).tolist()):
             return still & ~unsure
         return still
 
@@ -176,19 +179,25 @@ class Symptoms:
         gradient = np.where(of.power == 0, seen.update / eta, from_slot)
         self.sensitivity = gradient * seen.weight
         self._most_ratio = np.fmax(self._most_ratio, seen.ratio)
-        vanishing, standing = np.zeros(len(eta), bool), np.zeros(len(eta), bool)
+        part, standing = np.full(len(eta), np.nan), np.zeros(len(eta), bool)
         for mine in of.groups:
             kernels = mine[of.is_kernel[mine]]
             largest = np.fmax.reduce(self.sensitivity[kernels], initial=0.0)
-            # Where no kernel matters, a bias does: of the output, where nothing else is learned.
-            largest = np.fmax.reduce(gradient[mine], initial=largest)
-            vanishing[kernels] = self.sensitivity[kernels] < _VANISHED * largest
+            if (of.first_weight[kernels] != 0).all():
+                # Where no kernel matters, a bias does: of the output, which alone still learns.
+                largest = np.fmax.reduce(gradient[mine], initial=largest)
+            part[kernels] = self.sensitivity[kernels] / largest
             standing[kernels] = self._most_ratio[kernels].max(initial=0.0) < _STANDING
+        vanishing = part < _VANISHED
+        if some(vanishing):
+            self._rises = np.where(part > self._part, self._rises + 1, 0)
+            vanishing &= self._rises < _COMES_BACK
+        self._part = part
         return vanishing, standing
 
     def _same_sums(self, seen: Seen) -> np.ndarray:
         of, before = self._columns, self._before
-        if before is None or not of.adds_up.any():
+        if before is None:
             return np.zeros(len(of.paths), bool)
         return of.adds_up & (seen.sums == before.sums).all(axis=0)
 
@@ -199,13 +208,11 @@ class Symptoms:
         gradient fades, as all is learned, steps become smaller than that, but little by little.
         """
         of = self._columns
-        if not of.adds_up.any():
-            return np.zeros(len(of.paths), bool)
         self.memory = np.where(of.adds_up, seen.update / (eta * of.root), np.nan)
         self.memory *= np.sqrt(seen.done)
         low = (self.memory < 1 / self._limits.factor) & (seen.done >= 5)
         begins = low & (self.since["remembering"] < 0)
-        if begins.any():
+        if some(begins):
             known = len(self._memories) == _LOOKS_AGO
             before = np.max(self._memories, axis=0) if known else np.inf
             self._memory_before = np.where(begins, before, self._memory_before)
@@ -216,25 +223,26 @@ class Symptoms:
         """Kernels that have grown many times over, while the loss is no better for it."""
         of, since = self._columns, self.since["exploding"]
         before = self._weights[0]
-        if np.isnan(before).any():
+        if some(np.isnan(before)):
             before[:] = np.where(np.isnan(before), seen.weight, before)
         self._weights.append(seen.weight)
         # What begins at 0 grows by no factor.
         self.growth = np.where(before > 0, seen.weight / before, np.nan)
         grown = of.is_kernel & (self.growth > _GROWN)
-        if grown.any() and losses.is_worse():
+        if some(grown) and losses.is_worse():
             self._looks_worse += 1
         else:
             self._looks_worse = 0
-        if not grown.any() or (losses.is_better() and not self._looks_worse):
+        if not some(grown) or (losses.is_better() and not self._looks_worse):
             since[:] = -1
             return np.zeros_like(grown)
         since[:] = np.where(grown, np.where(since < 0, seen.step, since), -1)
         if self._looks_worse >= _FEW_LOOKS:
             return grown
         if self._looks_worse or not losses.is_known:
-            return grown & (self.growth > _BLOWN_UP)
+            blown_up = some(grown & (self.growth > _BLOWN_UP))
+            return grown if blown_up else np.zeros_like(grown)
         lasted = grown & (seen.step - since >= self._limits.patience)
-        if lasted.any() and losses.falls(int(since[lasted].min())):
+        if some(lasted) and losses.falls(int(since[lasted].min())):
             return np.zeros_like(grown)
         return lasted

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from tfadaopt.callbacks.log_format import RATE
 from tfadaopt.callbacks.marks import Layer, Look, Mark
 
 # What a detector asks for; whatever else a snapshot holds is left out.
-KEPT = ("p05", "p50", "p95", "mean", "max", "norm", "value")
+KEPT = ("p50", "p95", "mean", "max", "norm", "value")
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Recording:
 
     def write(self, path: Path) -> None:
         """Write it as a compressed ``.npz``."""
-        keys = sorted({k for look in self.looks for k in look.tables if k[1] in KEPT})
+        found = {key for look in self.looks for key in look.tables}
+        keys = sorted(key for key in found if key[1] in KEPT and key[0] != RATE)
         paths = list(
             dict.fromkeys(
                 p for look in self.looks for layers, _ in look.tables.values() for p in layers
