@@ -65,6 +65,7 @@ class Columns:
         if not self.is_kernel.any():
             self.is_kernel[:] = True  # such as a model of which nothing but biases is trained
         self.root = np.sqrt([float(x.size) if x.size else np.nan for x in of])
+        self.glorot = np.array([float(x.size) ** 0.25 for x in of])
         self.leaf = np.array([x.leaf for x in of], int)
         self.power = np.array([x.power if x.slot else 0 for x in of])
         self.kept = np.array([x.kept for x in of])

@@ -239,7 +239,7 @@ class Watch:
         watched.checked(type(callback).__name__, optimizer)
         self._callback = callback
         self._loop = watched.Loop(optimizer, variables)
-        self._steps, self._losses = 0, 0.0
+        self._steps = 0
 
     def __enter__(self) -> "Watch":
         self._callback.set_model(self._loop)
@@ -254,10 +254,7 @@ class Watch:
         Args:
             loss: Loss of the step, a number, or None: ``StallWarning`` knows more with it.
         """
-        logs = None
-        if loss is not None:
-            self._losses += float(loss)
-            logs = {"loss": self._losses / (self._steps + 1)}  # as Keras: the mean of an epoch
+        logs = None if loss is None else {"loss": float(loss)}
         self._callback.on_train_batch_end(self._steps, logs)
         self._steps += 1
         self._callback.on_train_batch_begin(self._steps)

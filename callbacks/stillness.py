@@ -47,7 +47,7 @@ class Stillness:
         """
         of, before = self._columns, self._before
         self._before = seen
-        unmoved = seen.update == 0
+        unmoved = (seen.update == 0) & (seen.eta != 0)
         if before is None:
             self._most = np.fmax(self._most, seen.gathered)
             self._usual.append(seen.gathered)

@@ -27,13 +27,16 @@ _ANNEALED = 0.05
 # A rate that rises by more than this from look to look is still being warmed up.
 _RISES = 5e-4
 # Sensitivity ‖g‖‖θ‖ of a kernel to the largest of all where the gradient has vanished: in healthy
-# runs of benchmarks/stalls it is above 0.02. What has risen in so many looks one after the other
-# comes back: behind a gate that opens, or a head that began at 0.
-_VANISHED, _COMES_BACK = 1e-4, 5
+# runs of benchmarks/stalls it is above 0.02. What has risen so many times one after the other, each
+# in so many steps, comes back: behind a gate that opens, or a head that began at 0.
+_VANISHED, _COMES_BACK, _STEPS_TO_RISE = 1e-4, 5, 10
 # ‖Δθ‖/‖θ‖ of a training that does not move.
 _STANDING = 1e-6
-# Growth of a kernel's norm in some looks from which on it may explode, and with which it does.
-_GROWN, _BLOWN_UP, _LOOKS_OF_GROWTH = 5.0, 100.0, 10
+# Growth of that ratio since the first look with which it begins to: under DoG or Prodigy.
+_SETS_OUT = 10.0
+# Growth of a kernel's norm in some steps from which on it may explode, and with which it does; and
+# its norm to ⁴√n, which Glorot's initialization of n weights has, below which it only grows up.
+_GROWN, _BLOWN_UP, _STEPS_OF_GROWTH, _LARGE = 5.0, 100.0, 100, 1.5
 # Looks for which it must last, where the loss is worse than it was.
 _FEW_LOOKS = 3
 # Looks before, with which the memory of an accumulator is compared, and how far it must fall.
@@ -67,13 +70,14 @@ class Symptoms:
         self.growth, self.memory, self.sensitivity = (np.full(n, np.nan) for _ in range(3))
         self._stillness = Stillness(columns)
         self._before: Seen | None = None
-        self._weights: deque[np.ndarray] = deque([columns.first_weight], maxlen=_LOOKS_OF_GROWTH)
+        self._weights = deque([(0, columns.first_weight)])
         self._memories: deque[np.ndarray] = deque(maxlen=_LOOKS_AGO)
         self._memory_before = np.full(n, np.inf)
         self._looks_worse = 0
         self._sums = bool(columns.adds_up.any())
-        self._part, self._rises = np.full(n, np.nan), np.zeros(n, int)
+        self._part, self._rises, self._rose_at = np.full(n, np.nan), np.zeros(n, int), 0
         self._most_eta, self._most_ratio = np.zeros(n), np.zeros(n)
+        self._first_ratio = np.full(n, np.nan)
         self._most_weight = np.nan_to_num(columns.first_weight)
 
     @property
@@ -81,7 +85,7 @@ class Symptoms:
         """Whether a kernel was moved by half its norm, or had grown many times over."""
         if self._before is None:
             return False
-        far = (self._before.ratio > 0.5) & (self._weights[0] > 0)
+        far = (self._before.ratio > 0.5) & (self._columns.first_weight > 0)
         return bool((self._columns.is_kernel & (far | (self.growth > _GROWN))).any())
 
     @property
@@ -130,12 +134,13 @@ class Symptoms:
         self._most_eta = np.fmax(self._most_eta, seen.eta)
         self._most_weight = np.fmax(self._most_weight, seen.weight)
         # Small steps are what a schedule asks for.
-        asked = seen.eta <= _ANNEALED * self._most_eta
+        asked = (seen.eta <= _ANNEALED * self._most_eta) & (self._most_eta > 0)
         if before is not None:
             asked |= (seen.eta > (1 + _RISES) * before.eta) | (seen.done <= before.done)
         kernels, moves = of.is_kernel, seen.update > 0
         vanishing, standing = self._compared(seen, eta)
-        below = kernels & (seen.ratio < of.spacing / 4)
+        # In float32, it is so from the start or not for want of resolution: a run may converge.
+        below = kernels & (seen.ratio < of.spacing / 4) & (of.is_half | standing) & (eta > 0)
         shrunk = seen.weight < _DECAYED * self._most_weight
         # Where steps of others are as small, 0 is what rounding has left of one.
         rounded = some((below | vanishing) & moves)
@@ -149,7 +154,7 @@ class Symptoms:
             "remembering": lives & moves & self._remembers(seen, eta) if self._sums else none,
             "vanishing": lives & vanishing,
             "below_resolution": lives & below,
-            "slow": lives & moves & standing,
+            "slow": lives & standing & (moves | (seen.eta == 0)),
         }
 
     def is_whole(self, i: int) -> bool:
@@ -179,6 +184,7 @@ class Symptoms:
         gradient = np.where(of.power == 0, seen.update / eta, from_slot)
         self.sensitivity = gradient * seen.weight
         self._most_ratio = np.fmax(self._most_ratio, seen.ratio)
+        self._first_ratio = np.fmin(self._first_ratio, seen.ratio)
         part, standing = np.full(len(eta), np.nan), np.zeros(len(eta), bool)
         for mine in of.groups:
             kernels = mine[of.is_kernel[mine]]
@@ -187,13 +193,14 @@ class Symptoms:
                 # Where no kernel matters, a bias does: of the output, which alone still learns.
                 largest = np.fmax.reduce(gradient[mine], initial=largest)
             part[kernels] = self.sensitivity[kernels] / largest
-            standing[kernels] = self._most_ratio[kernels].max(initial=0.0) < _STANDING
+            most, least = self._most_ratio[kernels], self._first_ratio[kernels]
+            stands = most.max(initial=0.0) < _STANDING
+            standing[kernels] = stands and not some(most > _SETS_OUT * least)
         vanishing = part < _VANISHED
-        if some(vanishing):
+        if some(vanishing) and seen.step >= self._rose_at + _STEPS_TO_RISE:
             self._rises = np.where(part > self._part, self._rises + 1, 0)
-            vanishing &= self._rises < _COMES_BACK
-        self._part = part
-        return vanishing, standing
+            self._part, self._rose_at = part, seen.step
+        return vanishing & (self._rises < _COMES_BACK), standing
 
     def _same_sums(self, seen: Seen) -> np.ndarray:
         of, before = self._columns, self._before
@@ -222,13 +229,18 @@ class Symptoms:
     def _exploding(self, seen: Seen, losses: Progress) -> np.ndarray:
         """Kernels that have grown many times over, while the loss is no better for it."""
         of, since = self._columns, self.since["exploding"]
-        before = self._weights[0]
+        at, before = self._weights[0]
         if some(np.isnan(before)):
-            before[:] = np.where(np.isnan(before), seen.weight, before)
-        self._weights.append(seen.weight)
+            before = np.where(np.isnan(before), seen.weight, before)
+            self._weights[0] = at, before
+        self._weights.append((seen.step, seen.weight))
+        while (
+            len(self._weights) > _FEW_LOOKS and self._weights[1][0] <= seen.step - _STEPS_OF_GROWTH
+        ):
+            self._weights.popleft()
         # What begins at 0 grows by no factor.
         self.growth = np.where(before > 0, seen.weight / before, np.nan)
-        grown = of.is_kernel & (self.growth > _GROWN)
+        grown = of.is_kernel & (self.growth > _GROWN) & (seen.weight > _LARGE * of.glorot)
         if some(grown) and losses.is_worse():
             self._looks_worse += 1
         else:

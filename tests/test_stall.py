@@ -13,7 +13,7 @@ import tfadaopt
 from benchmarks import stalls
 from benchmarks.stalls import judge, recording
 from tests import events
-from tfadaopt.callbacks import OptimizerMonitor, StallWarning, history
+from tfadaopt.callbacks import OptimizerMonitor, StallWarning, hindsight, history
 from tfadaopt.callbacks.losses import BatchLosses, Progress
 from tfadaopt.callbacks.marks import Layer, Look, Thresholds
 from tfadaopt.callbacks.stalls import StallDetector
@@ -207,6 +207,18 @@ def test_a_rate_that_is_too_small_is_not_the_gradients_fault(ratio):
     assert watch(moved, layers, loss=lambda step: 2.3 / step) == []
 
 
+def test_a_rate_of_0_is_no_lack_of_gradient():
+    marks = watch({"update_norm": 0.0}, rate=0.0)
+    assert {(m.kind, m.advice) for _, m in marks} == {("stalled", "Raise the learning rate.")}
+
+
+def test_steps_that_set_out_small_and_grow_are_those_of_prodigy():
+    def seen(step):
+        return {"update_norm": 1e-9 * 1.05**step}
+
+    assert watch(seen, steps=range(10, 140, 10)) == []
+
+
 def test_a_schedule_that_ends_is_no_stall():
     def seen(step):
         return {"update_norm": 0.1 * later(step, 300, 0.1, 1e-4)}
@@ -324,6 +336,13 @@ def test_large_steps_that_lead_nowhere_explode_too():
 
     marks = watch(seen, loss=lambda step: later(step, 100, 2.3, 2.35))
     assert told(marks) == [(A, "exploding", 60)]
+
+
+def test_small_weights_that_grow_up_do_not_explode():
+    def seen(step):
+        return {"weight_norm": min(1e-3 * 1.1**step, 4.0), "update_norm": 0.01}
+
+    assert watch(seen, {A: dataclasses.replace(SGD, weight_norm=1e-3)}) == []
 
 
 def test_explosion_of_ten_layers_is_one_sentence():
@@ -621,6 +640,17 @@ def test_a_dead_layer_is_told_on_the_console_and_in_tensorboard(tmp_path, capsys
     assert {m["step"] for m in found.marks} == {25}
     assert found.steps.tolist() == list(range(5, 41, 5))
     assert len(events.files(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("optimizer", [tfadaopt.SGD(0.01), keras.optimizers.Adam()])
+def test_a_log_says_the_same_afterwards(optimizer, tmp_path):
+    warning = StallWarning(every=5)
+    callbacks = [OptimizerMonitor(tmp_path, every=5), warning]
+    fit(model(DeadRelu(name="dead"), optimizer=optimizer), callbacks, steps=100)
+    found = hindsight.marks_of(history.read(tmp_path)["."])
+    assert found
+    told = [(m.layer, m.kind, m.since, m.cause) for m in warning.marks]
+    assert [(m["layer"], m["kind"], m["since"], m["cause"]) for m in found] == told
 
 
 @pytest.mark.slow
