@@ -49,6 +49,7 @@ def layers_known(
             slot=slot,
             power=power,
             kept=kept,
+            epsilon=_number(leaves[i], "epsilon"),
             weight_decay=_weight_decay(leaves[i], v),
             underflows=underflows,
         )
@@ -80,7 +81,13 @@ def _gathers(leaf: Any, variable: Variable) -> tuple[str, int, float]:
 def _weight_decay(leaf: Any, variable: Variable) -> float:
     if not leaf.built or not compat.may_decay(leaf, variable):
         return 0.0
-    return float(getattr(leaf, "weight_decay", None) or 0.0)
+    return _number(leaf, "weight_decay")
+
+
+def _number(leaf: Any, name: str) -> float:
+    """An argument of an optimizer, 0 where it has none or None."""
+    found = getattr(leaf, name, None)
+    return float(found) if isinstance(found, int | float) else 0.0
 
 
 def _is_unscaled_float16(model: Any) -> bool:

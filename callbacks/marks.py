@@ -62,6 +62,7 @@ class Layer:
         slot: Slot that gathers gradients or, with ``power`` 2, their squares; empty: none.
         power: 1 or 2.
         kept: Share of the slot that one step keeps; 1: a sum.
+        epsilon: ε that its method adds to squares, 0 if it has none.
         weight_decay: λ of decoupled weight decay, 0 if there is none.
         underflows: Whether its gradients are float16, and the loss is not scaled.
     """
@@ -75,6 +76,7 @@ class Layer:
     slot: str = ""
     power: int = 1
     kept: float = 0.0
+    epsilon: float = 0.0
     weight_decay: float = 0.0
     underflows: bool = False
 

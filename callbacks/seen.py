@@ -70,6 +70,7 @@ class Columns:
         self.power = np.array([x.power if x.slot else 0 for x in of])
         self.kept = np.array([x.kept for x in of])
         self.adds_up = (self.power == 2) & (self.kept == 1)
+        self.epsilon = np.array([x.epsilon for x in of])
         self.decay = np.array([x.weight_decay for x in of])
         self.first_weight = np.array([x.weight_norm for x in of], float)
         owners = [path.rpartition("/")[0] for path in self.paths]

@@ -204,7 +204,9 @@ class StallDetector:
             return not losses.is_solved()
         if name in ("vanishing", "slow", "decayed") and losses.is_better():
             return False
-        if name == "below_resolution" and losses.is_better() and not self._symptoms.all_lost:
+        if name == "below_resolution" and self._symptoms.all_lost:
+            return True  # biases alone learn, which are small
+        if name == "below_resolution" and losses.is_better():
             return False
         return not losses.falls(int(self._symptoms.since[name][layers].max()))
 

@@ -32,8 +32,6 @@ _RISES = 5e-4
 _VANISHED, _COMES_BACK, _STEPS_TO_RISE = 1e-4, 5, 10
 # ‖Δθ‖/‖θ‖ of a training that does not move.
 _STANDING = 1e-6
-# Growth of that ratio since the first look with which it begins to: under DoG or Prodigy.
-_SETS_OUT = 10.0
 # Growth of a kernel's norm in some steps from which on it may explode, and with which it does; and
 # its norm to ⁴√n, which Glorot's initialization of n weights has, below which it only grows up.
 _GROWN, _BLOWN_UP, _STEPS_OF_GROWTH, _LARGE = 5.0, 100.0, 100, 1.5
@@ -41,6 +39,8 @@ _GROWN, _BLOWN_UP, _STEPS_OF_GROWTH, _LARGE = 5.0, 100.0, 100, 1.5
 _FEW_LOOKS = 3
 # Looks before, with which the memory of an accumulator is compared, and how far it must fall.
 _LOOKS_AGO, _FALLS = 6, 3.0
+# Sum of squares to ε from which on it is the sum that makes steps small.
+_BESIDE_EPSILON = 10.0
 # Part of its largest norm to which a kernel has decayed.
 _DECAYED = 1 / 3
 
@@ -77,7 +77,6 @@ class Symptoms:
         self._sums = bool(columns.adds_up.any())
         self._part, self._rises, self._rose_at = np.full(n, np.nan), np.zeros(n, int), 0
         self._most_eta, self._most_ratio = np.zeros(n), np.zeros(n)
-        self._first_ratio = np.full(n, np.nan)
         self._most_weight = np.nan_to_num(columns.first_weight)
 
     @property
@@ -90,10 +89,10 @@ class Symptoms:
 
     @property
     def all_lost(self) -> bool:
-        """Whether half precision loses all but some coordinates of the steps of a layer."""
-        of, seen = self._columns, self._before
-        below = of.is_half & (self.since["below_resolution"] >= 0)
-        return seen is not None and bool((below & (seen.ratio < of.spacing / 32)).any())
+        """Whether half precision has lost most of all steps of all kernels, since the start."""
+        of = self._columns
+        kept = self._most_ratio >= of.spacing / 4
+        return some(of.is_half) and not some(of.is_kernel & kept)
 
     def of(self, i: int) -> dict[str, float]:
         """The numbers that explain the state of a layer."""
@@ -184,7 +183,6 @@ class Symptoms:
         gradient = np.where(of.power == 0, seen.update / eta, from_slot)
         self.sensitivity = gradient * seen.weight
         self._most_ratio = np.fmax(self._most_ratio, seen.ratio)
-        self._first_ratio = np.fmin(self._first_ratio, seen.ratio)
         part, standing = np.full(len(eta), np.nan), np.zeros(len(eta), bool)
         for mine in of.groups:
             kernels = mine[of.is_kernel[mine]]
@@ -193,9 +191,7 @@ class Symptoms:
                 # Where no kernel matters, a bias does: of the output, which alone still learns.
                 largest = np.fmax.reduce(gradient[mine], initial=largest)
             part[kernels] = self.sensitivity[kernels] / largest
-            most, least = self._most_ratio[kernels], self._first_ratio[kernels]
-            stands = most.max(initial=0.0) < _STANDING
-            standing[kernels] = stands and not some(most > _SETS_OUT * least)
+            standing[kernels] = self._most_ratio[kernels].max(initial=0.0) < _STANDING
         vanishing = part < _VANISHED
         if some(vanishing) and seen.step >= self._rose_at + _STEPS_TO_RISE:
             self._rises = np.where(part > self._part, self._rises + 1, 0)
@@ -218,6 +214,7 @@ class Symptoms:
         self.memory = np.where(of.adds_up, seen.update / (eta * of.root), np.nan)
         self.memory *= np.sqrt(seen.done)
         low = (self.memory < 1 / self._limits.factor) & (seen.done >= 5)
+        low &= seen.gathered > _BESIDE_EPSILON * of.epsilon  # else it is ε that makes steps small
         begins = low & (self.since["remembering"] < 0)
         if some(begins):
             known = len(self._memories) == _LOOKS_AGO

@@ -12,7 +12,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["record", "judge"])
     parser.add_argument("folder", type=Path, help="where the recordings are")
-    parser.add_argument("--half", choices=["tune", "judge"], default="tune")
+    parser.add_argument("--half", choices=["tune", "late", "judge"], default="tune")
     parser.add_argument("--seeds", type=int, help="runs of each scenario")
     parser.add_argument("--only", default="", help="part of the names of the scenarios")
     parser.add_argument("--write", type=Path, help="file for the table, in Markdown")
@@ -23,10 +23,11 @@ def main() -> None:
         judge_all(options.folder, options.half, options.only, options.write)
         return
     from benchmarks.stalls.broken import broken
+    from benchmarks.stalls.fresh import fresh
     from benchmarks.stalls.healthy import healthy
     from benchmarks.stalls.record import record_all
 
-    chosen = [s for s in (*healthy(), *broken()) if options.only in s.name]
+    chosen = [s for s in (*healthy(), *broken(), *fresh()) if options.only in s.name]
     record_all(chosen, options.folder, options.half, options.seeds)
 
 

@@ -8,8 +8,8 @@ from benchmarks.stalls.recording import Recording
 from benchmarks.stalls.scenario import Scenario
 from tfadaopt.callbacks import StallWarning
 
-SEEDS = {("tune", "healthy"): 1, ("tune", "broken"): 1, ("judge", "healthy"): 2,
-         ("judge", "broken"): 2}  # fmt: skip
+SEEDS = {"tune": 1, "late": 2, "judge": 2}
+FIRST_SEED = {"tune": 0, "late": 100, "judge": 1000}
 
 OF_SCENARIO = (
     *("name", "kind", "half", "expected", "where", "says", "never", "event", "must_learn"),
@@ -43,10 +43,8 @@ def record(scenario: Scenario, seed: int) -> Recording:
 def record_all(scenarios: list[Scenario], folder: Path, half: str, seeds: int | None) -> None:
     """Record what is not in the folder yet."""
     for scenario in scenarios:
-        kind = "healthy" if scenario.is_healthy else "broken"
-        for seed in range(seeds or SEEDS[scenario.half, kind]):
-            # Half for tuning and half for judging have no seed in common.
-            seed += 100 if scenario.half == "judge" else 0
+        first = FIRST_SEED[scenario.half]
+        for seed in range(first, first + (seeds or SEEDS[scenario.half])):
             path = folder / scenario.half / f"{scenario.name.replace('/', '∕')} {seed}.npz"
             if scenario.half != half or path.exists():
                 continue
