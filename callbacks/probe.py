@@ -9,6 +9,9 @@ import tensorflow as tf
 
 from tfadaopt import compat
 
+# A variable that callbacks alone change is read at each so many looks.
+_LOOKS_OF_RATE = 4
+
 
 class Probe:
     """Reads η and the steps of each optimizer, and whether state that is not trained is finite.
@@ -34,6 +37,7 @@ class Probe:
         rates = [compat.rate_of(leaf) for leaf in leaves]
         alone = len(rates) == 1 and not self._state and isinstance(rates[0], keras.Variable)
         self._rate = rates[0] if alone else None
+        self._looks, self._last = 0, 0.0
 
     def __call__(self, step: int) -> tuple[list[float], list[int], list[str]]:
         """η and steps of each optimizer, and paths of what is not finite.
@@ -42,7 +46,10 @@ class Probe:
             step: Steps of the optimizer that is counted.
         """
         if self._rate is not None:
-            return [float(self._rate.value.numpy())], [step], []
+            if self._looks % _LOOKS_OF_RATE == 0:
+                self._last = float(self._rate.value.numpy())
+            self._looks += 1
+            return [self._last], [step], []
         values, n = self._values(), len(self._leaves)
         broken = [
             compat.path_of(v)

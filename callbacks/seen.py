@@ -81,6 +81,12 @@ class Columns:
             alike.setdefault((x.leaf, x.slot), []).append(i)
         # Variables that one optimizer steps, and of which its state tells the gradient alike.
         self.groups = [np.array(members) for members in alike.values()]
+        self.kernels = np.flatnonzero(self.is_kernel)
+        # Whether the gradients of all are told alike, by no sum and by no step that also decays.
+        same = len(set(self.power.tolist())) <= 1
+        plain = not (self.adds_up | ((self.power == 0) & (self.decay > 0))).any()
+        self.is_alike = len(self.groups) == 1 and same and plain
+        self.smallest_step = np.maximum(self.spacing / 4, 1e-6)[self.kernels]
         self._place = {path: i for i, path in enumerate(paths)}
         self._slots: dict[tuple[str, str], list[int]] = {}
         self._sums: dict[str, list[int]] = {}

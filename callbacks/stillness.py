@@ -37,6 +37,13 @@ class Stillness:
         self._most = np.zeros(len(columns.paths))
         self._last_ratio = np.full(len(columns.paths), np.inf)
 
+    def keep(self, seen: Seen) -> None:
+        """Take in a look at variables that get gradients."""
+        self._before = seen
+        self._most = np.fmax(self._most, seen.gathered)
+        self._usual.append(seen.gathered)
+        self._last_ratio = np.where(seen.ratio > 0, seen.ratio, self._last_ratio)
+
     def find(self, seen: Seen, rounded: bool, shrunk: np.ndarray) -> np.ndarray:
         """Take in a look; return which variables have had no gradient since the last.
 

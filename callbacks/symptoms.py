@@ -45,6 +45,12 @@ _BESIDE_EPSILON = 10.0
 _DECAYED = 1 / 3
 
 
+# A look that is so many times as far from all limits is that of a layer that is well.
+_FAR = 1.2
+# Part of what a slot forgets below which nothing new has come.
+_NOTHING_NEW = 0.02
+
+
 class Symptoms:
     """Which state holds for each layer, and since when; of the looks so far.
 
@@ -74,6 +80,7 @@ class Symptoms:
         self._memories: deque[np.ndarray] = deque(maxlen=_LOOKS_AGO)
         self._memory_before = np.full(n, np.inf)
         self._looks_worse = 0
+        self._is_open = False
         self._sums = bool(columns.adds_up.any())
         self._part, self._rises, self._rose_at = np.full(n, np.nan), np.zeros(n, int), 0
         self._most_eta, self._most_ratio = np.zeros(n), np.zeros(n)
@@ -112,6 +119,11 @@ class Symptoms:
             losses: What the losses say.
         """
         with np.errstate(all="ignore"):
+            self._keep_extremes(seen)
+            if self._is_well(seen):
+                self._stillness.keep(seen)
+                self._before = seen
+                return {}
             holding = self._holding(seen)
             exploding = self._exploding(seen, losses)
         self._before = seen
@@ -125,13 +137,48 @@ class Symptoms:
             lasted = holds & (seen.step - since >= self._limits.patience)
             if some(lasted):
                 lasting[name] = lasted
+        self._is_open = any(some(since >= 0) for since in self.since.values())
         return lasting
+
+    def _keep_extremes(self, seen: Seen) -> None:
+        self._most_eta = np.fmax(self._most_eta, seen.eta)
+        self._most_ratio = np.fmax(self._most_ratio, seen.ratio)
+        self._most_weight = np.fmax(self._most_weight, seen.weight)
+        at, before = self._weights[0]
+        if some(np.isnan(before)):
+            self._weights[0] = at, np.where(np.isnan(before), seen.weight, before)
+        self._weights.append((seen.step, seen.weight))
+        oldest = seen.step - _STEPS_OF_GROWTH
+        while len(self._weights) > _FEW_LOOKS and self._weights[1][0] <= oldest:
+            self._weights.popleft()
+
+    def _is_well(self, seen: Seen) -> bool:
+        """Whether a look is far from all states, as most are: that costs a third of all rules."""
+        of, before = self._columns, self._before
+        if self._is_open or before is None or not of.is_alike:
+            return False
+        kernels, power = of.kernels, of.power[0]
+        gradient = seen.gathered if power else seen.update
+        if power:
+            left = before.gathered * of.kept ** (seen.done - before.done)
+            new = np.abs(gradient - left) > _FAR * _NOTHING_NEW * (before.gathered - left)
+            if not new[kernels].all():
+                return False
+        if power == 2:
+            gradient = np.sqrt(gradient) * of.root
+        weight = seen.weight[kernels]
+        sensitivity = gradient[kernels] * weight
+        largest = max(sensitivity.max(), gradient.max())
+        return bool(
+            (seen.ratio[kernels] > _FAR * of.smallest_step).all()
+            and (weight * _FAR < _GROWN * self._weights[0][1][kernels]).all()
+            and (weight > _FAR * _DECAYED * self._most_weight[kernels]).all()
+            and sensitivity.min() > _FAR * _VANISHED * largest
+        )
 
     def _holding(self, seen: Seen) -> dict[str, np.ndarray]:
         of, before = self._columns, self._before
         eta = np.where(np.isnan(seen.eta), 1.0, seen.eta) if some(np.isnan(seen.eta)) else seen.eta
-        self._most_eta = np.fmax(self._most_eta, seen.eta)
-        self._most_weight = np.fmax(self._most_weight, seen.weight)
         # Small steps are what a schedule asks for.
         asked = (seen.eta <= _ANNEALED * self._most_eta) & (self._most_eta > 0)
         if before is not None:
@@ -182,7 +229,6 @@ class Symptoms:
         from_slot = np.where(of.power == 1, seen.gathered, np.sqrt(squares) * of.root)
         gradient = np.where(of.power == 0, seen.update / eta, from_slot)
         self.sensitivity = gradient * seen.weight
-        self._most_ratio = np.fmax(self._most_ratio, seen.ratio)
         part, standing = np.full(len(eta), np.nan), np.zeros(len(eta), bool)
         for mine in of.groups:
             kernels = mine[of.is_kernel[mine]]
@@ -226,15 +272,7 @@ class Symptoms:
     def _exploding(self, seen: Seen, losses: Progress) -> np.ndarray:
         """Kernels that have grown many times over, while the loss is no better for it."""
         of, since = self._columns, self.since["exploding"]
-        at, before = self._weights[0]
-        if some(np.isnan(before)):
-            before = np.where(np.isnan(before), seen.weight, before)
-            self._weights[0] = at, before
-        self._weights.append((seen.step, seen.weight))
-        while (
-            len(self._weights) > _FEW_LOOKS and self._weights[1][0] <= seen.step - _STEPS_OF_GROWTH
-        ):
-            self._weights.popleft()
+        before = self._weights[0][1]
         # What begins at 0 grows by no factor.
         self.growth = np.where(before > 0, seen.weight / before, np.nan)
         grown = of.is_kernel & (self.growth > _GROWN) & (seen.weight > _LARGE * of.glorot)

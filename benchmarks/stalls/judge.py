@@ -141,7 +141,7 @@ def _scenarios(found: list[Verdict]) -> int:
 
 
 def judge_all(folder: Path, half: str, only: str, write: Path | None) -> None:
-    """Print what is wrong, and the table."""
+    """Print what is wrong in one part, and its table; write the tables of all parts."""
     found = list(verdicts(folder, half, only))
     for v in found:
         name = f"{v.run.about['name']} (seed {v.run.about['seed']})"
@@ -151,13 +151,24 @@ def judge_all(folder: Path, half: str, only: str, write: Path | None) -> None:
             said = {(m.kind, step, m.cause[:60]): m.layer for step, m in v.marks}
             problem = "wrong" if v.is_wrong else "misleads" if v.misleads else f"late {v.delay}"
             print(f"{problem}  {name}: {list(said.items())[:4]}")
-    text = table(found)
-    print(text)
+    print(table(found))
     if write:
-        write.write_text(f"# How often StallWarning is wrong\n\n{HEAD.format(half=half)}\n{text}\n")
+        parts = [f"{about}\n\n{table(list(verdicts(folder, part)))}\n" for part, about in PARTS]
+        write.write_text("\n".join([HEAD, *parts]), encoding="utf-8")
 
 
-HEAD = """Made by `python -m benchmarks.stalls judge FOLDER --half {half} --write …` from recordings
-(`python -m benchmarks.stalls record FOLDER --half {half}`); default arguments, a look every 10
-steps. Intervals are Wilson's, of 95 %. Rules were made on the other half of the scenarios.
+HEAD = """# How often StallWarning is wrong
+
+    python -m benchmarks.stalls record FOLDER --half judge    # and --half tune, --half late
+    python -m benchmarks.stalls judge FOLDER --half judge --write benchmarks/stalls.md
+
+Default arguments, a look every 10 steps; intervals are Wilson's, of 95 %. A healthy run counts if
+it learned something, a broken one if it did not learn all the same. A right mark is one of a kind
+that is promised, at a layer that is broken, after the event; its cause or advice is wrong where it
+does not name what was broken, or where any mark of the run advises the opposite.
 """
+PARTS = (
+    ("judge", "## Scenarios written and recorded when the rules were fixed (`fresh.py`)"),
+    ("late", "## Scenarios that were looked at once before the last changes"),
+    ("tune", "## Scenarios that the rules were made on"),
+)
