@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 from tfadaopt.callbacks.log_format import Tables
 
+# In place of a layer, where the loss itself is NaN or infinite, and the weights are not.
+LOSS = "loss"
+
 
 @dataclass(frozen=True)
 class Mark:
     """What there is to say of one layer.
 
     Args:
-        layer: Path of the variable; None: of no one layer, such as a loss that is NaN.
+        layer: Path of the variable, of one that is not trained too; or ``LOSS``.
         kind: One of ``stalled``, ``below_resolution``, ``saturated``, ``dead``, ``exploding``,
             ``nan``.
         quantity: The quantity that shows it.
@@ -22,7 +25,7 @@ class Mark:
         advice: What to try.
     """
 
-    layer: str | None
+    layer: str
     kind: str
     quantity: str
     since: int
@@ -30,8 +33,8 @@ class Mark:
     advice: str
 
     def as_dict(self) -> dict[str, object]:
-        """What is logged of it."""
-        return dataclasses.asdict(self)
+        """What is logged of it: a layer of None stands for all."""
+        return dataclasses.asdict(self) | {"layer": None if self.layer == LOSS else self.layer}
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class Look:
         counts: Steps that each optimizer has done; none: not known.
         losses: Loss of each batch since the last look, as far as it is known.
         not_finite: What is NaN or infinite beside the tables: paths of variables that are not
-            trained, or ``loss``.
+            trained, or ``LOSS``.
     """
 
     step: int

@@ -13,7 +13,7 @@ from tfadaopt import effective
 from tfadaopt.callbacks.known import layers_known, norms_of
 from tfadaopt.callbacks.log_format import Tables
 from tfadaopt.callbacks.losses import BatchLosses
-from tfadaopt.callbacks.marks import Layer, Look, Mark, Thresholds
+from tfadaopt.callbacks.marks import LOSS, Layer, Look, Mark, Thresholds
 from tfadaopt.callbacks.probe import Probe
 from tfadaopt.callbacks.quantities import (
     Accumulators,
@@ -50,9 +50,10 @@ class StallWarning(StateCallback):
     =====================  =====================================================================
     ``nan``                NaN or infinity in weights, accumulators, moving statistics or the
                            loss; or an update that the optimizer left out: at the next look
-    ``exploding``          weights grew to 5 times what they were 10 looks ago, in three looks in
-                           which the loss is clearly worse than it was, or for ``patience`` steps
-                           in which it is no better than at first; 100-fold, at the next look
+    ``exploding``          weights grew to 5 times what they were 100 steps ago, in three looks
+                           in which the loss is clearly worse than it was, or for ``patience``
+                           steps in which it is no better than at first; 100-fold and a loss that
+                           is worse: at the next look
     ``dead``               no gradient for ``patience`` steps: a momentum fades by nothing but
                            its decay, or weights do not move at all
     ``saturated``          the accumulator no longer changes: s + g² = s
@@ -90,8 +91,8 @@ class StallWarning(StateCallback):
         on_warning: Function that is called with each mark, for a message elsewhere, or None.
 
     Attributes:
-        marks: What was reported, in order: records with ``layer``, ``kind``, ``quantity``,
-            ``since``, ``cause`` and ``advice``.
+        marks: What was reported, in order: records with ``layer`` (a path, or ``"loss"``),
+            ``kind``, ``quantity``, ``since``, ``cause`` and ``advice``.
 
     Raises:
         TypeError: An argument is of the wrong type.
@@ -217,7 +218,7 @@ class StallWarning(StateCallback):
         rates, counts, not_finite = self._probe(step)
         losses, bad_loss = self._batch_losses.take()
         if bad_loss:
-            not_finite = [*not_finite, "loss"]
+            not_finite = [*not_finite, LOSS]
         marks = self._detector.observe(Look(step, tables, rates, counts, losses, not_finite))
         if not marks:
             return []

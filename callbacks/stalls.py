@@ -8,7 +8,7 @@ import numpy as np
 from tfadaopt.callbacks import advice
 from tfadaopt.callbacks.advice import Case
 from tfadaopt.callbacks.losses import Progress
-from tfadaopt.callbacks.marks import Layer, Look, Mark, Thresholds
+from tfadaopt.callbacks.marks import LOSS, Layer, Look, Mark, Thresholds
 from tfadaopt.callbacks.seen import Columns, Seen, some
 from tfadaopt.callbacks.symptoms import STATES, Symptoms
 
@@ -55,7 +55,7 @@ class StallDetector:
     def _forget(self) -> None:
         self._last = -1
         self._losses = Progress()
-        self._not_finite: set[str | None] = set()
+        self._not_finite: set[str] = set()
         self._left_out: set[str] = set()
         self._is_lost = False
         self._watch(())
@@ -125,15 +125,15 @@ class StallDetector:
 
     def _nan(self, look: Look, seen: Seen) -> list[Mark]:
         """The first NaN or infinity of each layer, in their order; then of what is not trained."""
-        found: dict[str | None, str] = {}
+        found: dict[str, str] = {}
         first = math.nan
         for i, quantity, value in sorted(seen.not_finite, key=lambda x: x[0]):
             first = value if not found else first
             found.setdefault(self._columns.paths[i], quantity)
         self._is_lost |= bool(found)
-        found |= {path: "moving statistics" for path in look.not_finite if path != "loss"}
-        if "loss" in look.not_finite and not found and not self._left_out:
-            found[None] = "loss"
+        found |= {path: "moving statistics" for path in look.not_finite if path != LOSS}
+        if LOSS in look.not_finite and not found and not self._left_out:
+            found[LOSS] = LOSS
         new = {path: quantity for path, quantity in found.items() if path not in self._not_finite}
         self._not_finite |= set(new)
         if not new:

@@ -28,7 +28,7 @@ _ANNEALED = 0.05
 _RISES = 5e-4
 # Sensitivity ‖g‖‖θ‖ of a kernel to the largest of all where the gradient has vanished: in healthy
 # runs of benchmarks/stalls it is above 0.02. What has risen so many times one after the other, each
-# in so many steps, comes back: behind a gate that opens, or a head that began at 0.
+# in so many steps, comes back, as behind a gate that opens.
 _VANISHED, _COMES_BACK, _STEPS_TO_RISE = 1e-4, 5, 10
 # ‖Δθ‖/‖θ‖ of a training that does not move.
 _STANDING = 1e-6
@@ -43,8 +43,6 @@ _LOOKS_AGO, _FALLS = 6, 3.0
 _BESIDE_EPSILON = 10.0
 # Part of its largest norm to which a kernel has decayed.
 _DECAYED = 1 / 3
-
-
 # A look that is so many times as far from all limits is that of a layer that is well.
 _FAR = 1.2
 # Part of what a slot forgets below which nothing new has come.
@@ -62,7 +60,7 @@ class Symptoms:
         since: Step of the first look at which each state held without interruption; −1: it does
             not hold.
         still: Which variables get no gradient.
-        growth: ‖θ‖ to what it was some looks ago, or at first.
+        growth: ‖θ‖ to what it was some steps ago, or at first.
         memory: Size of a step, as a part of what its method would make of gradients like these
             alone.
         sensitivity: ‖g‖‖θ‖ of each layer.
@@ -83,7 +81,7 @@ class Symptoms:
         self._is_open = False
         self._sums = bool(columns.adds_up.any())
         self._part, self._rises, self._rose_at = np.full(n, np.nan), np.zeros(n, int), 0
-        self._most_eta, self._most_ratio = np.zeros(n), np.zeros(n)
+        self._most_eta, self._most_ratio = np.zeros(n), np.full(n, np.nan)
         self._most_weight = np.nan_to_num(columns.first_weight)
 
     @property
@@ -98,8 +96,8 @@ class Symptoms:
     def all_lost(self) -> bool:
         """Whether half precision has lost most of all steps of all kernels, since the start."""
         of = self._columns
-        kept = self._most_ratio >= of.spacing / 4
-        return some(of.is_half) and not some(of.is_kernel & kept)
+        lost = self._most_ratio < of.spacing / 4
+        return some(of.is_half) and not some(of.is_kernel & ~lost)
 
     def of(self, i: int) -> dict[str, float]:
         """The numbers that explain the state of a layer."""

@@ -420,7 +420,7 @@ def test_moving_statistics_and_a_loss_alone():
     ((step, mark),) = watch(seen)
     assert (step, mark.layer, mark.kind) == (30, "net/bn/moving_mean", "nan")
     ((step, mark),) = watch(lambda step: {"not_finite": ["loss"] if step >= 30 else []})
-    assert (step, mark.layer, mark.kind) == (30, None, "nan")
+    assert (step, mark.layer, mark.kind) == (30, "loss", "nan")
 
 
 def test_updates_that_were_left_out():

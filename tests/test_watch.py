@@ -302,7 +302,7 @@ def test_loss_scale_that_falls_to_0_is_said_early():
     )
     with pytest.warns(UserWarning, match="took no step in 100 batches.*loss scale is"):
         model.fit(x * np.nan, y, batch_size=4, verbose=0, callbacks=[stalls, say])
-    assert [(m.layer, m.kind) for m in stalls.marks] == [(None, "nan")]
+    assert [(m.layer, m.kind) for m in stalls.marks] == [("loss", "nan")]
     assert next(batch for batch, marks in reached if marks) <= 20
 
 

@@ -1,4 +1,4 @@
-"""What ``StallWarning`` costs beside the monitor, as a part of the time of ``fit``."""
+"""What ``StallWarning`` costs beside the monitor: ``python -m benchmarks.stalls.cost``."""
 
 import statistics
 import tempfile
@@ -49,8 +49,7 @@ def measure(epochs: int = 6) -> list[float]:
         model.compile(tfadaopt.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(True))
         monitor, stalls = OptimizerMonitor(Path(folder), every=10), StallWarning(folder, every=10)
         own = Clocked()
-        for name in ("_look", "_add_loss"):
-            setattr(stalls, name, own.around(getattr(stalls, name)))
+        stalls._look = own.around(stalls._look)
         parts = []
 
         class Epochs(keras.callbacks.Callback):
