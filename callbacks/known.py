@@ -75,7 +75,14 @@ def _gathers(leaf: Any, variable: Variable) -> tuple[str, int, float]:
         source = reader_of(leaf).gradient(variable)
     except Exception:  # not built, or of a kind that tells nothing
         return "", 1, 0.0
-    return ("", 1, 0.0) if source is None else (source.slot, source.power, float(source.kept))
+    if source is None:
+        return "", 1, 0.0
+    if source.power == 2 and source.kept < 1:
+        # A momentum goes on without gradients, and shows sooner than squares that there are none.
+        kept = _number(leaf, "beta_1") or _number(leaf, "momentum")
+        if kept and "momentum" in dict(reader_of(leaf).slots(variable)):
+            return "momentum", 1, kept
+    return source.slot, source.power, float(source.kept)
 
 
 def _weight_decay(leaf: Any, variable: Variable) -> float:

@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,11 +14,12 @@ class BatchLosses:
     """Gets the loss of each batch out of what Keras reports.
 
     Keras reports the mean of the epoch so far; a ``train_step`` of one's own often the loss of the
-    batch. Which one it is, the metrics of the model tell. A mean is kept in float32: after one
-    huge loss, what it says of later batches is rounding, and they count as unknown.
+    batch. Which one it is, the metrics of the model tell: who sees them says so. A mean is kept in
+    float32: after one huge loss, what it says of later batches is rounding, and they count as
+    unknown.
 
     Attributes:
-        is_mean: Whether what is reported is the mean of an epoch; None: not known yet.
+        is_mean: Whether what is reported is the mean of an epoch; to be set. None: not known yet.
         unseen: Batches since a loss was NaN or infinite, of which nobody has heard yet.
     """
 
@@ -39,17 +40,14 @@ class BatchLosses:
         """Keras' mean begins anew."""
         self._count, self._mean, self._largest = 0, 0.0, 0.0
 
-    def add(self, batch: int, value: float, is_mean: Callable[[float], bool]) -> None:
+    def add(self, batch: int, value: float) -> None:
         """Take in what was reported after a batch.
 
         Args:
             batch: Its index in the epoch.
             value: The loss that was reported.
-            is_mean: Whether such a value is the mean of an epoch; asked once.
         """
         count = batch + 1
-        if self.is_mean is None and batch > 0:
-            self.is_mean = is_mean(value)
         if not math.isfinite(value):
             # A mean stays so until the epoch ends.
             if self.unseen or math.isfinite(self._mean) or not self.is_mean:

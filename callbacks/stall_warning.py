@@ -190,6 +190,8 @@ class StallWarning(StateCallback):
         # one batch.
         if logs and "loss" in logs:
             self._reported.append((batch, logs["loss"]))
+            if batch > 0 and self._batch_losses.is_mean is None and math.isfinite(logs["loss"]):
+                self._safely(self._ask_for_mean, logs["loss"])
         super().on_train_batch_end(batch, logs)
         if len(self._reported) >= _UNSEEN:
             # Under loss scaling, no step may be taken any more, and so there is no look.
@@ -199,13 +201,15 @@ class StallWarning(StateCallback):
 
     def _take_in_losses(self) -> None:
         for batch, loss in self._reported:
-            self._batch_losses.add(batch, float(loss), self._is_mean)
+            self._batch_losses.add(batch, float(loss))
         self._reported.clear()
 
-    def _is_mean(self, loss: float) -> bool:
-        """Whether a metric of the model has that mean."""
+    def _ask_for_mean(self, loss: Any) -> None:
+        """Find out, once in a fit, whether a metric of the model has that loss as its mean."""
         means = [m for m in getattr(self.model, "metrics", ()) if isinstance(m, keras.metrics.Mean)]
-        return any(math.isclose(float(m.result()), loss, rel_tol=1e-5) for m in means)
+        self._batch_losses.is_mean = any(
+            math.isclose(float(m.result()), float(loss), rel_tol=1e-5) for m in means
+        )
 
     def _look(self, step: int, tables: Tables) -> list[dict[str, Any]]:
         if self._detector is None:  # Keras builds the optimizer in the first step

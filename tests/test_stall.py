@@ -504,38 +504,42 @@ def running_means(losses):
 
 def test_batches_from_the_mean_of_an_epoch():
     losses, keeps = np.random.default_rng(0).normal(-1, 0.3, 500), BatchLosses()
+    keeps.is_mean = True
     for batch, mean in enumerate(running_means(losses)):
-        keeps.add(batch, mean, lambda value: True)
+        keeps.add(batch, mean)
     np.testing.assert_allclose(keeps.take()[0], losses, atol=2e-3)
     assert keeps.take() == ((), False)
 
 
 def test_a_loss_of_the_batch_is_taken_as_it_is():
     keeps = BatchLosses()
+    keeps.is_mean = False
     for batch, loss in enumerate([3.0, 1.0, 2.0]):
-        keeps.add(batch, loss, lambda value: False)
+        keeps.add(batch, loss)
     assert keeps.take()[0] == (3.0, 1.0, 2.0)
 
 
 def test_after_a_huge_loss_a_mean_says_nothing_until_the_epoch_ends():
     losses, keeps = np.ones(50), BatchLosses()
+    keeps.is_mean = True
     losses[10] = 1e9
     for batch, mean in enumerate(running_means(losses)):
-        keeps.add(batch, mean, lambda value: True)
+        keeps.add(batch, mean)
     found = keeps.take()[0]
     assert found == pytest.approx([1.0] * 10 + [1e9])
     keeps.begin_epoch()
-    keeps.add(0, 1.0, lambda value: True)
+    keeps.add(0, 1.0)
     assert keeps.take() == ((1.0,), False)
 
 
 @pytest.mark.parametrize("is_mean", [True, False])
 def test_a_loss_that_is_none(is_mean):
     keeps = BatchLosses()
+    keeps.is_mean = is_mean
     for batch, loss in enumerate([1.0, 1.0, math.nan, math.nan]):
-        keeps.add(batch, loss, lambda value: is_mean)
+        keeps.add(batch, loss)
     assert keeps.take() == ((1.0, 1.0), True)
-    keeps.add(4, math.nan, lambda value: is_mean)
+    keeps.add(4, math.nan)
     assert keeps.take()[1] != is_mean  # A mean stays NaN for the rest of its epoch.
 
 

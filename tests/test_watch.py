@@ -337,8 +337,9 @@ def test_moving_statistics_that_are_nan_are_told_at_the_next_look():
     ]
 
 
+@pytest.mark.parametrize("every", [1, 5])
 @pytest.mark.parametrize("way", ["keras", "own", "tracker"])
-def test_loss_of_each_batch_whatever_is_reported(way):
+def test_loss_of_each_batch_whatever_is_reported(way, every):
     class Own(keras.Model):
         tracker = keras.metrics.Mean(name="loss")
 
@@ -369,7 +370,7 @@ def test_loss_of_each_batch_whatever_is_reported(way):
     outputs = keras.layers.Dense(1, name="out")(inputs)
     model = (keras.Model if way == "keras" else Own)(inputs, outputs)
     model.compile(keras.optimizers.SGD(0.0), "mse")
-    stalls = Keeps(every=1)
+    stalls = Keeps(every=every)
     fit(model, stalls)
     expected = [np.mean((model(X[i : i + 4]) - Y[i : i + 4]) ** 2) for i in range(0, len(X), 4)]
     np.testing.assert_allclose(stalls.losses, expected, rtol=1e-4)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.stalls.recording import Recording, read
 from tfadaopt.callbacks.stalls import StallDetector
 
@@ -77,7 +79,21 @@ def verdict(run: Recording) -> Verdict:
         and "nan" not in about["expected"]
     ):
         void = f"broken, but its accuracy is {accuracy:.2f}"
+    if about["expected"] == ["nan"] and not _had_nan(run):
+        void = "broken, but all is finite"
     return Verdict(run, run.marks(StallDetector(run.layers)), void)
+
+
+def _had_nan(run: Recording) -> bool:
+    """Whether anything was NaN or infinite, or an update was left out."""
+    return any(
+        look.not_finite
+        or any(
+            not np.isfinite(values).all() or (quantity.endswith("skipped_updates") and values.any())
+            for (quantity, _), (_, values) in look.tables.items()
+        )
+        for look in run.looks
+    )
 
 
 def wilson(wrong: int, of: int, z: float = 1.96) -> tuple[float, float]:
@@ -168,7 +184,14 @@ that is promised, at a layer that is broken, after the event; its cause or advic
 does not name what was broken, or where any mark of the run advises the opposite.
 """
 PARTS = (
-    ("judge", "## Scenarios written and recorded when the rules were fixed (`fresh.py`)"),
+    (
+        "judge",
+        """## Scenarios written and recorded when the rules were fixed (`fresh.py`)
+
+Read again after two faults were mended that they showed: losses that were taken as those of batches
+where Keras reports a mean, and what shows that Nadam gets no gradient (before that, 3 of 88 broken
+runs had no right mark; false alarms were the same, 0 of 130).""",
+    ),
     ("late", "## Scenarios that were looked at once before the last changes"),
     ("tune", "## Scenarios that the rules were made on"),
 )
