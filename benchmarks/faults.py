@@ -403,12 +403,11 @@ def tfadaopt(*words: object) -> tuple[int, str]:
 def damage(rounds: int, seed: int) -> None:
     """Damage finished results, give the commands again, and print what became of it."""
     from tfadaopt.experiments.lecture import report
-    from tfadaopt.experiments.lecture import run as lecture
-    from tfadaopt.experiments.runs import worker
+    from tfadaopt.experiments.runs import stages, worker
 
     rng = random.Random(seed)
     worker.prepare_tensorflow()
-    lecture.LocalExecutor = InThisProcess
+    stages.LocalExecutor = InThisProcess
     drawn = report.draw
     counts: dict[str, Counter] = defaultdict(Counter)
     with tempfile.TemporaryDirectory(prefix="faults-") as work:
@@ -419,7 +418,8 @@ def damage(rounds: int, seed: int) -> None:
         expected = outcome(reference)
         kinds = list(damages())
         for i in range(rounds):
-            name, do = kinds[i % len(kinds)]
+            # Where there are fewer rounds than kinds, kinds that are far apart.
+            name, do = kinds[i * max(len(kinds), rounds) // rounds % len(kinds)]
             folder = Path(work) / "damaged"
             shutil.copytree(reference, folder)
             # Figures take most of the time: every tenth report has them.

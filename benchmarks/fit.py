@@ -1,137 +1,122 @@
-"""Steps per second of ``model.fit``, as a user sees them: ``python benchmarks/fit.py [--write]``.
+"""What ``model.fit`` costs, ours over Keras' own: ``python benchmarks/fit.py [--write]``.
 
-Three models on data in memory, with the autotuning of ``tf.data`` off (it pads a short ``fit``).
-Each epoch is timed from its first batch to its last; epochs of the forms are interleaved, the first
-of each is not counted, and the median is taken. Ratios are to Keras' own optimizer of that method.
+Whole ``fit``, as a user has it, of each network and each method that Keras has too: plain, under
+XLA (``compile(jit_compile=True)``, as on a GPU) and in mixed precision. Epochs of both are
+interleaved, and each is timed from the end of its first batch to the end of its last, with the
+autotuning of ``tf.data`` off; the ratio of each pair is taken, and of those the median and the
+middle half. To the first step: from ``fit`` to the end of its first batch, each in a process of its
+own, median of three.
 """
 
 import argparse
+import json
 import statistics
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import keras
-import numpy as np
-import tensorflow as tf
-from step import PARTNERS, as_markdown
-
-import tfadaopt
+from graphs import pair
+from models import PROBLEMS
+from step import as_markdown
 
 HERE = Path(__file__).parent
-
-
-def cnn() -> tuple[keras.Model, np.ndarray]:
-    """A small convolutional network on 28 × 28 images: 0.1 M weights."""
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((28, 28, 1)),
-            layers.Conv2D(16, 3, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Conv2D(32, 3, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Flatten(),
-            layers.Dense(128, activation="relu"),
-            layers.Dense(10),
-        ]
-    )
-    return model, np.random.default_rng(0).normal(size=(32, 28, 28, 1)).astype("float32")
-
-
-def mlp() -> tuple[keras.Model, np.ndarray]:
-    """Two wide layers: 5.8 M weights."""
-    layers = [keras.layers.Dense(2048, activation="relu") for _ in range(2)]
-    model = keras.Sequential([keras.Input((784,)), *layers, keras.layers.Dense(10)])
-    return model, np.random.default_rng(0).normal(size=(32, 784)).astype("float32")
-
-
-def embedding() -> tuple[keras.Model, np.ndarray]:
-    """An embedding of 100,000 words: 6.4 M weights, of which a batch looks up 2048."""
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((64,), dtype="int32"),
-            layers.Embedding(100_000, 64),
-            layers.GlobalAveragePooling1D(),
-            layers.Dense(10),
-        ]
-    )
-    return model, np.random.default_rng(0).integers(0, 100_000, (32, 64)).astype("int32")
-
-
-MODELS = {"cnn": cnn, "mlp": mlp, "embedding": embedding}
+METHODS = "SGD,Momentum,Nesterov,Adagrad,RMSprop,Adadelta,Adam,AdamW,Adamax,Nadam,AMSGrad,LAMB"
+MODES = {"plain": {}, "xla": {"jit_compile": True}, "mixed": {}}
 
 
 class Clock(keras.callbacks.Callback):
-    """Seconds from the end of the first batch of an epoch to the end of the last."""
+    """Seconds to the end of the first batch of an epoch, and from there to the end of the last."""
+
+    def on_train_begin(self, logs=None):
+        self.first = None
 
     def on_train_batch_end(self, batch, logs=None):
-        if batch == 0:
-            self.began = time.perf_counter()
-        self.seconds = time.perf_counter() - self.began
+        now = time.perf_counter()
+        if self.first is None:
+            self.first = now
+        self.seconds = now - self.first
 
 
-def trainer(model_name: str, optimizer, steps: int):
-    """A function that trains an epoch and returns its seconds per step."""
+def trainer(network: str, mode: str, make, steps: int):
+    """A function that trains an epoch, and returns its seconds to the first step, and per step."""
+    keras.config.set_dtype_policy("mixed_bfloat16" if mode == "mixed" else "float32")
     keras.utils.set_random_seed(0)
-    model, x = MODELS[model_name]()
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer, loss)
-    y = np.random.default_rng(1).integers(0, 10, len(x))
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    batches = tf.data.Dataset.from_tensors((x, y)).repeat(steps).with_options(options)
-    clock = Clock()
+    problem = PROBLEMS[network]()
+    model = problem.compiled(make(), **MODES[mode])
+    batches, clock = problem.batches(steps), Clock()
 
-    def epoch() -> float:
+    def epoch() -> tuple[float, float]:
+        began = time.perf_counter()
         model.fit(batches, epochs=1, verbose=0, callbacks=[clock])
-        return clock.seconds / (steps - 1)
+        return clock.first - began, clock.seconds / (steps - 1)
 
-    epoch()
     return epoch
 
 
-def measure(model_name: str, method: str, rounds: int, steps: int) -> list[dict]:
-    """A row per form."""
-    name, arguments = PARTNERS.get(method, ("Adam", {}))
-    ours, keras_own = getattr(tfadaopt, method), getattr(keras.optimizers, name)
-    forms = {
-        "tfadaopt": ours(),
-        "tfadaopt, no NaN check": ours(nonfinite="ignore"),
-        "tfadaopt, operation by operation": ours(jit_compile=False),
-        "keras": keras_own(**arguments),
+def measure(network: str, method: str, mode: str, pairs: int, seconds: float) -> dict:
+    """A row: ratios of the steps, with their middle half, and of the way to the first one."""
+    forms = pair(method)
+    probe = trainer(network, mode, forms[1], 4)
+    probe()
+    steps = max(4, min(60, round(seconds / probe()[1])))
+    epochs = [trainer(network, mode, make, steps) for make in forms]
+    for epoch in epochs:
+        epoch()
+    times: list[tuple[float, float]] = []
+    for number in range(pairs):
+        order = (0, 1) if number % 2 else (1, 0)
+        found = {i: epochs[i]()[1] for i in order}
+        times.append((found[0], found[1]))
+    ratios = sorted(ours / theirs for ours, theirs in times)
+    quarter = len(ratios) // 4
+    return {
+        "network": network,
+        "mode": mode,
+        "method": method,
+        "ms per step, Keras": 1e3 * statistics.median(theirs for _, theirs in times),
+        "ratio": statistics.median(ratios),
+        "middle half": f"{ratios[quarter]:.2f}–{ratios[-1 - quarter]:.2f}",
     }
-    epochs = {form: trainer(model_name, optimizer, steps) for form, optimizer in forms.items()}
-    seconds = {form: [] for form in forms}
-    for _ in range(rounds):
-        for form, epoch in epochs.items():
-            seconds[form].append(epoch())
-    medians = {form: statistics.median(times) for form, times in seconds.items()}
-    return [
-        {
-            "model": model_name,
-            "method": method,
-            "form": form,
-            "steps per second": 1 / median,
-            "time of Keras'": median / medians["keras"],
-        }
-        for form, median in medians.items()
-    ]
+
+
+def to_first_step(network: str, method: str, mode: str, repeats: int = 3) -> float:
+    """Ratio of the medians, each first step in a fresh process."""
+    found: list[list[float]] = [[], []]
+    for _ in range(repeats):
+        for kind in (0, 1):
+            words = [sys.executable, __file__, "--alone", network, method, mode, str(kind)]
+            done = subprocess.run(words, capture_output=True, text=True, check=True)
+            found[kind].append(json.loads(done.stdout.splitlines()[-1]))
+    return statistics.median(found[0]) / statistics.median(found[1])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", default=",".join(MODELS))
-    parser.add_argument("--methods", default="SGD,Adagrad,Adam")
-    parser.add_argument("--rounds", type=int, default=9, help="interleaved epochs of each form")
-    parser.add_argument("--steps", type=int, default=30, help="batches of an epoch")
+    parser.add_argument("--networks", default="cnn,mlp,resnet20,transformer,lstm")
+    parser.add_argument("--methods", default=METHODS)
+    parser.add_argument("--modes", default=",".join(MODES))
+    parser.add_argument("--pairs", type=int, default=9, help="interleaved epochs of both")
+    parser.add_argument("--seconds", type=float, default=0.6, help="about what an epoch takes")
+    parser.add_argument("--first", action="store_true", help="time the way to the first step too")
     parser.add_argument("--write", action="store_true", help="write benchmarks/fit.md")
+    parser.add_argument("--alone", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.alone:
+        network, method, mode, kind = options.alone
+        print(json.dumps(trainer(network, mode, pair(method)[int(kind)], 2)()[0]))
+        return
     rows = []
-    for model in options.models.split(","):
-        for method in options.methods.split(","):
-            rows += measure(model, method, options.rounds, options.steps)
-            print(as_markdown(rows[-4:]), flush=True)
+    for mode in options.modes.split(","):
+        for network in options.networks.split(","):
+            for method in options.methods.split(","):
+                row = measure(network, method, mode, options.pairs, options.seconds)
+                if options.first:
+                    row["to the first step"] = to_first_step(network, method, mode)
+                rows.append(row)
+                print(" | ".join(str(x) for x in row.values()), flush=True)
+                keras.backend.clear_session()
     if options.write:
         (HERE / "fit.md").write_text(as_markdown(rows), encoding="utf-8")
 

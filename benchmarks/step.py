@@ -265,7 +265,7 @@ def as_markdown(rows: list[dict]) -> str:
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for row in rows:
         cells = [row.get(head, "") for head in heads]
-        cells = [f"{x:.2f}" if isinstance(x, float) else x for x in cells]
+        cells = [f"{x:.2f}" if isinstance(x, float) else str(x) for x in cells]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 

@@ -1,5 +1,6 @@
 """How to measure: series of tensors, and all their statistics in one graph call."""
 
+import abc
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,14 +10,17 @@ import tensorflow as tf
 
 from tfadaopt.callbacks import log_format
 from tfadaopt.callbacks.log_format import Tables
+from tfadaopt.compat import Variable
 
 ALL = tuple(log_format.STATISTICS)
 STATISTICS = ALL[:-1]
 QUANTILES = (0.05, 0.50, 0.95)
 SPREAD = ("p05", "p50", "p95")
 VALUE = (log_format.VALUE,)
-# First part of the keys of what is the same after the step, if nothing has changed it since.
+# First part of the keys of what is the same after the step, if nothing has changed it since; and
+# of what is kept of several layers at once, each of which may be known by its path.
 ETA = "eta"
+ROWS = "rows"
 _EXACT = {"mean", "min", "max", "norm"}
 # Beyond this many elements, quantiles come from a sample: sorting is what a snapshot costs. In 19
 # of 20 cases the median of 1024 lies within 3 % of rank of the true one, p05 and p95 within 1.4 %.
@@ -43,6 +47,9 @@ class Series:
             which has none.
         before: What ``read`` needs from before the step: how to read it, by key.
         sampled: Whether it is an estimate, which gives way to the whole where another asks for it.
+        variable: The variable of the layer, where series are read together.
+        state: Its state that is read then, if that is it.
+        together: How series with an equal one are read at once; None: each by itself.
     """
 
     quantity: str
@@ -51,6 +58,9 @@ class Series:
     statistics: tuple[str, ...] = STATISTICS
     before: Mapping[tuple, Reading] = field(default_factory=dict)
     sampled: bool = False
+    variable: Variable | None = None
+    state: Variable | tf.Tensor | None = None
+    together: "Together | None" = None
 
     @property
     def is_number(self) -> bool:
@@ -61,6 +71,18 @@ class Series:
         """Tag of a statistic as a scalar."""
         name = "" if statistic == "value" else f"/{statistic}"
         return self.quantity + (f"/{self.layer}" if self.layer else "") + name
+
+
+class Together(abc.ABC):
+    """Reads several series in a few operations, as rows of one matrix; compared by its fields."""
+
+    def before(self, series: Sequence[Series]) -> Mapping[tuple, Reading]:
+        """What ``read`` needs from before the step: how to read it, by key."""
+        return {}
+
+    @abc.abstractmethod
+    def read(self, series: Sequence[Series], before: Before) -> tf.Tensor:
+        """A row of coordinates for each, of which statistics are asked; or a number for each."""
 
 
 class Snapshot:
@@ -81,10 +103,20 @@ class Snapshot:
         kept: Mapping[tuple, Reading] | None = None,
     ):
         self.series = list(series)
-        spreads = [s for s in self.series if not s.is_number]
-        numbers = [s for s in self.series if s.is_number]
+        alone = [s for s in self.series if s.together is None]
+        spreads = [s for s in alone if not s.is_number]
+        numbers = [s for s in alone if s.is_number]
+        groups: dict[Together, list[Series]] = {}
+        for s in self.series:
+            if s.together is not None:
+                groups.setdefault(s.together, []).append(s)
+        self._needs = [(one.quantity, set(one.before)) for one in alone]
         readings = dict(kept or {})
-        readings |= {key: read for s in self.series for key, read in s.before.items()}
+        readings |= {key: read for s in alone for key, read in s.before.items()}
+        for together, members in groups.items():
+            before = together.before(members)
+            self._needs.append((members[0].quantity, set(before)))
+            readings |= before
         self._keys, self._readings = list(readings), readings
         self._rates = list(rates)
 
@@ -104,12 +136,17 @@ class Snapshot:
             if numbers:
                 flat = [tf.reshape(tf.cast(s.read(before), tf.float32), []) for s in numbers]
                 parts.append(tf.stack(flat))
+            for together, members in groups.items():
+                rows = tf.cast(together.read(members, before), tf.float32)
+                self._rows.append((tuple(rows.shape), members[0].statistics))
+                parts.append(tf.reshape(rows, [-1]))
             return tf.concat(parts, 0)
 
         specs: list[tf.TensorSpec] = []
         if self._keys:
             self._capture = capture.get_concrete_function()
             specs = [tf.TensorSpec(x.shape, x.dtype) for x in self._capture.structured_outputs]
+        self._rows: list[tuple[tuple[int, ...], tuple[str, ...]]] = []
         self._compute = tf.function(compute, autograph=False).get_concrete_function(*specs)
         self._specs = dict(zip(self._keys, specs, strict=True))
 
@@ -122,6 +159,12 @@ class Snapshot:
         for s in numbers:
             self._at[s.quantity, s.layer, s.statistics[0]] = at
             at += 1
+        self._alone = at
+        for members in groups.values():
+            for s in members:
+                for name in s.statistics:
+                    self._at[s.quantity, s.layer, name] = at
+                    at += 1
         places: dict[tuple[str, str], list[tuple[str, int]]] = {}
         for s in self.series:
             for name in s.statistics:
@@ -144,14 +187,32 @@ class Snapshot:
         """Measure now; quantities for which something was not kept from before are left out."""
         before = dict(before or {})
         for key, read in self._readings.items():
-            if key[0] == ETA and key not in before:
+            if key in before:
+                continue
+            if key[0] == ETA:
                 before[key] = read()
-        missing = {s.quantity for s in self.series if s.before.keys() - before.keys()}
+            elif key[0] == ROWS:
+                single = [before.get((*key[1], path)) for path in key[2]]
+                if all(x is not None for x in single):
+                    before[key] = tf.stack(single)
+        missing = {quantity for quantity, needed in self._needs if needed - before.keys()}
         kept = [
             before[key] if key in before else tf.zeros(spec.shape, spec.dtype)
             for key, spec in self._specs.items()
         ]
-        return Taken(self._compute(*kept).numpy(), self._rates, self._tables, self._at, missing)
+        flat = self._with_statistics(self._compute(*kept).numpy())
+        return Taken(flat, self._rates, self._tables, self._at, missing)
+
+    def _with_statistics(self, flat: np.ndarray) -> np.ndarray:
+        """Statistics of rows in their place: NumPy sorts them in a tenth of TensorFlow's time."""
+        at, parts = self._alone, [flat[: self._alone]]
+        for shape, statistics in self._rows:
+            rows = flat[at : at + math.prod(shape)]
+            at += rows.size
+            if len(shape) > 1:
+                rows = statistics_of(rows.reshape(shape), statistics).ravel()
+            parts.append(rows)
+        return np.concatenate(parts)
 
 
 class Taken:
@@ -250,22 +311,43 @@ def _moments(rows: tf.Tensor) -> tf.Tensor:
     return tf.stack([mean, low, high, norm], axis=1)
 
 
+def statistics_of(rows: np.ndarray, statistics: Sequence[str]) -> np.ndarray:
+    """Statistics of each row, a column for each: as ``summarise``, by NumPy."""
+    below, above, weight = _places(rows.shape[1])
+    ordered = np.sort(rows, axis=1)
+    with np.errstate(invalid="ignore", over="ignore"):  # infinity times 0
+        of_quantiles = ordered[:, below] * (1 - weight) + ordered[:, above] * weight
+        found = dict(zip(SPREAD, of_quantiles.T, strict=True))
+        if len(statistics) > len(SPREAD):
+            found |= {"mean": rows.mean(axis=1), "min": rows.min(axis=1), "max": rows.max(axis=1)}
+        if "norm" in statistics:
+            # Squares of what float32 holds may overflow or vanish in it.
+            found["norm"] = np.linalg.norm(rows.astype(np.float64), axis=1).astype(np.float32)
+    return np.stack([found[name] for name in statistics], axis=1)
+
+
 def _quantiles(rows: tf.Tensor) -> tf.Tensor:
-    size = rows.shape[1]
-    position = np.array(QUANTILES) * (size - 1)
-    below = np.floor(position).astype(int)
-    above = np.minimum(below + 1, size - 1)
-    weight = (position - below).astype(np.float32)
+    below, above, weight = _places(rows.shape[1])
     ordered = tf.gather(tf.sort(rows, axis=1), np.concatenate([below, above]), axis=1)
     return ordered[:, : len(below)] * (1 - weight) + ordered[:, len(below) :] * weight
 
 
+def _places(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where a quantile lies among so many sorted numbers: between which two, and how near."""
+    position = np.array(QUANTILES) * (size - 1)
+    below = np.floor(position).astype(int)
+    above = np.minimum(below + 1, size - 1)
+    return below, above, (position - below).astype(np.float32)
+
+
 def sample(x: tf.Tensor, most: int = SAMPLE) -> tf.Tensor:
     """At most so many elements of a vector, always the same ones."""
-    size = x.shape[0]
-    if size <= most:
-        return x
+    return x if x.shape[0] <= most else tf.gather(x, sampled_places(x.shape[0], most))
+
+
+def sampled_places(size: int, most: int) -> np.ndarray:
+    """Which of so many elements are sampled."""
     stride = round(size * _GOLDEN)
     while math.gcd(stride, size) > 1:
         stride += 1
-    return tf.gather(x, tf.range(most, dtype=tf.int64) * stride % size)
+    return np.arange(most, dtype=np.int64) * stride % size

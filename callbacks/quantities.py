@@ -1,5 +1,6 @@
 """What to measure: for each quantity, the series of all layers."""
 
+import math
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -14,13 +15,21 @@ from tfadaopt.callbacks.log_format import RATE
 from tfadaopt.callbacks.measure import (
     ALL,
     ETA,
-    SMALL_SAMPLE,
     SPREAD,
     STATISTICS,
     VALUE,
     Before,
     Series,
-    sample,
+)
+from tfadaopt.callbacks.sampled import (
+    SMALL,
+    WEIGHTS,
+    RateRows,
+    Skips,
+    StateRows,
+    UpdateRows,
+    row,
+    size_of_row,
 )
 from tfadaopt.compat import Variable
 from tfadaopt.optimizers.base import SKIPPED
@@ -109,15 +118,21 @@ class EffectiveRates:
                 if why:
                     missing.setdefault(why, []).append(layer.path)
                     continue
-            pick = _small_sample if self.sampled else None
+            size = size_of_row(layer.variable, self.sampled)
+            kind = reader_of(layer.optimizer).alike(layer.variable)
+            together = None
+            if size is not None and kind is not None:
+                together = RateRows(layer.optimizer, size, kind)
             found.append(
                 Series(
                     quantity=RATE,
                     layer=layer.path,
-                    read=partial(_rate, layer, pick),
+                    read=partial(_rate, layer, row if self.sampled else None),
                     statistics=SPREAD if self.sampled else STATISTICS,
                     before=eta_before(layer.optimizer),
                     sampled=self.sampled,
+                    variable=layer.variable,
+                    together=together,
                 )
             )
         for why, paths in missing.items():
@@ -144,10 +159,6 @@ def eta_before(leaf) -> dict[tuple, Callable[[], tf.Tensor]]:
     if not isinstance(given, keras.Variable):
         return {}
     return {eta_key(leaf): lambda: tf.identity(tf.convert_to_tensor(given))}
-
-
-def _small_sample(x: tf.Tensor) -> tf.Tensor:
-    return sample(tf.reshape(x, [-1]), SMALL_SAMPLE)
 
 
 def _no_rate(layer: Layer) -> str | None:
@@ -189,11 +200,17 @@ class Accumulators:
                 if self.numbers_only and (not number or name in UPDATES):
                     continue
                 quantity, path = f"accumulator/{name}", None if name in shared else layer.path
+                together = None
+                if not number and math.prod(state.shape) <= SMALL:
+                    dtype = keras.backend.standardize_dtype(state.dtype)
+                    together = StateRows(quantity, math.prod(state.shape), dtype)
                 series[quantity, path] = Series(
                     quantity=quantity,
                     layer=path,
                     read=partial(_magnitude, state),
                     statistics=("mean",) if number else ALL,
+                    state=state,
+                    together=together,
                 )
             if getattr(layer.optimizer, "skipped_updates", None) is not None:
                 series[SKIPPED, layer.path] = Series(
@@ -201,6 +218,8 @@ class Accumulators:
                     layer=layer.path,
                     read=partial(_skipped, layer),
                     statistics=("mean",),
+                    variable=layer.variable,
+                    together=Skips(layer.optimizer),
                 )
         return list(series.values())
 
@@ -249,26 +268,36 @@ class Updates:
     def __call__(self, view: View) -> list[Series]:
         found = []
         for layer in view.layers:
-            key = ("sampled weights" if self.sampled else "weights", layer.path)
-
-            def weights(variable=layer.variable):
-                theta = tf.convert_to_tensor(variable)
-                return _small_sample(theta) if self.sampled else theta
-
-            def read(before, key=key, weights=weights):
-                moved = ("distance", *key)
-                if moved not in before:  # of ratio and norm, one measures it for both
-                    before[moved] = _distance(weights(), before[key])
-                if self.quantity == "update_norm":
-                    return before[moved]
-                old, new = _wide(before[key]), _wide(weights())
-                size = _norm(old)
-                size = tf.where(tf.equal(size, 0), _norm(new), size)
-                return tf.math.divide_no_nan(before[moved], size)
-
-            kept = {key: weights}
-            found.append(Series(self.quantity, layer.path, read, VALUE, kept, self.sampled))
+            variable = layer.variable
+            together, size = None, size_of_row(variable, self.sampled)
+            if size is not None:
+                dtype = keras.backend.standardize_dtype(variable.dtype)
+                together = UpdateRows(self.quantity, size, dtype)
+            key = ("weights", layer.path)
+            found.append(
+                Series(
+                    quantity=self.quantity,
+                    layer=layer.path,
+                    read=partial(self._read, key, variable),
+                    statistics=VALUE,
+                    before={key: partial(tf.convert_to_tensor, variable)},
+                    sampled=self.sampled,
+                    variable=variable,
+                    together=together,
+                )
+            )
         return found
+
+    def _read(self, key: tuple, variable: Variable, before: Before) -> tf.Tensor:
+        moved = ("distance", *key)
+        new = tf.convert_to_tensor(variable)
+        if moved not in before:  # of ratio and norm, one measures it for both
+            before[moved] = _distance(new, before[key])
+        if self.quantity == "update_norm":
+            return before[moved]
+        size = _norm(_wide(before[key]))
+        size = tf.where(tf.equal(size, 0), _norm(_wide(new)), size)
+        return tf.math.divide_no_nan(before[moved], size)
 
 
 def weights_before(
@@ -277,13 +306,12 @@ def weights_before(
     """What ``Updates`` among the wanted quantities need from before a step that will build the
     optimizer: whole copies only where a sample does not do."""
     sampled = {quantity.sampled for quantity in wanted if isinstance(quantity, Updates)}
-    kept = {}
+    kept: dict[tuple, tf.Tensor] = {}
     for path, variable in zip(names, variables, strict=True) if sampled else ():
-        theta = tf.convert_to_tensor(variable)
-        if False in sampled:
-            kept["weights", path] = tf.identity(theta)
-        if True in sampled:
-            kept["sampled weights", path] = _small_sample(theta)
+        sizes = {size_of_row(variable, one) for one in sampled}
+        if None in sizes:
+            kept["weights", path] = tf.identity(tf.convert_to_tensor(variable))
+        kept |= {(WEIGHTS, size, path): row(variable, size) for size in sizes if size}
     return kept
 
 
@@ -349,7 +377,7 @@ def _magnitude(state: Kept, before: Before) -> tf.Tensor:
 
 
 def _skipped(layer: Layer, before: Before) -> tf.Tensor:
-    return reader_of(layer.optimizer).skipped(layer.variable)
+    return reader_of(layer.optimizer).skipped([layer.variable])
 
 
 def _size(variable: Variable, before: Before) -> tf.Tensor:

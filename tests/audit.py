@@ -55,9 +55,9 @@ class Fault:
 
 BASE, INCOMING, RULE = (f"optimizers/{name}.py" for name in ("base", "incoming", "rule"))
 RESTORING = "optimizers/restoring.py"
-PLAN, STEP, COMPILED, SUMS, AT_ONCE, FITTING = (
+PLAN, STEP, COMPILED, PACKED, SUMS, AT_ONCE, FITTING = (
     f"optimizers/engine/{name}.py"
-    for name in ("plan", "step", "compiled", "sums", "at_once", "fitting")
+    for name in ("plan", "step", "compiled", "packed", "sums", "at_once", "fitting")
 )
 NAN = ("where_keras_fails", "not_finite_is_skipped")
 
@@ -65,9 +65,9 @@ FAULTS = (
     # What a step leaves out
     Fault(
         "a NaN is computed with, operation by operation",
-        STEP,
-        'finite = True if settings.nonfinite == "ignore" else fits(g)',
-        "finite = True",
+        FITTING,
+        "return tf.unstack(halves <= most(halves.dtype))",
+        "return [tf.constant(True) for _ in gradients]",
         (NAN[0], f"{NAN[1]} and momentum and eager"),
     ),
     Fault(
@@ -78,10 +78,10 @@ FAULTS = (
         ("fast", "a_nan_leaves_its_variable"),
     ),
     Fault(
-        "a NaN among small variables is computed with",
-        COMPILED,
-        "return theta, state, g, finite, tf.gather(finite, owner)",
-        "return theta, state, g, finite, tf.gather(tf.ones_like(finite), owner)",
+        "a NaN among packed variables is computed with",
+        PACKED,
+        "taken = fit_each(g, matrix.owner, len(variables))",
+        "taken = tf.fill([len(variables)], True)",
         ("fast", "a_nan_leaves_its_variable"),
     ),
     Fault(
@@ -99,9 +99,23 @@ FAULTS = (
         (NAN[0], f"{NAN[1]} and soap"),
     ),
     Fault(
+        "state moves where a gradient was left out, one by one",
+        STEP,
+        "return {name: chosen(x, state[name]) for name, x in new.items()}, chosen(delta)",
+        "return new, chosen(delta)",
+        (NAN[0], f"{NAN[1]} and momentum and eager"),
+    ),
+    Fault(
+        "what was left out decays",
+        STEP,
+        "rule.still_without_gradient and not kind.decay",
+        "rule.still_without_gradient",
+        ("fast", "a_nan_leaves_its_variable"),
+    ),
+    Fault(
         "a NaN enters the sums",
         SUMS,
-        "g = tf.where(fits(g), g, tf.zeros_like(g))",
+        "g = kept(finite, g)",
         "g = g * 1",
         (NAN[0], f"{NAN[1]} and dog and eager"),
     ),
@@ -151,8 +165,8 @@ FAULTS = (
     Fault(
         "rows without gradient move",
         STEP,
-        "return {**new, **rows}, tf.where(touched, value, theta)",
-        "return {**new, **rows}, value",
+        "return {**new, **rows}, tf.where(touched, delta, tf.zeros_like(delta))",
+        "return {**new, **rows}, delta",
         ("common_keywords", "lazy_rows_without and (adamw or momentum)"),
     ),
     Fault(
@@ -209,18 +223,25 @@ FAULTS = (
     Fault(
         "compiled steps are numbered from 0",
         COMPILED,
-        "moved = step(planned, kind, settings.nonfinite, theta, state, g, t, eta, finite)\n"
+        "delta = step(planned, kind, settings.nonfinite, theta, state, g, t, eta, finite)\n"
         "        for",
-        "moved = step(planned, kind, settings.nonfinite, theta, state, g, t - 1, eta, finite)\n"
+        "delta = step(planned, kind, settings.nonfinite, theta, state, g, t - 1, eta, finite)\n"
         "        for",
         ("fast", "two_roundings and adam and not betas"),
     ),
     Fault(
-        "small variables share the numbers of the first",
-        COMPILED,
-        "tf.unstack(tf.gather(values, first))",
-        "tf.unstack(tf.gather(values, 0 * first))",
+        "packed variables share the numbers of the first",
+        PACKED,
+        "tf.unstack(tf.gather(matrix[:, 0], self._first))",
+        "tf.unstack(tf.gather(matrix[:, 0], 0 * self._first))",
         ("fast", "of_its_own_number"),
+    ),
+    Fault(
+        "one number of the step is taken for another",
+        "optimizers/pieces/once.py",
+        "key = (function, id(graph), *(x if _is_setting(x) else id(x) for x in args))",
+        "key = (function, id(graph))",
+        ("updates", "follows_its_twin and adam and float32"),
     ),
     Fault(
         "a setting changed later does not count",

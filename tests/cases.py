@@ -230,11 +230,9 @@ SHAPES = tuple(case for case in FULLEST if case.name in SHAPE_OF)
 # Where even the shape does not matter: one that is simple, one that shares, one without a rate.
 THREE = tuple(case for case in SHAPES if case.name in ("Momentum", "DoG", "SOAP"))
 
-every_case = pytest.mark.parametrize("case", rows(CASES))
 each_method = pytest.mark.parametrize("case", rows(FULLEST))
 each_shape = pytest.mark.parametrize("case", rows(SHAPES))
 each_shape_with_a_rate = pytest.mark.parametrize("case", rows([c for c in SHAPES if c.has_rate]))
 three_methods = pytest.mark.parametrize("case", THREE, ids=str)
 # Of those that have an effective learning rate; tests/test_effective.py holds what the others say.
-every_case_with_a_rate = pytest.mark.parametrize("case", rows([c for c in CASES if c.has_rate]))
 each_method_with_a_rate = pytest.mark.parametrize("case", rows([c for c in FULLEST if c.has_rate]))

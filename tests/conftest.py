@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from .support.two_devices import results_of
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 FIGURES = pytest.StashKey[dict]()
@@ -70,6 +72,19 @@ def pytest_addoption(parser):
     parser.addoption(
         "--contracts", metavar="FILE", help="Write a table of methods and contracts, in Markdown."
     )
+
+
+@pytest.fixture(scope="session")
+def on_two_devices(request) -> dict:
+    """What each test file that asks for it computes on two devices, all in one process."""
+    tests = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    return results_of(sorted({t.path.stem for t in tests if "two_devices" in t.fixturenames}))
+
+
+@pytest.fixture(scope="module")
+def two_devices(request, on_two_devices):
+    """What the function ``on_two_devices`` of the test's own file returned."""
+    return on_two_devices[request.path.stem]
 
 
 @pytest.hookimpl(wrapper=True)

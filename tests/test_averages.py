@@ -9,32 +9,18 @@ import tfadaopt
 from tfadaopt.callbacks import AveragedWeights
 
 from .cases import BY_ID, quick
+from .support.models import X, Y, fit, make_model
 
-X = np.random.default_rng(0).normal(size=(24, 4)).astype("float32")
-Y = np.random.default_rng(1).normal(size=(24, 1)).astype("float32")
-
+SCHEDULE_FREE = BY_ID["schedulefreesgd"]
 # "dog" starts at a distance of 1: its mean is then far from what it trains.
 averaging = pytest.mark.parametrize(
     "case", [quick(BY_ID[i]) for i in ("schedulefreesgd", "schedulefreeadamw", "dog")]
 )
 
 
-def make_model(optimizer, **arguments):
-    keras.utils.set_random_seed(3)
-    inputs = keras.Input((4,))
-    hidden = keras.layers.Dense(5, activation="tanh")(inputs)
-    model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
-    model.compile(optimizer, "mse", **arguments)
-    return model
-
-
-def fit(model, **arguments):
-    return model.fit(X, Y, batch_size=4, epochs=3, shuffle=False, verbose=0, **arguments)
-
-
-def trained(case, **arguments):
+def trained(case, *callbacks):
     model = make_model(case.make(learning_rate=0.1))
-    fit(model, **arguments)
+    fit(model, *callbacks, epochs=3)
     return model
 
 
@@ -89,9 +75,8 @@ def test_block_shows_the_average_and_gives_back(case):
         np.testing.assert_array_equal(after, old)
 
 
-@averaging
-def test_block_gives_back_after_an_error(case):
-    model = trained(case)
+def test_block_gives_back_after_an_error():
+    model = trained(SCHEDULE_FREE)
     before = model.get_weights()
     with pytest.raises(RuntimeError, match="inside"), tfadaopt.averaged_weights(model):
         raise RuntimeError("inside")
@@ -103,7 +88,7 @@ def test_block_gives_back_after_an_error(case):
 def test_callback_validates_at_the_average_and_leaves_training_alone(case):
     plain = trained(case)
     model = make_model(case.make(learning_rate=0.1))
-    history = fit(model, validation_data=(X, Y), callbacks=[AveragedWeights()]).history
+    history = fit(model, AveragedWeights(), validation_data=(X, Y), epochs=3).history
     for a, b in zip(model.get_weights(), plain.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     with tfadaopt.averaged_weights(model):
@@ -112,20 +97,20 @@ def test_callback_validates_at_the_average_and_leaves_training_alone(case):
     assert history["val_loss"][-1] != pytest.approx(model.evaluate(X, Y, verbose=0), rel=1e-6)
 
 
-@averaging
-def test_checkpoints_hold_the_average(case, tmp_path):
+@pytest.mark.slow
+def test_checkpoints_hold_the_average(tmp_path):
     path = tmp_path / "best.weights.h5"
     save = keras.callbacks.ModelCheckpoint(path, save_weights_only=True)
-    model = trained(case, callbacks=[AveragedWeights(at_average=[save])])
+    model = trained(SCHEDULE_FREE, AveragedWeights(at_average=[save]))
     saved = make_model("sgd")
     saved.load_weights(path, skip_mismatch=False)
     for a, v in zip(saved.get_weights(), model.trainable_variables, strict=True):
         np.testing.assert_array_equal(a, model.optimizer.averaged(v))
 
 
-@averaging
-def test_export_holds_the_average(case, tmp_path):
-    model = trained(case)
+@pytest.mark.slow
+def test_export_holds_the_average(tmp_path):
+    model = trained(SCHEDULE_FREE)
     with tfadaopt.averaged_weights(model):
         model.save(tmp_path / "model.keras")
         expected = model.predict(X, verbose=0)
@@ -134,8 +119,7 @@ def test_export_holds_the_average(case, tmp_path):
 
 
 def test_interrupted_validation_is_put_right():
-    case = BY_ID["schedulefreesgd"]
-    model = trained(case)
+    model = trained(SCHEDULE_FREE)
     before, callback = model.get_weights(), AveragedWeights()
     callback.set_model(model)
     callback.on_test_begin()  # and no end
@@ -145,7 +129,7 @@ def test_interrupted_validation_is_put_right():
 
 
 def test_frozen_layer_keeps_its_weights():
-    model = make_model(BY_ID["schedulefreesgd"].make())
+    model = make_model(SCHEDULE_FREE.make())
     model.layers[1].trainable = False
     model.compile(model.optimizer, "mse")
     fit(model)
@@ -157,7 +141,7 @@ def test_frozen_layer_keeps_its_weights():
 def test_other_methods_are_refused_by_name():
     model = make_model(tfadaopt.Adam())
     with pytest.raises(tfadaopt.UnsupportedOptimizerError, match=r"Adam.*ScheduleFreeSGD"):
-        fit(model, callbacks=[AveragedWeights()])
+        fit(model, AveragedWeights())
     with (
         pytest.raises(tfadaopt.UnsupportedOptimizerError, match="use_ema"),
         tfadaopt.averaged_weights(model),

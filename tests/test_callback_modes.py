@@ -18,6 +18,7 @@ import tfadaopt
 from tfadaopt.callbacks import AccumulatorMagnitude, EffectiveLearningRate
 
 from . import events
+from .support import models
 
 ROOT = Path(__file__).parent.parent
 
@@ -34,12 +35,8 @@ def dataset(batches=10, count_known=True):
     return data if count_known else data.filter(lambda x, y: True)
 
 
-def make_model(optimizer=None, policy=None, **compile_arguments):
-    keras.utils.set_random_seed(3)
-    inputs = keras.Input((4,))
-    hidden = keras.layers.Dense(5, activation="tanh", name="hidden", dtype=policy)(inputs)
-    outputs = keras.layers.Dense(1, name="outputs", dtype=policy)(hidden)
-    return compiled(keras.Model(inputs, outputs), optimizer, **compile_arguments)
+def make_model(optimizer=None, **arguments):
+    return models.make_model(optimizer or tfadaopt.Adagrad(0.1), **arguments)
 
 
 def compiled(model, optimizer=None, **compile_arguments):

@@ -15,6 +15,7 @@ from tfadaopt.callbacks import AccumulatorMagnitude, EffectiveLearningRate, meas
 
 from . import events
 from .cases import BY_ID, each_shape_with_a_rate
+from .support.models import make_model
 
 PATHS = ["hidden/kernel", "hidden/bias", "outputs/kernel", "outputs/bias"]
 
@@ -25,15 +26,6 @@ def data():
     random = np.random.default_rng(0)
     x, y = (random.normal(size=(20, n)).astype("float32") for n in (4, 1))
     return tf.data.Dataset.from_tensor_slices((x, y)).batch(4)
-
-
-def make_model(optimizer, kind=keras.Model, **compile_arguments):
-    keras.utils.set_random_seed(3)
-    inputs = keras.Input((4,))
-    hidden = keras.layers.Dense(5, activation="tanh", name="hidden")(inputs)
-    model = kind(inputs, keras.layers.Dense(1, name="outputs")(hidden))
-    model.compile(optimizer, "mse", **compile_arguments)
-    return model
 
 
 def halving():

@@ -9,19 +9,21 @@ import tensorflow as tf
 
 import tfadaopt
 
-from .cases import FULLEST, RATE, each_shape, rows, three_methods
+from .cases import FULLEST, RATE, SHAPES, THREE, each_shape, quick, rows, three_methods
 
-SHAPES = [(4, 3), (3,)]
+KERNEL_AND_BIAS = [(4, 3), (3,)]
 
 
 def some_gradients(steps, seed=0):
     random = np.random.default_rng(seed)
-    return [[random.normal(size=s).astype("float32") for s in SHAPES] for _ in range(steps)]
+    return [
+        [random.normal(size=s).astype("float32") for s in KERNEL_AND_BIAS] for _ in range(steps)
+    ]
 
 
 def some_variables():
     random = np.random.default_rng(9)
-    return [keras.Variable(random.normal(size=s).astype("float32")) for s in SHAPES]
+    return [keras.Variable(random.normal(size=s).astype("float32")) for s in KERNEL_AND_BIAS]
 
 
 def apply_all(optimizer, steps, before=lambda variables: None):
@@ -168,7 +170,7 @@ def clip_value(gradients):
     return [np.clip(g, -0.5, 0.5) for g in gradients]
 
 
-@each_shape
+@three_methods
 @pytest.mark.parametrize(
     ("keyword", "by_hand"),
     [("clipnorm", clip_norm), ("global_clipnorm", clip_global), ("clipvalue", clip_value)],
@@ -183,7 +185,7 @@ def test_clipping(case, keyword, by_hand):
 # Averages, accumulation, scaling
 
 
-@each_shape
+@three_methods
 def test_moving_average_of_the_weights(case):
     steps = some_gradients(3)
     plain = case.make()
@@ -201,7 +203,7 @@ def test_moving_average_of_the_weights(case):
     same(trained, average)
 
 
-@each_shape
+@three_methods
 def test_accumulated_gradients_equal_the_large_batch(case):
     steps = some_gradients(8)
     means = [
@@ -218,7 +220,7 @@ def test_nothing_moves_before_the_last_accumulated_batch(case):
     same(actual, some_variables(), rtol=0)
 
 
-@each_shape
+@three_methods
 def test_gradients_are_divided_by_the_loss_scale(case):
     steps = some_gradients(3)
     scaled = [[g * 8 for g in gradients] for gradients in steps]
@@ -228,14 +230,18 @@ def test_gradients_are_divided_by_the_loss_scale(case):
 # Embeddings
 
 
-@each_shape
+COMMON = {"plain": {}, "clipnorm": {"clipnorm": 1.0}, "scaled": {"loss_scale_factor": 4.0}}
+
+
 @pytest.mark.parametrize(
-    "common",
-    [{}, {"clipnorm": 1.0}, {"loss_scale_factor": 4.0}],
-    ids=["plain", "clipnorm", "loss_scale_factor"],
+    ("case", "keyword"),
+    [
+        *(quick(case, "plain") for case in SHAPES),
+        *(quick(case, keyword) for case in THREE for keyword in ("clipnorm", "scaled")),
+    ],
 )
-def test_repeated_rows_of_an_embedding_are_summed(case, common):
-    random = np.random.default_rng(1)
+def test_repeated_rows_of_an_embedding_are_summed(case, keyword):
+    random, common = np.random.default_rng(1), COMMON[keyword]
     sparse, dense = (case.make(weight_decay=None, **common) for _ in range(2))
     start = random.normal(size=(5, 2)).astype("float32")
     a, b = keras.Variable(start), keras.Variable(start)
@@ -250,8 +256,13 @@ def test_repeated_rows_of_an_embedding_are_summed(case, common):
     np.testing.assert_array_equal(a.numpy()[4], start[4])  # never looked up
 
 
-@pytest.mark.parametrize("mode", ["eager", pytest.param("function", marks=pytest.mark.slow), "jit"])
-@each_shape
+@pytest.mark.parametrize(
+    ("case", "mode"),
+    [
+        *(quick(case, "eager") for case in SHAPES),
+        *(quick(case, mode, only=mode == "jit") for case in THREE for mode in ("function", "jit")),
+    ],
+)
 def test_gradient_of_an_embedding_layer(case, mode):
     """What the tape gives for repeated ids, against a lookup by matrix product."""
     ids = tf.constant([[0, 2], [2, 2]])
@@ -280,8 +291,10 @@ def test_gradient_of_an_embedding_layer(case, mode):
     assert not np.array_equal(table.numpy(), start)
 
 
-@pytest.mark.parametrize("mode", ["eager", "jit"])
-@each_shape
+@pytest.mark.parametrize(
+    ("case", "mode"),
+    [*(quick(case, "eager") for case in SHAPES), *(quick(case, "jit") for case in THREE)],
+)
 def test_lazy_rows_without_gradient_stay(case, mode):
     """State and decay, too; the rows that have one move as ever."""
     common = {} if case.name == "SGD" else {"weight_decay": 0.1}
@@ -337,14 +350,14 @@ def test_variable_without_gradient_stays(case):
     without, zero, unused = case.make(), case.make(), case.make()
     # The second variable is 0, as DoG measures all weights that have a gradient.
     a, b, c = (
-        [keras.Variable(v) for v in (some_variables()[0], np.zeros(SHAPES[1], "float32"))]
+        [keras.Variable(v) for v in (some_variables()[0], np.zeros(KERNEL_AND_BIAS[1], "float32"))]
         for _ in range(3)
     )
     for optimizer, variables in ((without, a), (zero, b), (unused, c)):
         optimizer.build(variables)
     for g, _ in steps:
         without.apply([tf.constant(g), None], a)
-        zero.apply([tf.constant(g), tf.zeros(SHAPES[1])], b)
+        zero.apply([tf.constant(g), tf.zeros(KERNEL_AND_BIAS[1])], b)
     same(a[:1], b[:1])
     same(a[1:], c[1:], rtol=0)
     expected = tfadaopt.accumulators(unused, c[1])

@@ -49,7 +49,8 @@ def owners() -> dict[str, object]:
         variable._layout = None
     native = tf.Variable(1.0)
     native._distributed_container = None
-    return {"optimizer": optimizer, "variable": variable, "native": native}
+    graph = tf.compat.v1.get_default_graph()
+    return {"optimizer": optimizer, "variable": variable, "native": native, "graph": graph}
 
 
 @pytest.mark.parametrize(("function", "owner", "name"), USES)

@@ -1,73 +1,45 @@
-"""Two devices give what one device gives on the same global batch.
+"""Two devices give what one device gives on the same global batch."""
 
-Devices can be split only before TensorFlow starts, so the training is in a fresh process: this file
-run as a module. It prints one JSON object, case to errors.
-"""
-
-import json
-import subprocess
-import sys
-from pathlib import Path
-
+import keras
+import numpy as np
 import pytest
+import tensorflow as tf
 
-from .cases import FULLEST, each_method, slots_of
+import tfadaopt
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("distribution")]
+from .cases import SHAPES, each_shape, slots_of
+from .support import models
 
-ROOT = Path(__file__).parent.parent
-SHAPES = [(4, 3), (3,)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("two devices")]
 
-
-@pytest.fixture(scope="module")
-def errors():
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.test_distribution"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return json.loads(done.stdout.splitlines()[-1])
+KERNEL_AND_BIAS = [(4, 3), (3,)]
 
 
-@each_method
-def test_two_devices_equal_one(case, errors):
+@each_shape
+def test_two_devices_equal_one(case, two_devices):
     """Weights, effective rates and accumulators, relative to the single device and to the twin."""
-    found = errors[case.id]
+    found = two_devices[case.id]
     assert found["replicas"] == 2
     assert found["moved"] > 1e-3
     for what in ("weights", "weights of the second device", "twin", "rates", "accumulators"):
         assert found[what] <= 1e-5, what
 
 
-@each_method
-def test_fit_under_the_strategy_equals_fit_without(case, errors):
+@each_shape
+def test_fit_under_the_strategy_equals_fit_without(case, two_devices):
     # The order of sums differs; methods that step by signs, or roots of matrices, make more of it.
-    assert errors[case.id]["fit"] <= max(1e-4, case.tolerance["float32"])
+    assert two_devices[case.id]["fit"] <= max(1e-4, case.tolerance["float32"])
 
 
-def main() -> dict:
-    import keras
-    import numpy as np
-    import tensorflow as tf
-
-    import tfadaopt
-
-    (cpu,) = tf.config.list_physical_devices("CPU")
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
+def on_two_devices(strategy) -> dict:
+    """Errors by case."""
     random = np.random.default_rng(0)
-    starts = [random.normal(size=s).astype("float32") for s in SHAPES]
+    starts = [random.normal(size=s).astype("float32") for s in KERNEL_AND_BIAS]
     halves = [  # by step, by replica, by variable
-        [[random.normal(size=s).astype("float32") for s in SHAPES] for _ in range(2)]
+        [[random.normal(size=s).astype("float32") for s in KERNEL_AND_BIAS] for _ in range(2)]
         for _ in range(3)
     ]
     sums = [[a + b for a, b in zip(*replicas, strict=True)] for replicas in halves]
-    x, y = (random.normal(size=(24, n)).astype("float32") for n in (4, 1))
 
     def error(actual, expected):
         """Largest difference, relative to the largest value of the variable."""
@@ -111,13 +83,9 @@ def main() -> dict:
         return both, *readings(case, optimizer, variables)
 
     def fit(case):
-        keras.utils.set_random_seed(3)
-        inputs = keras.Input((4,))
-        hidden = keras.layers.Dense(5, activation="tanh")(inputs)
-        model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
-        model.compile(case.make(), "mse")
+        model = models.make_model(case.make())
         start = [v.numpy() for v in model.trainable_variables]
-        model.fit(x, y, batch_size=8, shuffle=False, verbose=0)
+        models.fit(model, batch_size=8)
         return [v.numpy() - s for v, s in zip(model.trainable_variables, start, strict=True)]
 
     def fit_together(case):
@@ -125,7 +93,7 @@ def main() -> dict:
             return fit(case)
 
     found = {}
-    for case in FULLEST:
+    for case in SHAPES:
         weights, rates, slots = alone(case)
         (first, second), rates_of_two, slots_of_two = together(case)
         thetas, twins = [start.astype("float64") for start in starts], case.twins(len(starts))
@@ -142,7 +110,3 @@ def main() -> dict:
             "fit": error(fit_together(case), fit(case)),
         }
     return found
-
-
-if __name__ == "__main__":
-    print(json.dumps(main()))

@@ -1,13 +1,4 @@
-"""The compiled step is the readable one, but for rounding, in every mode; and it can be turned off.
-
-Devices can be split only before TensorFlow starts, so the two-device test runs this file as a
-module in a fresh process.
-"""
-
-import json
-import subprocess
-import sys
-from pathlib import Path
+"""The compiled step is the readable one, but for rounding, in every mode; it can be turned off."""
 
 import keras
 import numpy as np
@@ -21,7 +12,8 @@ from tfadaopt.optimizers.base import Optimizer
 from tfadaopt.optimizers.engine import compiled, kernels
 from tfadaopt.optimizers.engine.step import step
 
-from .cases import CASES, FULLEST, METHODS, each_method, quick
+from .cases import CASES, FULLEST, METHODS, SHAPES, each_method, quick
+from .steps import each_way, step_of
 from .trajectories import problem_of
 
 ULP = 2.0**-23  # two roundings of a float32
@@ -57,8 +49,8 @@ def sensitivity(optimizer, index, before, g, t, eta):
         state = dict(zip(kind.slots, own, strict=True))
         state |= {name: rounded(x.numpy()) for name, x in optimizer.numbers().items()}
         t64, eta64 = tf.cast(t, "float64"), tf.cast(eta, "float64")
-        new, value = step(planned, kind, "skip", theta, state, rounded(g), t64, eta64)
-        return [np.array(x) for x in (value, *(new[name] for name in kind.slots))]
+        new, delta = step(planned, kind, "skip", theta, state, rounded(g), t64, eta64)
+        return [np.array(x) for x in (theta - delta, *(new[name] for name in kind.slots))]
 
     exact = stepped(0)
     farther = [[abs(a - b) for a, b in zip(stepped(16), exact, strict=True)] for _ in range(16)]
@@ -66,25 +58,23 @@ def sensitivity(optimizer, index, before, g, t, eta):
 
 
 @pytest.mark.parametrize(
-    ("case", "small"),
+    ("case", "under_xla"),
     [
-        quick(case, small)
-        for case in COMPILED
-        for small in (0, compiled.SMALL)
-        if case in FULLEST or not small
+        # Packed, what is of one coordinate must not look at another: a promise of each method.
+        *(quick(case, True) for case in COMPILED if case in FULLEST),
+        *(quick(case, False) for case in COMPILED if case in SHAPES),
     ],
 )
-def test_a_step_is_two_roundings_from_the_readable_form(case, small, monkeypatch, worst):
+def test_a_step_is_two_roundings_from_the_readable_form(case, under_xla, worst):
     """From equal weights and state, in each of 20 steps: θ and state to two roundings; where
     that is not so, to 16 of their change and to what 16 of each number that enters do to them."""
-    monkeypatch.setattr(compiled, "SMALL", small)
     starts, gradients = problem_of(case, 20)
     both = [case.make(jit_compile=compiled) for compiled in (False, True)]
     weights = [[keras.Variable(start) for start in starts] for _ in both]
     for optimizer, variables in zip(both, weights, strict=True):
         optimizer.build(variables)
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False, jit_compile=under_xla)
     def step(gradients):
         for optimizer, variables in zip(both, weights, strict=True):
             optimizer.apply(list(gradients), variables)
@@ -125,10 +115,11 @@ def test_a_step_is_two_roundings_from_the_readable_form(case, small, monkeypatch
             farthest = max(farthest, *(np.max(d / a, initial=0.0) for d, a in distances))
     worst("compiled against readable step, share of the tolerance", case.name, farthest)
     assert farthest <= 1
-    expected = {"_step"} if not small or case.make().unit == "variable" else {"_flat_step"}
-    if expected == {"_step"} and kernels.applies(both[1], kind_of(both[1], weights[1][1]), False):
-        expected = set()
-    assert used(both[1]) >= {"_lowers", *expected}
+    if under_xla:
+        assert not used(both[1])
+        return
+    by_kernel = kernels.applies(both[1], kind_of(both[1], weights[1][1]), False)
+    assert ("_step" in used(both[1])) != by_kernel
 
 
 def table(optimizer, batches):
@@ -279,10 +270,8 @@ def model_of(optimizer, policy="float32", **compiled):
     ],
     ids=str,
 )
-@pytest.mark.parametrize("name", ["Adagrad", pytest.param("Adam", marks=pytest.mark.slow)])
-def test_fit_is_the_same(name, arguments, compiled, policy):
-    make = getattr(tfadaopt, name)
-    both = [make(0.01, jit_compile=on, **arguments) for on in (False, True)]
+def test_fit_is_the_same(arguments, compiled, policy):
+    both = [tfadaopt.Adam(0.01, jit_compile=on, **arguments) for on in (False, True)]
     expected, actual = (model_of(optimizer, policy, **compiled) for optimizer in both)
     assert bool(used(both[1])) == ("jit_compile" not in compiled)  # not under XLA as a whole
     assert not used(both[0])
@@ -293,36 +282,38 @@ def test_fit_is_the_same(name, arguments, compiled, policy):
         )
 
 
-@pytest.mark.parametrize("small", [0, compiled.SMALL], ids=["alone", "together"])
-def test_a_nan_leaves_its_variable_alone_and_moves_the_others(small, monkeypatch):
-    monkeypatch.setattr(compiled, "SMALL", small)
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [("Adam", {}), ("Adagrad", {}), ("Adagrad", {"weight_decay": 0.1}), ("SGD", {})],
+    ids=str,
+)
+@each_way
+def test_a_nan_leaves_its_variable_alone_and_moves_the_others(way, method, arguments):
     variables = [keras.Variable([1.0, 2.0]) for _ in range(3)]
-    optimizer = tfadaopt.Adam(0.1, jit_compile=True)
     bad, huge = tf.constant([np.nan, 1.0]), tf.constant([3e38, 1e30])
-    optimizer.apply([tf.constant([1.0, 1.0]), bad, huge], variables)
+    optimizer = getattr(tfadaopt, method)(0.1, jit_compile=True, **arguments)
+    optimizer.build(variables)
+    before = tfadaopt.accumulators(optimizer, variables[1])
+    step_of(optimizer, variables, way)(tf.constant([1.0, 1.0]), bad, huge)
     assert variables[0].numpy().tolist() != [1.0, 2.0]
     assert variables[1].numpy().tolist() == [1.0, 2.0]
-    slots = tfadaopt.accumulators(optimizer, variables[1])
-    assert {name: float(np.sum(x)) for name, x in slots.items()} == {
-        "momentum": 0.0,
-        "velocity": 0.0,
-        "skipped_updates": 1.0,
-    }
     # Large, but finite: g² overflows, and a sum that it entered would be infinite for good.
     assert variables[2].numpy().tolist() == [1.0, 2.0]
     assert optimizer.skipped_updates.numpy().tolist() == [0, 1, 1]
+    for name, x in tfadaopt.accumulators(optimizer, variables[1]).items():
+        np.testing.assert_array_equal(x, 1 if name == "skipped_updates" else before[name])
 
 
-def test_a_small_variable_steps_with_a_count_of_its_own_number():
+def test_a_packed_variable_steps_with_a_count_of_its_own_number():
     """Counts differ as soon as one variable was left out of a step."""
-    variables = [keras.Variable([1.0, 2.0]) for _ in range(2)]
-    optimizer = tfadaopt.ADOPT(0.1, jit_compile=True)
-    good, bad = tf.constant([1.0, -1.0]), tf.constant([np.nan, 1.0])
-    optimizer.apply([good, bad], variables)
-    optimizer.apply([good, good], variables)
+    variables = [keras.Variable([1.0, 2.0]), keras.Variable(np.ones((3, 40), "float32"))]
+    optimizer = tfadaopt.ADOPT(0.1)
+    step = step_of(optimizer, variables, "xla")
+    good, bad, large = tf.constant([1.0, -1.0]), tf.constant([np.nan, 1.0]), tf.ones((3, 40))
+    step(bad, large)
+    step(good, large)
     counts = [tfadaopt.accumulators(optimizer, v)["updates"] for v in variables]
-    assert used(optimizer) >= {"_flat_step"}
-    assert [int(n) for n in counts] == [2, 1]
+    assert [int(n) for n in counts] == [1, 2]
 
 
 def test_auto_compiles_what_is_large_and_in_a_graph():
@@ -384,28 +375,16 @@ def test_a_method_that_says_nothing_is_not_compiled():
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("distribution")
-def test_two_devices_equal_one():
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.test_fast"],
-        cwd=Path(__file__).parent.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    for name, found in json.loads(done.stdout.splitlines()[-1]).items():
-        sums = ["_flat_sums", "_sums"] if name == "DoG" else []
+@pytest.mark.xdist_group("two devices")
+def test_two_devices_equal_one(two_devices):
+    for name, found in two_devices.items():
+        sums = ["_sums"] if name == "DoG" else []
         step = [] if name == "SGD" else ["_step"]  # it has a kernel
-        assert found["used"] == sorted(["_flat_step", "_lowers", *step, *sums]), name
+        assert found["used"] == sorted([*step, *sums]), name
         assert found["error"] <= 1e-6, name
 
 
-def main() -> dict:
-    (cpu,) = tf.config.list_physical_devices("CPU")
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+def on_two_devices(strategy) -> dict:
     shapes = [(150, 120), (7,), (3, 4)]
     random = np.random.default_rng(0)
     steps = [[random.normal(size=s).astype("float32") for s in shapes] for _ in range(4)]
@@ -436,7 +415,3 @@ def main() -> dict:
         errors = [float(np.max(np.abs(a - e))) for a, e in zip(actual, expected, strict=True)]
         found[name] = {"error": max(errors), "used": sorted(functions)}
     return found
-
-
-if __name__ == "__main__":
-    print(json.dumps(main()))

@@ -25,6 +25,7 @@ from tfadaopt.readers import reader_of
 
 from . import events, logged
 from .cases import each_method_with_a_rate
+from .support import models
 from .versions import needs
 
 K = keras.optimizers
@@ -32,14 +33,7 @@ X, Y = (np.random.default_rng(0).normal(size=(20, n)).astype("float32") for n in
 BATCH = 4
 
 
-def make_model(optimizer, start="glorot_uniform"):
-    keras.utils.set_random_seed(3)
-    inputs = keras.Input((4,))
-    dense = functools.partial(keras.layers.Dense, kernel_initializer=start)
-    hidden = dense(5, activation="tanh", name="hidden")(inputs)
-    model = keras.Model(inputs, dense(1, name="outputs")(hidden))
-    model.compile(optimizer, "mse", run_eagerly=True)
-    return model
+make_model = functools.partial(models.make_model, run_eagerly=True)
 
 
 def fit(model, *callbacks, epochs=1, **arguments):
@@ -96,7 +90,7 @@ def same_norms(folder, beside, names, rtol=2e-5):
 def test_norms_of_weights_and_updates(start, tmp_path):
     """Also of weights that begin at 0: the ratio is then 1, as all of them is the update."""
     beside = Beside()
-    model = make_model(tfadaopt.Adam(0.1, weight_decay=0.1), start)
+    model = make_model(tfadaopt.Adam(0.1, weight_decay=0.1), start=start)
     fit(model, OptimizerMonitor(tmp_path, 2, "full"), beside, epochs=2)
     same_norms(tmp_path, beside, ["update_ratio", "update_norm", "weight_norm"])
     assert list(logged.curves(tmp_path)["update_ratio", "value"]) == [2, 4, 6, 8, 10]
@@ -120,7 +114,7 @@ def test_update_ratio_alone_and_its_tags(tmp_path):
 @pytest.mark.slow
 def test_layer_that_stays_has_the_ratio_0(tmp_path):
     beside = Beside()
-    fit(make_model(tfadaopt.SGD(0.0), "zeros"), UpdateRatio(tmp_path, 1), beside)
+    fit(make_model(tfadaopt.SGD(0.0), start="zeros"), UpdateRatio(tmp_path, 1), beside)
     for numbers in logged.curves(tmp_path)["update_ratio", "value"].values():
         assert set(numbers.values()) == {0.0}
 

@@ -25,17 +25,14 @@ from tfadaopt.callbacks.shown import Shown
 from tfadaopt.callbacks.where import EventWriter
 
 from . import events, logged
+from .support import models
 
 X, Y = (np.random.default_rng(0).normal(size=(20, n)).astype("float32") for n in (4, 1))
 
 
-def make_model(optimizer=None, names=("hidden", "outputs")):
-    keras.utils.set_random_seed(3)
-    inputs = keras.Input((4,))
-    hidden = keras.layers.Dense(5, activation="tanh", name=names[0])(inputs)
-    model = keras.Model(inputs, keras.layers.Dense(1, name=names[1])(hidden), name="net")
-    model.compile(optimizer or tfadaopt.Adam(0.01), "mse", run_eagerly=True)
-    return model
+def make_model(optimizer=None, **arguments):
+    optimizer = optimizer or tfadaopt.Adam(0.01)
+    return models.make_model(optimizer, name="net", run_eagerly=True, **arguments)
 
 
 def fit(model, *callbacks, epochs=1):

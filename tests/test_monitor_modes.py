@@ -17,6 +17,7 @@ import tfadaopt
 from tfadaopt.callbacks import OptimizerMonitor, UpdateRatio
 
 from . import events, logged
+from .support import models
 
 ROOT = Path(__file__).parent.parent
 K = keras.optimizers
@@ -29,15 +30,7 @@ def arrays(scale=1.0):
     return x, y * np.float32(scale)
 
 
-def make_model(optimizer, policy=None, **compile_arguments):
-    keras.utils.set_random_seed(3)
-    inputs = keras.Input((4,))
-    hidden = keras.layers.Dense(5, activation="tanh", name="hidden", dtype=policy)(inputs)
-    hidden = keras.layers.Dropout(0.2)(hidden)
-    outputs = keras.layers.Dense(1, name="outputs", dtype=policy)(hidden)
-    model = keras.Model(inputs, outputs)
-    model.compile(optimizer, "mse", **compile_arguments)
-    return model
+make_model = functools.partial(models.make_model, dropout=0.2)
 
 
 def fit(model, *callbacks, scale=1.0, **arguments):

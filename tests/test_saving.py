@@ -1,5 +1,6 @@
 """A configuration survives every way of writing it down; training resumes bit for bit."""
 
+import functools
 import json
 import pickle
 
@@ -12,17 +13,16 @@ import tfadaopt
 
 from .cases import (
     BY_ID,
-    FULLEST,
     RATE,
+    SHAPES,
     SOME,
     each_method,
     each_shape_with_a_rate,
     quick,
     three_methods,
 )
-
-X = np.random.default_rng(0).normal(size=(24, 4)).astype("float32")
-Y = np.random.default_rng(1).normal(size=(24, 1)).astype("float32")
+from .support import models
+from .support.models import X, Y
 
 RATES = {
     "number": lambda: RATE,
@@ -90,13 +90,7 @@ def test_configuration_is_not_shared():
     assert json.dumps(config) == before
 
 
-def make_model(optimizer, seed=3):
-    keras.utils.set_random_seed(seed)
-    inputs = keras.Input((4,), name="inputs")
-    hidden = keras.layers.Dense(5, activation="tanh", name="hidden")(inputs)
-    model = keras.Model(inputs, keras.layers.Dense(1, name="outputs")(hidden))
-    model.compile(optimizer, "mse", run_eagerly=True)
-    return model
+make_model = functools.partial(models.make_model, run_eagerly=True)
 
 
 def train(model, batches):
@@ -134,7 +128,7 @@ def from_pickle(path, make):
 
 @pytest.mark.parametrize(
     ("case", "rate"),
-    [*(quick(case, "number") for case in FULLEST), (BY_ID["adagrad"], "schedule")],
+    [*(quick(case, "number") for case in SHAPES), (BY_ID["adagrad"], "schedule")],
 )
 def test_resumes_bit_for_bit(case, rate, tmp_path):
     """Three steps, save, load, three steps: the same as six, in all formats."""

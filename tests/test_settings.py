@@ -1,5 +1,7 @@
 """Settings that cannot work, and rates given later: each error says what to do."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import tensorflow as tf
 
 import tfadaopt
 
-from .cases import each_shape
+from .cases import BY_ID, THREE, quick
 from .steps import step_of
 
 X, Y = np.ones((4, 2), "float32"), np.ones((4, 1), "float32")
@@ -83,6 +85,9 @@ def test_bad_rate_of_a_callback_is_refused(value):
         np.testing.assert_array_equal(a, b)
 
 
+GIVEN = ("assigned", "callable", "number", "schedule")
+
+
 class Given(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, value):
         self.value = value
@@ -91,9 +96,13 @@ class Given(keras.optimizers.schedules.LearningRateSchedule):
         return tf.constant(self.value)
 
 
-@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
-@pytest.mark.parametrize("way", ["assigned", "callable", "number", "schedule"])
-@each_shape
+@pytest.mark.parametrize(
+    ("case", "way", "value"),
+    [
+        *(quick(case, way, math.nan) for case in THREE for way in GIVEN),
+        *(quick(BY_ID["momentum"], way, value) for way in GIVEN for value in (-1.0, math.inf)),
+    ],
+)
 def test_bad_rate_that_an_eager_step_meets_is_refused(case, way, value):
     w, start = keras.Variable([1.0]), 0.5
     rates = {

@@ -7,11 +7,9 @@ import tensorflow as tf
 
 import tfadaopt
 
-from .cases import RATE, each_shape
+from .cases import RATE, SHAPES, THREE, quick, three_methods
+from .support.models import X, Y, fit, make_model
 from .versions import needs
-
-X = np.random.default_rng(0).normal(size=(24, 4)).astype("float32")
-Y = np.random.default_rng(1).normal(size=(24, 1)).astype("float32")
 
 
 def values(variables):
@@ -26,8 +24,10 @@ def same(actual, expected, starts):
         np.testing.assert_allclose(a, e, rtol=0, atol=1e-3 * far)
 
 
-@pytest.mark.parametrize("mode", ["eager", "function"])
-@each_shape
+@pytest.mark.parametrize(
+    ("case", "mode"),
+    [*(quick(case, "function") for case in SHAPES), *(quick(case, "eager") for case in THREE)],
+)
 def test_two_networks_against_each_other(case, mode):
     """A generator and a discriminator, each with an optimizer, in one step."""
     keras.utils.set_random_seed(1)
@@ -68,13 +68,10 @@ def test_two_networks_against_each_other(case, mode):
 
 
 @needs("MultiOptimizer")
-@each_shape
+@three_methods
 def test_multi_optimizer(case):
     """The hidden layer by the method, the rest by SGD."""
-    keras.utils.set_random_seed(3)
-    inputs = keras.Input((4,))
-    hidden = keras.layers.Dense(5, activation="tanh", name="hidden")(inputs)
-    model = keras.Model(inputs, keras.layers.Dense(1, name="outputs")(hidden))
+    model = make_model("sgd")
     variables = model.trainable_variables
     starts = values(variables)
 
@@ -95,7 +92,7 @@ def test_multi_optimizer(case):
 
     parts = keras.optimizers.OptimizerMap(tfadaopt.SGD(RATE), {"hidden/.*": case.make()})
     model.compile(keras.optimizers.MultiOptimizer(parts), "mse")
-    model.fit(X, Y, batch_size=4, shuffle=False, verbose=0)
+    fit(model)
     same(values(variables), thetas, starts)
 
 

@@ -14,7 +14,7 @@ import tfadaopt
 from tfadaopt.optimizers import stored
 from tfadaopt.optimizers.arguments import argument_names
 
-from .cases import BY_ID, SHAPES, each_method, each_shape, quick
+from .cases import BY_ID, SHAPES, THREE, each_method, each_shape, quick, three_methods
 
 X = np.random.default_rng(0).normal(size=(16, 3)).astype("float32")
 Y = np.ones((16, 1), "float32")
@@ -105,10 +105,10 @@ WAYS = {
 }
 
 
-# The base class puts the state in: each method in one way, each way with one method.
+# The base class puts the state in: three methods in one way, each way with one method.
 @pytest.mark.parametrize(
     ("case", "way"),
-    [quick(case, "fit") for case in SHAPES]
+    [quick(case, "fit") for case in THREE]
     + [quick(BY_ID["adam"], way, only=False) for way in WAYS if way != "fit"],
 )
 def test_waiting_state_is_there_in_the_first_step(case, way, tmp_path):
@@ -238,7 +238,7 @@ def test_batches_of_an_update_are_counted_anew(tmp_path):
         assert int(loaded.optimizer.iterations) == 2
 
 
-@each_shape
+@three_methods
 def test_plain_weights_reach_a_trained_model(case, tmp_path):
     plain = make_model("sgd")
     keras.Model(plain.inputs, plain.outputs).save_weights(tmp_path / "plain.weights.h5")

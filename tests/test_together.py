@@ -12,7 +12,6 @@ from tfadaopt.optimizers.pieces import matrices
 # Twice the same sides, in both orders; vectors, a scalar, a kernel, nothing, a long side.
 SHAPES = [(6, 5), (5, 6), (6, 5), (7,), (), (2, 3, 5), (0, 3), (9, 2)]
 SETTINGS = [
-    ("Shampoo", {}),
     ("Shampoo", {"refresh_every": 3, "max_dimension": 8, "weight_decay": 0.1}),
     ("SOAP", {"refresh_every": 2, "max_dimension": 8}),
 ]
@@ -40,13 +39,17 @@ def trained(optimizer, steps, mode: str) -> list[np.ndarray]:
     return [np.asarray(v.numpy()) for v in (*variables, *optimizer.variables)]
 
 
-MODES = ["eager", "graph", pytest.param("jit", marks=pytest.mark.slow)]
-
-
-@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
-    ("name", "arguments"),
-    [SETTINGS[0], *(pytest.param(*setting, marks=pytest.mark.slow) for setting in SETTINGS[1:])],
+    ("name", "arguments", "mode"),
+    [
+        ("Shampoo", {}, "graph"),
+        *(
+            pytest.param(*setting, mode, marks=pytest.mark.slow)
+            for setting in SETTINGS
+            for mode in ("eager", "jit")
+        ),
+        pytest.param(*SETTINGS[1], "graph", marks=pytest.mark.slow),
+    ],
     ids=str,
 )
 def test_together_is_one_by_one(name, arguments, mode):

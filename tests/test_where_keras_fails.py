@@ -1,10 +1,5 @@
 """Where Keras' optimizers go wrong without a word, these work or say so: both are shown."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
@@ -12,9 +7,7 @@ import tensorflow as tf
 
 import tfadaopt
 
-from .cases import FULLEST, THREE, each_shape, quick
-
-ROOT = Path(__file__).parent.parent
+from .cases import SHAPES, THREE, each_shape, quick
 
 
 def values(variables):
@@ -174,7 +167,7 @@ def test_waiting_state_that_does_not_fit_is_a_warning(tmp_path):
 @pytest.mark.parametrize(
     ("case", "bad", "mode"),
     [
-        *(quick(case, np.nan, mode) for case in FULLEST for mode in ("eager", "jit")),
+        *(quick(case, np.nan, mode) for case in SHAPES for mode in ("eager", "jit")),
         *((case, bad, "eager") for case in THREE for bad in (np.inf, -np.inf)),
     ],
 )
@@ -236,50 +229,10 @@ def test_small_steps_of_bfloat16_are_right_on_average():
     assert ours.numpy().astype("float32").mean() == pytest.approx(1 - 64 * 2.0**-12, abs=1e-3)
 
 
-# Several devices: in a fresh process, since devices can be split only before TensorFlow starts
+# Several devices
 
 
-@pytest.fixture(scope="module")
-def on_two_devices():
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.test_where_keras_fails"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return Found(json.loads(done.stdout.splitlines()[-1]))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("clip", ["clipnorm", "global_clipnorm", "clipvalue"])
-def test_clipping_is_of_the_sum_over_replicas(clip, on_two_devices):
-    """Two replicas with a gradient of 3 each: the clipped sum is 1, not 1 + 1."""
-    assert on_two_devices["keras", clip] == 2.0
-    assert on_two_devices["tfadaopt", clip] == 1.0
-
-
-@pytest.mark.slow
-def test_compiled_accumulation_under_a_strategy_says_what_to_do(on_two_devices):
-    assert "merge_call" in on_two_devices["keras", "accumulation"]
-    assert "run_eagerly=True" in on_two_devices["tfadaopt", "accumulation"]
-
-
-class Found(dict):
-    """A JSON object whose keys are pairs."""
-
-    def __getitem__(self, key):
-        return super().__getitem__("/".join(key))
-
-
-def main():
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
-    )
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
+def on_two_devices(strategy):
     def step(optimizer, w):
         @tf.function
         def on_each():
@@ -289,24 +242,40 @@ def main():
 
     found = {}
     for package, name in ((keras.optimizers, "keras"), (tfadaopt, "tfadaopt")):
+        of_package = found[name] = {}
         for clip in ("clipnorm", "global_clipnorm", "clipvalue"):
             with strategy.scope():
                 w = keras.Variable([0.0])
                 optimizer = package.SGD(1.0, **{clip: 1.0})
                 optimizer.build([w])
             step(optimizer, w)
-            found[f"{name}/{clip}"] = -float(w.numpy()[0])
+            of_package[clip] = -float(w.numpy()[0])
         with strategy.scope():
             w = keras.Variable([0.0])
             optimizer = package.SGD(1.0, gradient_accumulation_steps=2)
             optimizer.build([w])
         try:
             step(optimizer, w)
-            found[f"{name}/accumulation"] = "no error"
+            of_package["accumulation"] = "no error"
         except (RuntimeError, ValueError) as error:
-            found[f"{name}/accumulation"] = str(error)
+            of_package["accumulation"] = str(error)
     return found
 
 
-if __name__ == "__main__":
-    print(json.dumps(main()))
+in_their_process = pytest.mark.xdist_group("two devices")
+
+
+@pytest.mark.slow
+@in_their_process
+@pytest.mark.parametrize("clip", ["clipnorm", "global_clipnorm", "clipvalue"])
+def test_clipping_is_of_the_sum_over_replicas(clip, two_devices):
+    """Two replicas with a gradient of 3 each: the clipped sum is 1, not 1 + 1."""
+    assert two_devices["keras"][clip] == 2.0
+    assert two_devices["tfadaopt"][clip] == 1.0
+
+
+@pytest.mark.slow
+@in_their_process
+def test_compiled_accumulation_under_a_strategy_says_what_to_do(two_devices):
+    assert "merge_call" in two_devices["keras"]["accumulation"]
+    assert "run_eagerly=True" in two_devices["tfadaopt"]["accumulation"]

@@ -245,9 +245,7 @@ def test_a_worker_answers_with_what_can_be_sent():
 
 @pytest.mark.slow
 @needs_proc
-@pytest.mark.parametrize(
-    "what", [["kills", "--rounds", "9"], ["damage", "--rounds", "14"]], ids=str
-)
+@pytest.mark.parametrize("what", [["kills", "--rounds", "9"], ["damage", "--rounds", "9"]], ids=str)
 def test_faults_leave_nothing_behind(what):
     """A few rounds of the benchmark: each kind of kill, and some of the damage."""
     command = [sys.executable, ROOT / "benchmarks" / "faults.py", *what, "--seed", "1"]

@@ -18,7 +18,7 @@ from tfadaopt.callbacks import (
 )
 
 from . import events, logged
-from .cases import each_shape
+from .cases import BY_ID, quick
 from .zoo import ANIMALS, BATCHES
 
 EVERY = 2
@@ -126,8 +126,12 @@ def test_a_file_goes_on_where_training_was(animal, tmp_path):
     same([np.asarray(v) for v in model.optimizer.variables], loaded.optimizer.variables)
 
 
-@each_shape
-def test_every_shape_of_hooks_under_all_callbacks(case, tmp_path):
+# No state, rows and columns of state, an average, numbers that all share, no rate.
+UNLIKE = ("sgd", "sm3", "schedulefreesgd", "dog", "soap")
+
+
+@pytest.mark.parametrize("case", [quick(BY_ID[name]) for name in UNLIKE])
+def test_unlike_methods_under_all_callbacks(case, tmp_path):
     animal = ANIMALS["two-heads"]
     averages = [AveragedWeights()] if case.name == "ScheduleFreeSGD" else []
     callbacks = all_callbacks(tmp_path)

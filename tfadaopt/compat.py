@@ -6,7 +6,8 @@ Checked with Keras 3.8.0 on TensorFlow 2.18.0 and with Keras 3.15.1 on TensorFlo
 
 import abc
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, TypeAlias
 
 import keras
@@ -60,6 +61,26 @@ def rate_of(optimizer: keras.optimizers.Optimizer) -> Any:
 def strategy_of(optimizer: keras.optimizers.Optimizer) -> tf.distribute.Strategy:
     """The ``tf.distribute`` strategy in whose scope an optimizer was made."""
     return optimizer._distribution_strategy
+
+
+# Priority of the creator by which a ``tf.function`` learns of variables that it makes.
+_OF_A_FUNCTION = 50
+
+
+@contextmanager
+def outside_functions() -> Iterator[None]:
+    """Make variables now, as outside of whatever is being traced.
+
+    A function that learns that variables were made in its first trace is traced a second time.
+    """
+    with tf.init_scope():
+        graph = tf.compat.v1.get_default_graph()
+        creators = graph._variable_creator_stack
+        graph._variable_creator_stack = [x for x in creators if x[0] != _OF_A_FUNCTION]
+        try:
+            yield
+        finally:
+            graph._variable_creator_stack = creators
 
 
 def under_xla() -> bool:
@@ -239,6 +260,9 @@ class Engine(Protocol):
 
     holds: bool
 
+    def one_step(self) -> AbstractContextManager[None]:
+        """Within it, what is the same for all variables is found once."""
+
     def prepare(
         self, moment: Any, variables: Sequence[Variable], gradients: Sequence[Gradient]
     ) -> list[Any]:
@@ -299,12 +323,16 @@ class KerasOptimizer(keras.optimizers.Optimizer, abc.ABC):
         pass
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        moment = self.moment(learning_rate)
-        grads = self.engine.prepare(moment, trainable_variables, grads)
+        with self.engine.one_step():
+            moment = self.moment(learning_rate)
+            grads = self.engine.prepare(moment, trainable_variables, grads)
         super()._backend_update_step(grads, trainable_variables, learning_rate)
 
     def _distributed_tf_update_step(self, distribution, grads_and_vars, learning_rate):
-        pairs = list(grads_and_vars)
+        with self.engine.one_step():
+            self._step(distribution, list(grads_and_vars), learning_rate)
+
+    def _step(self, distribution, pairs, learning_rate):
         gradients, variables = [g for g, _ in pairs], [v for _, v in pairs]
         groups = self.engine.groups(self.moment(learning_rate), variables, gradients)
 
@@ -321,11 +349,11 @@ class KerasOptimizer(keras.optimizers.Optimizer, abc.ABC):
             # One result for each replica; they agree.
             done = done[0] if isinstance(done, tuple | list) else done
             if isinstance(done, tf.Tensor):
-                taken.append(tf.reshape(done, [-1]))
+                taken.append(done)
                 order += [self._trainable_variables_indices[self._var_key(v)] for v in members]
         if self.skipped_updates is not None and taken:
             counts = self.skipped_updates.value
-            self._count_skipped(distribution, counts, tf.concat(taken, 0), order)
+            self._count_skipped(distribution, counts, _in_a_row(taken), order)
         if self.engine.holds:
             self._hold_inside(distribution, variables, learning_rate)
 
@@ -365,3 +393,10 @@ class KerasOptimizer(keras.optimizers.Optimizer, abc.ABC):
                 momentum = tf.where(first, 0.0, self.ema_momentum)
                 momentum = tf.cast(tf.where(moved, momentum, 1.0), value.dtype)
                 average.assign(momentum * average + (1 - momentum) * value)
+
+
+def _in_a_row(parts: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Numbers and vectors in one vector."""
+    if all(part.shape.rank == 0 for part in parts):
+        return tf.stack(parts)
+    return tf.concat([tf.reshape(part, [-1]) for part in parts], 0)

@@ -123,9 +123,9 @@ def accumulators(optimizer: keras.optimizers.Optimizer, variable: Variable) -> d
     dtype = precision_of(variable)
     reader = reader_of(leaf_of(optimizer, variable))
     found = reader.slots(variable)
-    skipped = reader.skipped(variable)
+    skipped = reader.skipped([variable])
     if skipped is not None:
-        found.append((SKIPPED, skipped))
+        found.append((SKIPPED, skipped[0]))
     half = ("float16", "bfloat16")
     return {
         name: tf.cast(x, dtype) if x.dtype.name in half else tf.identity(x)

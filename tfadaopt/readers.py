@@ -12,7 +12,8 @@ variable that has no rate, raise an ``UnsupportedOptimizerError``.
 """
 
 import abc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import keras
@@ -33,6 +34,8 @@ ACCUMULATORS = "accumulators"
 Pick = Callable[[tf.Tensor], tf.Tensor]
 # A piece of state: as it stands, or as a tensor that a reader made.
 Kept: TypeAlias = Variable | tf.Tensor
+# Takes some coordinates of several of them, as rows of a matrix.
+Rows = Callable[[Sequence[Kept]], tf.Tensor]
 
 
 class Reader(abc.ABC):
@@ -72,6 +75,25 @@ class Reader(abc.ABC):
             UnsupportedOptimizerError: The variable has no such rate.
         """
 
+    def alike(self, variable: Variable) -> Hashable | None:
+        """What variables have in common whose rates ``rates`` computes at once.
+
+        None: the rate of this one is not that of each coordinate by itself.
+        """
+        return None
+
+    def rates(
+        self, variables: Sequence[Variable], rows: Rows, eta: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Effective rates of some coordinates of variables that are alike, a row for each.
+
+        Args:
+            variables: The variables.
+            rows: Takes the coordinates of tensors of their shapes, as rows of a matrix.
+            eta: As of ``rate``.
+        """
+        raise NotImplementedError
+
     @abc.abstractmethod
     def slots(self, variable: Variable) -> list[tuple[str, Kept]]:
         """State of a variable by name, as it stands: variables, not copies of them."""
@@ -85,8 +107,8 @@ class Reader(abc.ABC):
         """
         return None
 
-    def skipped(self, variable: Variable) -> tf.Tensor | None:
-        """Updates that left the variable out, as its gradient did not fit; None: not counted."""
+    def skipped(self, variables: Sequence[Variable]) -> tf.Tensor | None:
+        """Updates that left out each variable, as its gradient did not fit; None: not counted."""
         return None
 
     def shared_names(self) -> frozenset[str]:
@@ -111,11 +133,21 @@ class OursReader(Reader):
         self, variable: Variable, pick: Pick | None = None, eta: tf.Tensor | None = None
     ) -> tf.Tensor:
         self.check(RATE)
-        slots, dtype = self.slots(variable), precision_of(variable)
-        values = _Values(self.optimizer, variable, slots, dtype, eta)
+        values = _values_of_one(self, variable, precision_of(variable), eta)
         if self.optimizer.unit == "coordinate":
-            pick = values.picked_early(pick)
+            pick = values.picked_early(variable, pick)
         return _picked(self.optimizer.rate(values.state, values.t, values.eta), variable, pick)
+
+    def alike(self, variable: Variable) -> Hashable | None:
+        if self.optimizer.unit != "coordinate":
+            return None
+        return _alike(self.slots(variable), self.shared_names(), variable)
+
+    def rates(
+        self, variables: Sequence[Variable], rows: Rows, eta: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        values = _values_of_several(self, variables, rows, precision_of(variables[0]), eta)
+        return self.optimizer.rate(values.state, values.t, values.eta)
 
     def slots(self, variable: Variable) -> list[tuple[str, Kept]]:
         return list(self.optimizer.slots_of(variable).items())
@@ -130,8 +162,8 @@ class OursReader(Reader):
         kept = getattr(self.optimizer, known.kept) if isinstance(known.kept, str) else known.kept
         return GradientSource(known.slot, known.power, kept, 1 - kept if known.mean else 1.0)
 
-    def skipped(self, variable: Variable) -> tf.Tensor | None:
-        return self.optimizer.skipped_of(variable)
+    def skipped(self, variables: Sequence[Variable]) -> tf.Tensor | None:
+        return self.optimizer.skipped_of(variables)
 
     def shared_names(self) -> frozenset[str]:
         return frozenset(self.optimizer.shared())
@@ -158,11 +190,23 @@ class KerasReader(Reader):
     ) -> tf.Tensor:
         formula = self._formula()
         dtype = keras.backend.standardize_dtype(variable.dtype)
-        values = _Values(self.optimizer, variable, self.slots(variable), dtype, eta)
+        values = _values_of_one(self, variable, dtype, eta)
         if self.record.elementwise:
-            pick = values.picked_early(pick)
+            pick = values.picked_early(variable, pick)
         found = formula(self.optimizer, values.state, values.t, values.eta, values.theta)
         return _picked(found, variable, pick)
+
+    def alike(self, variable: Variable) -> Hashable | None:
+        if not self.record.elementwise or self.record.rate is None:
+            return None
+        return _alike(self.slots(variable), self.shared_names(), variable)
+
+    def rates(
+        self, variables: Sequence[Variable], rows: Rows, eta: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        dtype = keras.backend.standardize_dtype(variables[0].dtype)
+        values = _values_of_several(self, variables, rows, dtype, eta)
+        return self._formula()(self.optimizer, values.state, values.t, values.eta, values.theta)
 
     def slots(self, variable: Variable) -> list[tuple[str, Kept]]:
         index = compat.index_of(self.optimizer, variable)
@@ -202,6 +246,14 @@ class ProtocolReader(Reader):
         own = tf.convert_to_tensor(self.optimizer.effective_learning_rate(variable))
         return _picked(own, variable, pick)
 
+    def alike(self, variable: Variable) -> Hashable | None:
+        return None if RATE in self.own else self.otherwise.alike(variable)
+
+    def rates(
+        self, variables: Sequence[Variable], rows: Rows, eta: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        return self.otherwise.rates(variables, rows, eta)
+
     def slots(self, variable: Variable) -> list[tuple[str, Kept]]:
         if ACCUMULATORS not in self.own:
             return self.otherwise.slots(variable)
@@ -210,8 +262,8 @@ class ProtocolReader(Reader):
     def gradient(self, variable: Variable) -> GradientSource | None:
         return self.otherwise.gradient(variable)
 
-    def skipped(self, variable: Variable) -> tf.Tensor | None:
-        return self.otherwise.skipped(variable)
+    def skipped(self, variables: Sequence[Variable]) -> tf.Tensor | None:
+        return self.otherwise.skipped(variables)
 
     def shared_names(self) -> frozenset[str]:
         return self.otherwise.shared_names()
@@ -261,36 +313,73 @@ def reader_of(optimizer: keras.optimizers.Optimizer) -> Reader:
     return found
 
 
+@dataclass
 class _Values:
     """What a formula of a rate is given, in one dtype."""
 
-    def __init__(
-        self,
-        optimizer: keras.optimizers.Optimizer,
-        variable: Variable,
-        slots: Iterable[tuple[str, Kept]],
-        dtype: str,
-        eta: tf.Tensor | None,
-    ) -> None:
-        self.variable = variable
-        self.state = {name: tf.cast(tf.convert_to_tensor(slot), dtype) for name, slot in slots}
-        self.theta = tf.convert_to_tensor(variable)
-        self.t = tf.cast(tf.maximum(tf.convert_to_tensor(optimizer.iterations), 1), dtype)
-        self.eta = tf.cast(compat.applied_learning_rate(optimizer) if eta is None else eta, dtype)
+    state: dict[str, tf.Tensor]
+    t: tf.Tensor
+    eta: tf.Tensor
+    theta: tf.Tensor
 
-    def picked_early(self, pick: Pick | None) -> Pick | None:
+    def picked_early(self, variable: Variable, pick: Pick | None) -> Pick | None:
         """Pick from all that the formula is given, where it works on single coordinates.
 
         Returns:
             What is still to be picked from the result.
         """
         # The shape of a variable may be () as well: then there is nothing to pick from.
-        shapes = ((), tuple(self.variable.shape))
+        shapes = ((), tuple(variable.shape))
         if pick is None or any(tuple(x.shape) not in shapes for x in self.state.values()):
             return pick
-        self.state = {k: _picked(x, self.variable, pick) for k, x in self.state.items()}
-        self.theta = _picked(self.theta, self.variable, pick)
+        self.state = {k: _picked(x, variable, pick) for k, x in self.state.items()}
+        self.theta = _picked(self.theta, variable, pick)
         return None
+
+
+def _values(
+    reader: Reader, state: dict[str, tf.Tensor], theta: tf.Tensor, dtype: str, eta: tf.Tensor | None
+) -> _Values:
+    t = tf.cast(tf.maximum(tf.convert_to_tensor(reader.optimizer.iterations), 1), dtype)
+    eta = compat.applied_learning_rate(reader.optimizer) if eta is None else eta
+    return _Values(state, t, tf.cast(eta, dtype), theta)
+
+
+def _values_of_one(
+    reader: Reader, variable: Variable, dtype: str, eta: tf.Tensor | None
+) -> _Values:
+    state = {
+        name: tf.cast(tf.convert_to_tensor(slot), dtype) for name, slot in reader.slots(variable)
+    }
+    return _values(reader, state, tf.convert_to_tensor(variable), dtype, eta)
+
+
+def _values_of_several(
+    reader: Reader, variables: Sequence[Variable], rows: Rows, dtype: str, eta: tf.Tensor | None
+) -> _Values:
+    slots = [dict(reader.slots(v)) for v in variables]
+    state = {}
+    for name, first in slots[0].items():
+        if name in reader.shared_names():
+            state[name] = tf.cast(tf.convert_to_tensor(first), dtype)
+        elif tuple(first.shape) == tuple(variables[0].shape):
+            state[name] = tf.cast(rows([own[name] for own in slots]), dtype)
+        else:  # a number of each
+            numbers = [tf.convert_to_tensor(own[name]) for own in slots]
+            state[name] = tf.cast(tf.stack(numbers), dtype)[:, tf.newaxis]
+    return _values(reader, state, tf.cast(rows(variables), dtype), dtype, eta)
+
+
+def _alike(
+    slots: Iterable[tuple[str, Kept]], shared: frozenset[str], variable: Variable
+) -> Hashable | None:
+    shape = tuple(variable.shape)
+    names = []
+    for name, slot in slots:
+        if tuple(slot.shape) not in ((), shape):
+            return None
+        names.append((name, name not in shared and tuple(slot.shape) == shape))
+    return keras.backend.standardize_dtype(variable.dtype), tuple(names)
 
 
 def _picked(x: tf.Tensor, variable: Variable, pick: Pick | None) -> tf.Tensor:

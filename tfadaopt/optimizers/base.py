@@ -142,7 +142,7 @@ class Optimizer(Rule, compat.KerasOptimizer):
         state = bool(self.use_ema or self.gradient_accumulation_steps or self.slots(()))
         incoming.can_train(self.name, variables, compat.strategy_of(self), self.use_ema, state)
         # Also where a step is traced, or what waits would be assigned in each step, or never.
-        with tf.init_scope():
+        with compat.outside_functions():
             self._build(variables)
 
     def _build(self, variables: list[keras.Variable]) -> None:
@@ -167,7 +167,7 @@ class Optimizer(Rule, compat.KerasOptimizer):
         decaying = [compat.may_decay(self, v) for v in variables]
         names = [name for name in argument_names(type(self)) if name != "learning_rate"]
         plan = planned(self, names, variables, self._slots, self._shared, decaying, lazy)
-        self.engine = Engine(plan)
+        self.engine = Engine(plan, type(self).update_step is Optimizer.update_step)
         self._restorer.take_waiting()
 
     def _make_slots(self, variable: Variable) -> dict[str, keras.Variable]:
@@ -246,8 +246,7 @@ class Optimizer(Rule, compat.KerasOptimizer):
         )
         if any(common):
             return False
-        variables = compat.variables_of(self)
-        return self.engine.takes_rows(self.settings(), variable, variables, self.learning_rate)
+        return self.engine.takes_rows(self.settings(), variable, self.learning_rate)
 
     def apply_gradients(
         self, grads_and_vars: Iterable[tuple[Gradient | None, Variable]]
@@ -290,11 +289,12 @@ class Optimizer(Rule, compat.KerasOptimizer):
             )
         return {**self._slots[self._known_index(variable)], **self._shared}
 
-    def skipped_of(self, variable: Variable) -> tf.Tensor | None:
-        """Updates that left the variable out; None with ``nonfinite="ignore"``."""
+    def skipped_of(self, variables: Sequence[Variable]) -> tf.Tensor | None:
+        """Updates that left out each of some variables; None with ``nonfinite="ignore"``."""
         if self.skipped_updates is None:
             return None
-        return tf.convert_to_tensor(self.skipped_updates)[self._known_index(variable)]
+        counts = tf.convert_to_tensor(self.skipped_updates)
+        return tf.gather(counts, [self._known_index(v) for v in variables])
 
     def state_of(self, variable: Variable) -> State:
         """Values of ``slots_of``, in the precision of the variable's update."""

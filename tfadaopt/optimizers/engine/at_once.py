@@ -58,12 +58,11 @@ def update(
         new, values = [], []
         done = planned.rule.decay_and_update_all(thetas, states, gradients, t, eta, decays)
         for i, (state, delta) in enumerate(done):
-            value = thetas[i] - delta
             lazy = kinds[i].lazy
             if lazy is not None:
-                state, value = only_touched(lazy, thetas[i], states[i], gradients[i], state, value)
+                state, delta = only_touched(lazy, states[i], gradients[i], state, delta)
             new.append(state)
-            values.append(value)
+            values.append(thetas[i] - delta)
         return new, values
 
     taken: tf.Tensor | bool = True

@@ -6,10 +6,12 @@ is asked of a gradient is that its squared norm fits 2²⁴ times: it costs one 
 whether it is finite does, and NaN and infinity fail it, too.
 """
 
+from collections.abc import Sequence
+
+import numpy as np
 import tensorflow as tf
 
 from tfadaopt import compat
-from tfadaopt.optimizers.engine.norms import total
 
 ROOM = 2.0**24
 
@@ -21,17 +23,36 @@ def most(dtype: tf.DType) -> float:
 
 def fits(g: tf.Tensor) -> tf.Tensor:
     """Whether the gradient of a variable can be taken, as a boolean."""
-    half = total(tf.square(g)) / 2 if compat.under_xla() else tf.nn.l2_loss(g)
+    half = _sum_of_squares(g) / 2 if compat.under_xla() else tf.nn.l2_loss(g)
     return half <= most(g.dtype)
 
 
-def fit_each(g: tf.Tensor, owner: tf.Tensor, count: int) -> tf.Tensor:
-    """Whether the gradient of each of several variables fits, which lie in one flat vector.
+def each_fits(gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """``fits`` of several gradients of one dtype, compared at once."""
+    if compat.under_xla():
+        return [fits(g) for g in gradients]
+    halves = tf.stack([tf.nn.l2_loss(g) for g in gradients])
+    return tf.unstack(halves <= most(halves.dtype))
+
+
+def _sum_of_squares(g: tf.Tensor) -> tf.Tensor:
+    """Σ g². By eights: XLA adds on a CPU one number after the other, but many eights at once."""
+    size = g.shape.num_elements()
+    if size is None or size % 8 or compat.has_gpu():
+        return tf.reduce_sum(tf.square(g))
+    return tf.reduce_sum(tf.reduce_sum(tf.square(tf.reshape(g, [-1, 8])), axis=1))
+
+
+def fit_each(g: tf.Tensor, owner: np.ndarray, count: int) -> tf.Tensor:
+    """Whether the gradient of each of several variables fits, which lie in rows of one matrix.
 
     Args:
         g: Their gradients.
-        owner: For each coordinate the number of its variable, rising.
+        owner: For each row the number of its variable, rising.
         count: How many variables there are.
     """
-    halves = tf.math.unsorted_segment_sum(tf.square(g), owner, count) / 2
-    return halves <= most(g.dtype)
+    limit = most(g.dtype)
+    halves = tf.reduce_sum(tf.square(g), axis=1) / 2
+    # A row that is too much, or NaN, is more than a variable may have, and can still be added up.
+    halves = tf.where(halves <= limit, halves, 2 * limit)
+    return tf.math.unsorted_segment_sum(halves, owner, count) <= limit

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfadaopt import compat
 from tfadaopt.compat import Gradient, Variable
+from tfadaopt.optimizers.pieces.once import once
 from tfadaopt.optimizers.rule import Rule, Slot, State
 
 Key = TypeVar("Key")
@@ -44,11 +45,21 @@ class Moment(NamedTuple):
 
     def t(self, dtype: str) -> tf.Tensor:
         """Number of the step, from 1."""
-        return tf.cast(self.iterations + 1, dtype)
+        return _t(self.iterations, dtype)
 
     def eta(self, dtype: str) -> tf.Tensor:
         """η in the dtype of the arithmetic."""
-        return tf.cast(self.learning_rate, dtype)
+        return _eta(self.learning_rate, dtype)
+
+
+@once
+def _t(iterations: tf.Tensor, dtype: str) -> tf.Tensor:
+    return tf.cast(iterations + 1, dtype)
+
+
+@once
+def _eta(learning_rate: tf.Tensor, dtype: str) -> tf.Tensor:
+    return tf.cast(learning_rate, dtype)
 
 
 class Kind(NamedTuple):

@@ -23,57 +23,73 @@ def step(
     eta: tf.Tensor,
     finite: tf.Tensor | bool | None = None,
 ) -> tuple[State, tf.Tensor]:
-    """Own state and θ after a step, with what ``nonfinite`` and ``lazy_rows`` say.
+    """Own state after a step and what is subtracted from θ, as ``nonfinite`` and ``lazy`` say.
 
     Args:
         planned: The rule and what it is applied to.
         kind: The kind of variable.
         nonfinite: "skip" or "ignore".
-        theta: θ, or rows of it, or several variables in one vector.
+        theta: θ, or rows of it, or several variables in one matrix.
         state: All of the state before.
         g: Gradient.
         t: Number of the step, from 1.
         eta: Learning rate η.
         finite: Whether the gradient fits (see ``fitting``), if that is known already.
     """
+    rule = planned.rule
 
     def moved(g: tf.Tensor) -> tuple[State, tf.Tensor]:
-        new, delta = planned.rule.decay_and_update(theta, state, g, t, eta, kind.decay)
-        value = theta - delta
+        new, delta = rule.decay_and_update(theta, state, g, t, eta, kind.decay)
         if kind.lazy is not None:
-            new, value = only_touched(kind.lazy, theta, state, g, new, value)
-        return {name: new[name] for name in kind.slots}, value
+            new, delta = only_touched(kind.lazy, state, g, new, delta)
+        return {name: new[name] for name in kind.slots}, delta
 
     if nonfinite == "ignore":
         return moved(g)
     taken = tf.convert_to_tensor(fits(g) if finite is None else finite)
-    # A branch spares passes through memory; on a GPU, it would wait for the host instead.
-    branches = tf.executing_eagerly() or (compat.under_xla() and not compat.has_gpu())
-    if branches and taken.shape.rank == 0:
+    if rule.unit != "coordinate" or stays_without_gradient(planned, kind):
+        # Zeros, as they change nothing; or as some operations raise on what is not finite.
+        g = kept(taken, g)
+    new, delta = moved(g)
+    if stays_without_gradient(planned, kind):
+        return new, delta
+    every = taken
+    if compat.under_xla() and theta.shape.is_fully_defined():
+        every = tf.broadcast_to(taken, theta.shape)  # once, not for each of what is kept
 
-        def as_it_was() -> tuple[State, tf.Tensor]:
-            return {name: state[name] for name in kind.slots}, theta
+    def chosen(x: tf.Tensor, old: tf.Tensor | None = None) -> tf.Tensor:
+        return kept(every if x.shape == theta.shape else taken, x, old)
 
-        return tf.cond(taken, lambda: moved(g), as_it_was)
-    # Zeros, as some operations raise on what is not finite.
-    new, value = moved(tf.where(taken, g, tf.zeros_like(g)))
-    new = {name: tf.where(taken, x, state[name]) for name, x in new.items()}
-    return new, tf.where(taken, value, theta)
+    return {name: chosen(x, state[name]) for name, x in new.items()}, chosen(delta)
+
+
+def stays_without_gradient(planned: Planned, kind: Kind) -> bool:
+    """Whether a coordinate whose gradient is zero is the same after a step, with its state."""
+    rule = planned.rule
+    coordinates = rule.unit == "coordinate" and not planned.shared and all(kind.whole)
+    return coordinates and rule.still_without_gradient and not kind.decay
+
+
+def kept(taken: tf.Tensor, new: tf.Tensor, old: tf.Tensor | None = None) -> tf.Tensor:
+    """What is new where the gradient was taken, else what is old, or zeros."""
+    if compat.under_xla() or taken.shape.rank:
+        return tf.where(taken, new, tf.zeros([], new.dtype) if old is None else old)
+    # Outside XLA, ``tf.where`` would make a mask as large as they are.
+    if old is None:
+        return tf.math.multiply_no_nan(new, tf.cast(taken, new.dtype))
+    if new.shape == old.shape:
+        return tf.raw_ops.Select(condition=taken, x=new, y=old)
+    return tf.where(taken, new, old)
 
 
 def only_touched(
-    lazy: Sequence[str],
-    theta: tf.Tensor,
-    state: State,
-    g: tf.Tensor,
-    new: State,
-    value: tf.Tensor,
+    lazy: Sequence[str], state: State, g: tf.Tensor, new: State, delta: tf.Tensor
 ) -> tuple[State, tf.Tensor]:
-    """State and θ after a step, where rows without gradient stay as they were."""
+    """State and change after a step, where rows without gradient stay as they were."""
     others = list(range(1, g.shape.rank))
     touched = tf.reduce_any(tf.not_equal(g, 0), axis=others, keepdims=True)
     rows = {name: tf.where(touched, new[name], state[name]) for name in lazy}
-    return {**new, **rows}, tf.where(touched, value, theta)
+    return {**new, **rows}, tf.where(touched, delta, tf.zeros_like(delta))
 
 
 def one_by_one(
@@ -98,8 +114,8 @@ def one_by_one(
         finite = True if settings.nonfinite == "ignore" else fits(g)
     theta, state = planned.value_of(variable), planned.state_of(variable)
     t, eta = moment.t(dtype), moment.eta(dtype)
-    new, value = step(planned, kind, settings.nonfinite, theta, state, g, t, eta, finite)
-    put(planned, moment, variable, new, value)
+    new, delta = step(planned, kind, settings.nonfinite, theta, state, g, t, eta, finite)
+    put(planned, moment, variable, new, theta, delta)
     return finite
 
 
@@ -116,18 +132,35 @@ def hold_inside(
     put(planned, moment, variable, new, value)
 
 
-def put(planned: Planned, moment: Moment, variable: Variable, new: State, value: tf.Tensor) -> None:
-    """Give a variable and its own state their values after a step."""
+def put(
+    planned: Planned,
+    moment: Moment,
+    variable: Variable,
+    new: State,
+    theta: tf.Tensor,
+    delta: tf.Tensor | None = None,
+) -> None:
+    """Give a variable θ, or θ − delta, and its own state what is new of it."""
     plan = planned.of(variable)
     for name, slot in plan.slots.items():
         if name in new:
             assign(slot, new[name])
-    assign(variable, rounded(value, plan.dtype, moment.iterations, plan.index))
+    native = native_of(variable)
+    if delta is not None and plan.dtype == plan.precision and delta.shape == theta.shape:
+        native.assign_sub(delta)
+        return
+    value = theta if delta is None else theta - delta
+    assign(native, rounded(value, plan.dtype, moment.iterations, plan.index))
+
+
+def native_of(variable: Variable) -> tf.Variable:
+    """The variable of TensorFlow in one of Keras, or itself."""
+    return variable.value if isinstance(variable, keras.Variable) else variable
 
 
 def assign(variable: Variable, value: tf.Tensor) -> None:
     """Give a variable of Keras or TensorFlow a value, in its dtype."""
-    native = variable.value if isinstance(variable, keras.Variable) else variable
+    native = native_of(variable)
     native.assign(tf.cast(value, native.dtype))
 
 

@@ -1,14 +1,13 @@
 """Sums over all variables, from which some methods find one rate for the whole model.
 
 A method says what each coordinate adds to them and what follows; here they are taken before any
-variable moves. Compiled, each variable is read once for all of its sums, and whether its gradient
+variable moves. Compiled, a variable is read once for all of its sums, and whether its gradient
 is finite is known from them, too.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import keras
 import tensorflow as tf
 
 from tfadaopt import compat
@@ -17,7 +16,7 @@ from tfadaopt.optimizers.engine import compiled
 from tfadaopt.optimizers.engine.fitting import fits, most
 from tfadaopt.optimizers.engine.norms import total
 from tfadaopt.optimizers.engine.plan import Arriving, Checked, Kind, Moment, Planned, Settings
-from tfadaopt.optimizers.engine.step import assign
+from tfadaopt.optimizers.engine.step import assign, kept, native_of
 from tfadaopt.optimizers.rule import State
 
 
@@ -55,10 +54,15 @@ def update(
     shared = {name: _cast(number, dtype) for name, number in planned.shared.items()}
     eta = _cast(moment.learning_rate, dtype)
     common = Common(planned, moment.settings, shared, moment.t(dtype), eta)
-    if compiled.is_on(planned, moment.settings, variables, moment.learning_rate):
-        totals, arriving = by_xla(common, variables, gradients)
-    else:
-        totals, arriving = readable(common, variables, gradients), list(gradients)
+    parts, arriving = [], []
+    for variable, g in zip(variables, gradients, strict=True):
+        if compiled.compiles(planned, moment.settings, variable, moment.learning_rate):
+            part, finite = by_xla(common, variable, g)
+        else:
+            part, finite = readable(common, variable, g)
+        parts.append(part)
+        arriving.append(g if finite is None else Checked(g, finite))
+    totals = {name: tf.add_n([part[name] for part in parts]) for name in parts[0]}
     new = planned.rule.combine(shared, totals, common.t, eta)
     for name, number in planned.shared.items():
         assign(number, new[name])
@@ -66,52 +70,38 @@ def update(
 
 
 def readable(
-    common: Common, variables: Sequence[Variable], gradients: Sequence[Gradient]
-) -> dict[str, tf.Tensor]:
-    """The sums, operation by operation; a gradient with a NaN counts as zeros."""
-    parts, dtype = [], common.t.dtype
-    for variable, g in zip(variables, gradients, strict=True):
-        g = _cast(g, dtype)
-        if common.settings.nonfinite == "skip":
-            g = tf.where(fits(g), g, tf.zeros_like(g))
-        own = {**common.planned.of(variable).slots, **common.planned.shared}
-        state = {name: _cast(x, dtype) for name, x in own.items()}
-        parts.append(common.sums_of(_cast(variable, dtype), state, g))
-    return _added(parts)
+    common: Common, variable: Variable, gradient: Gradient
+) -> tuple[dict[str, tf.Tensor], tf.Tensor | None]:
+    """The sums over a variable, operation by operation, and whether its gradient fits.
+
+    A gradient that does not counts as zeros.
+    """
+    dtype, finite = common.t.dtype, None
+    g = _cast(gradient, dtype)
+    if common.settings.nonfinite == "skip":
+        finite = fits(g)
+        g = kept(finite, g)
+    own = {**common.planned.of(variable).slots, **common.planned.shared}
+    state = {name: _cast(x, dtype) for name, x in own.items()}
+    return common.sums_of(_cast(variable, dtype), state, g), finite
 
 
 def by_xla(
-    common: Common, variables: Sequence[Variable], gradients: Sequence[Gradient]
-) -> tuple[dict[str, tf.Tensor], list[Arriving]]:
-    """The same sums, and the gradients, of large variables with whether they are finite."""
+    common: Common, variable: Variable, gradient: Gradient
+) -> tuple[dict[str, tf.Tensor], tf.Tensor | None]:
+    """The same in one pass through memory."""
     planned, settings, dtype = common.planned, common.settings, common.t.dtype
-    numbers = list(common.shared.values())
-    parts, squares, alone = [], [], []
-    for group in compiled.groups(planned, settings, variables, gradients):
-        members, own = [variables[i] for i in group], [gradients[i] for i in group]
-        if len(group) > 1:
-            parts.append(_of_small(common, members, own, numbers))
-            continue
-        kind = planned.kind(members[0], settings, with_shape=True)
-        sums = planned.function(_sums, (kind, dtype.name), settings)
-        handles = compiled.handles_of(planned, members[0])
-        g = _cast(own[0], dtype)
-        part, square = sums(_native(members[0]).handle, handles, numbers, common.t, common.eta, g)
-        alone.append(group[0])
-        parts.append(part)
-        squares.append(square)
-    if settings.nonfinite == "ignore" or not alone:
-        return _added(parts), list(gradients)
-    if compat.has_gpu():  # the functions have looked already
-        return _added(parts), _checked(gradients, alone, squares)
-
-    finite = tf.stack(squares) / 2 <= most(dtype)
-    totals = tf.cond(
-        tf.reduce_all(finite),
-        lambda: _added(parts),
-        lambda: readable(common, variables, gradients),
-    )
-    return totals, _checked(gradients, alone, tf.unstack(finite, len(alone)))
+    kind = planned.kind(variable, settings, with_shape=True)
+    sums = planned.function(_sums, (kind, dtype.name), settings)
+    handles = compiled.handles_of(planned, variable)
+    numbers, g = list(common.shared.values()), _cast(gradient, dtype)
+    part, found = sums(native_of(variable).handle, handles, numbers, common.t, common.eta, g)
+    if settings.nonfinite == "ignore":
+        return part, None
+    if compat.has_gpu():  # the function has looked already
+        return part, found
+    finite = found / 2 <= most(dtype)
+    return tf.cond(finite, lambda: part, lambda: readable(common, variable, gradient)[0]), finite
 
 
 def _sums(
@@ -155,67 +145,6 @@ def _sums(
         return {name: tf.where(finite, part[name], none[name]) for name in part}, finite
 
     return sums
-
-
-def _flat_sums(
-    planned: Planned, key: tuple[Kind, str], settings: Settings
-) -> Callable[..., dict[str, tf.Tensor]]:
-    """Sums over small variables, flattened into one vector."""
-    kind, dtype = key
-    vector, number = tf.TensorSpec([None], dtype), tf.TensorSpec([], dtype)
-
-    @compiled.jitted(
-        vector,
-        [vector] * len(kind.slots),
-        [number] * len(planned.shared),
-        number,
-        number,
-        vector,
-    )
-    def sums(
-        theta: tf.Tensor,
-        slots: list[tf.Tensor],
-        numbers: list[tf.Tensor],
-        t: tf.Tensor,
-        eta: tf.Tensor,
-        g: tf.Tensor,
-    ) -> dict[str, tf.Tensor]:
-        shared = dict(zip(planned.shared, numbers, strict=True))
-        state = shared | dict(zip(kind.slots, slots, strict=True))
-        return Common(planned, settings, shared, t, eta).sums_of(theta, state, g)
-
-    return sums
-
-
-def _of_small(
-    common: Common,
-    variables: Sequence[Variable],
-    gradients: Sequence[tf.Tensor],
-    numbers: Sequence[tf.Tensor],
-) -> dict[str, tf.Tensor]:
-    planned, settings, dtype = common.planned, common.settings, common.t.dtype
-    kind = planned.kind(variables[0], settings)
-    theta, state, g, _, finite = compiled.flattened(planned, variables, gradients, kind)
-    if settings.nonfinite == "skip":
-        g = tf.where(finite, g, 0)
-    sums = planned.function(_flat_sums, (kind, dtype.name), settings)
-    state = [_cast(x, dtype) for x in state]
-    return sums(_cast(theta, dtype), state, numbers, common.t, common.eta, _cast(g, dtype))
-
-
-def _native(variable: Variable) -> tf.Variable:
-    return variable.value if isinstance(variable, keras.Variable) else variable
-
-
-def _added(parts: Sequence[Mapping[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
-    return {name: tf.add_n([part[name] for part in parts]) for name in parts[0]}
-
-
-def _checked(
-    gradients: Sequence[Gradient], positions: Sequence[int], finite: Sequence[tf.Tensor]
-) -> list[Arriving]:
-    known = dict(zip(positions, finite, strict=True))
-    return [Checked(g, known[i]) if i in known else g for i, g in enumerate(gradients)]
 
 
 def _cast(x: Gradient | Variable, dtype: tf.DType | str) -> tf.Tensor:

@@ -4,6 +4,8 @@ import math
 
 import tensorflow as tf
 
+from tfadaopt.optimizers.pieces.once import once
+
 
 def running_mean(mean: tf.Tensor, x: tf.Tensor, beta: float) -> tf.Tensor:
     """β · mean + (1 − β) x."""
@@ -18,6 +20,7 @@ def first_and_second(state, g: tf.Tensor, beta_1: float, beta_2: float) -> dict[
     }
 
 
+@once
 def weight_so_far(beta: float, t: tf.Tensor) -> tf.Tensor:
     """1 − β^t, what the weights of a running mean from zero sum to.
 
@@ -28,9 +31,14 @@ def weight_so_far(beta: float, t: tf.Tensor) -> tf.Tensor:
 
 def reciprocal(x: tf.Tensor) -> tf.Tensor:
     """1/x, and 0 where x = 0: a coordinate that never had a gradient stays where it is."""
-    return tf.math.divide_no_nan(tf.ones([], x.dtype), x)
+    return tf.math.divide_no_nan(_one(x.dtype.name), x)
 
 
 def inverse_root(x: tf.Tensor) -> tf.Tensor:
     """1/√x, and 0 where x = 0, as of ``reciprocal``."""
-    return tf.math.divide_no_nan(tf.ones([], x.dtype), tf.sqrt(x))
+    return reciprocal(tf.sqrt(x))
+
+
+@once
+def _one(dtype: str) -> tf.Tensor:
+    return tf.ones([], dtype)

@@ -165,31 +165,3 @@ def test_adadelta_by_hand():
 def test_first_adadelta_step_is_its_epsilon():
     (moved,) = path(Adadelta(), 1.0)
     assert round(-moved, 4) == 0.0045
-
-
-@pytest.mark.parametrize("method", [Adam, AMSGrad, Adamax, Nadam, AdaBelief])
-def test_zero_over_zero_is_no_step(method):
-    twin = method(epsilon=0.0)
-    with np.errstate(all="raise"):
-        theta = twin.step([1.0, 1.0], [0.0, 2.0])
-    assert theta[0] == 1.0
-    assert theta[1] < 1.0
-
-
-@pytest.mark.parametrize(
-    "make",
-    [Adadelta, Adam, AMSGrad, Adamax, Nadam, RAdam, AdaBelief, Yogi],
-    ids=lambda m: m.__name__,
-)
-@pytest.mark.parametrize("shape", [(), (5,), (3, 4)])
-def test_the_step_is_rate_times_direction(make, shape):
-    random = np.random.default_rng(0)
-    twin, theta = make(), random.normal(size=shape)
-    for _ in range(30):
-        g = random.normal(size=shape)
-        before, theta = theta, twin.step(theta, g)
-        step = twin.effective_learning_rate * twin.direction
-        np.testing.assert_allclose(before - theta, step, rtol=1e-14, atol=1e-14)
-        assert theta.shape == shape
-        for name, array in twin.accumulators.items():
-            assert array.shape == (() if name == "momentum_product" else shape)

@@ -1,0 +1,154 @@
+"""What is measured of many layers at once: of a sample of their coordinates, or of small ones.
+
+A snapshot of hundreds of layers costs as much as its operations, not as their numbers: of each
+layer a few coordinates are gathered, and the layers are rows of one matrix from then on.
+"""
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfadaopt.callbacks.measure import (
+    ETA,
+    ROWS,
+    SMALL_SAMPLE,
+    Before,
+    Reading,
+    Series,
+    Together,
+    sampled_places,
+)
+from tfadaopt.compat import Variable
+from tfadaopt.readers import Kept, reader_of
+
+# Up to this size, all coordinates of a layer make a row.
+SMALL = 2048
+# First part of the keys of the weights in a row, before its size and the path of one layer.
+WEIGHTS = "sampled weights"
+
+
+def size_of_row(variable: Variable, sampled: bool) -> int | None:
+    """How many of its coordinates are a row; None: it is not sampled, and large."""
+    size = math.prod(variable.shape)
+    if sampled:
+        return min(size, SMALL_SAMPLE)
+    return size if size <= SMALL else None
+
+
+def row(kept: Kept, most: int = SMALL_SAMPLE) -> tf.Tensor:
+    """At most so many coordinates of a variable, or of a tensor of state, as a vector."""
+    shape = tuple(kept.shape)
+    if math.prod(shape) <= most:
+        return tf.reshape(tf.convert_to_tensor(kept), [-1])
+    places = sampled_places(math.prod(shape), most)
+    native = kept.value if isinstance(kept, keras.Variable) else kept
+    if isinstance(native, tf.Variable) and not isinstance(native, tf.distribute.DistributedValues):
+        # From where it lies: one operation instead of three.
+        indices = np.stack(np.unravel_index(places, shape), axis=1)
+        return tf.raw_ops.ResourceGatherNd(
+            resource=native.handle, indices=indices, dtype=native.dtype
+        )
+    return tf.gather(tf.reshape(tf.convert_to_tensor(kept), [-1]), places)
+
+
+def rows(kept: Sequence[Kept], size: int) -> tf.Tensor:
+    """A matrix of rows of so many coordinates."""
+    return tf.stack([row(x, size) for x in kept])
+
+
+@dataclass(frozen=True)
+class RateRows(Together):
+    """Effective rates of variables whose state is alike.
+
+    Attributes:
+        optimizer: What holds their state.
+        size: How many coordinates of each.
+        alike: What their state has in common (see ``Reader.alike``).
+    """
+
+    optimizer: keras.optimizers.Optimizer
+    size: int
+    alike: Hashable
+
+    def read(self, series: Sequence[Series], before: Before) -> tf.Tensor:
+        variables = [s.variable for s in series]
+        eta = before.get((ETA, id(self.optimizer)))
+        rates = reader_of(self.optimizer).rates(variables, partial(rows, size=self.size), eta)
+        return tf.broadcast_to(rates, [len(series), self.size])
+
+
+@dataclass(frozen=True)
+class StateRows(Together):
+    """Magnitudes of the state of small variables.
+
+    Attributes:
+        quantity: What it is logged as.
+        size: How many coordinates there are of each.
+        dtype: Their dtype.
+    """
+
+    quantity: str
+    size: int
+    dtype: str
+
+    def read(self, series: Sequence[Series], before: Before) -> tf.Tensor:
+        return tf.abs(rows([s.state for s in series], self.size))
+
+
+@dataclass(frozen=True)
+class UpdateRows(Together):
+    """Ratios ‖Δθ‖/‖θ‖ of a step, or norms ‖Δθ‖, estimated from sampled weights.
+
+    Attributes:
+        quantity: ``update_ratio`` or ``update_norm``.
+        size: How many coordinates of each variable are sampled.
+        dtype: Their dtype.
+    """
+
+    quantity: str
+    size: int
+    dtype: str
+
+    def before(self, series: Sequence[Series]) -> Mapping[tuple, Reading]:
+        return {self._key(series): partial(self._rows, series)}
+
+    def read(self, series: Sequence[Series], before: Before) -> tf.Tensor:
+        dtype = "float64" if self.dtype == "float64" else "float32"
+        old = tf.cast(before[self._key(series)], dtype)
+        new = tf.cast(self._rows(series), dtype)
+        moved = _norms(new - old)
+        if self.quantity == "update_norm":
+            return moved
+        size = _norms(old)
+        return tf.math.divide_no_nan(moved, tf.where(tf.equal(size, 0), _norms(new), size))
+
+    def _rows(self, series: Sequence[Series]) -> tf.Tensor:
+        return rows([s.variable for s in series], self.size)
+
+    def _key(self, series: Sequence[Series]) -> tuple:
+        return ROWS, (WEIGHTS, self.size), tuple(s.layer for s in series)
+
+
+@dataclass(frozen=True)
+class Skips(Together):
+    """Updates that left out each of some variables.
+
+    Attributes:
+        optimizer: What counts them.
+    """
+
+    optimizer: keras.optimizers.Optimizer
+
+    def read(self, series: Sequence[Series], before: Before) -> tf.Tensor:
+        found = reader_of(self.optimizer).skipped([s.variable for s in series])
+        assert found is not None  # or there would be no series of it
+        return found
+
+
+def _norms(matrix: tf.Tensor) -> tf.Tensor:
+    return tf.sqrt(tf.reduce_sum(tf.square(matrix), axis=1))
