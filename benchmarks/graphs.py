@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 
 
 def step_of(name: str, optimizer=None):
-    """A compiled training step of a network, and what it is called with."""
+    """A compiled training step of a network, what it is called with, and the variables in it."""
     keras.utils.set_random_seed(0)
     problem = PROBLEMS[name]()
     model = problem.model
@@ -43,19 +43,19 @@ def step_of(name: str, optimizer=None):
         return value
 
     x, y = problem.batch()
-    return step, tf.constant(x), tf.constant(y)
+    return step, tf.constant(x), tf.constant(y), model.variables
 
 
 def operations(name: str, optimizer=None) -> int:
     """Operations of its StableHLO."""
-    step, x, y = step_of(name, optimizer)
+    step, x, y, _ = step_of(name, optimizer)
     text = step.experimental_get_compiler_ir(x, y)(stage="stablehlo")
     return len(re.findall(r'= "?[a-z]+\.[a-z_]+', text))
 
 
 def seconds_to_compile(name: str, optimizer) -> float:
     """Processor time from the first trace to the end of the first step."""
-    step, x, y = step_of(name, optimizer)
+    step, x, y, _ = step_of(name, optimizer)
     began = time.process_time()
     step(x, y)
     return time.process_time() - began

@@ -24,6 +24,8 @@ from tfadaopt.experiments.trial import claim as frame
 from tfadaopt.experiments.trial import report as claims_report
 from tfadaopt.experiments.trial import run as trial
 
+pytestmark = pytest.mark.xdist_group("claims report")  # written once, not once in each worker
+
 RUN = {"command": "tfadaopt run claims", "seconds": 75.2, "machine": "two <cores>"}
 RUN |= {"versions": {"keras": "3.15.1"}, "settings": {"seeds": 10}, "finished": None}
 EVIL = "\"Rates <script>alert(1)</script> & 'more'.\""

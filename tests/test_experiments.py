@@ -249,6 +249,10 @@ def test_failed_cells_are_told_and_retried(tmp_path, monkeypatch, capsys):
 # The whole, small
 
 
+# Each worker of pytest-xdist would make a run of its own.
+in_one_worker = pytest.mark.xdist_group("lecture")
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
     """Interrupt a small run by Ctrl-C, check what it leaves, and let it go on to its end."""
@@ -285,6 +289,7 @@ def finished(tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
+@in_one_worker
 def test_run_leaves_tidy_tables_logs_and_report(finished):
     run = json.loads((finished / "run.json").read_text())
     assert run["finished"]
@@ -308,6 +313,7 @@ def test_run_leaves_tidy_tables_logs_and_report(finished):
 
 
 @pytest.mark.slow
+@in_one_worker
 def test_another_run_gives_the_same_numbers_whatever_the_order(finished, tmp_path):
     """One process that was interrupted, and two that share the cells otherwise: bit for bit."""
     command = [*COMMAND, "--out", str(tmp_path / "again"), "--jobs", "2", *SETTINGS]
@@ -318,6 +324,7 @@ def test_another_run_gives_the_same_numbers_whatever_the_order(finished, tmp_pat
 
 
 @pytest.mark.slow
+@in_one_worker
 def test_finished_run_computes_nothing_again(finished, monkeypatch, capsys):
     before = {path: path.stat().st_mtime_ns for path in finished.glob("cells/*")}
     assert tfadaopt_run(monkeypatch, *COMMAND[1:], "--out", finished, *SETTINGS) == 0

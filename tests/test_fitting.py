@@ -34,8 +34,8 @@ def run(case, gradients, mode="eager", dtype="float32"):
     ("case", "size"),
     [
         *(quick(case, 1e15) for case in FULLEST),  # not left out: the rule itself must bear it
-        *(quick(case, 2e19) for case in SHAPES),  # its square is infinite
-        *(quick(case, size) for case in THREE for size in (1e18, 1e38)),
+        *(quick(case, 1e18) for case in SHAPES),  # left out, although its square is finite
+        *(quick(case, size) for case in THREE for size in (2e19, 1e38)),
     ],
 )
 def test_training_goes_on_after_one_huge_gradient(case, size):

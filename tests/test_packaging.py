@@ -44,6 +44,10 @@ def output(*command: str | Path, cwd: Path, **environment: str) -> str:
     return process.stdout
 
 
+# Each worker of pytest-xdist would build and install for itself.
+in_one_worker = pytest.mark.xdist_group("packaging")
+
+
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory) -> Path:
     """A folder with the sdist, and the wheel that was built from it.
@@ -72,6 +76,7 @@ def wheel_content(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
+@in_one_worker
 def test_wheel_holds_the_package_and_nothing_else(dist):
     expected = {p.relative_to(ROOT) for p in (ROOT / "tfadaopt").glob("*.py")}
     for folder in ("tfadaopt/optimizers", *MAPPED):
@@ -94,6 +99,7 @@ def test_wheel_holds_the_package_and_nothing_else(dist):
 
 
 @pytest.mark.slow
+@in_one_worker
 def test_sdist_keeps_the_folders_and_builds_the_same_wheel(dist):
     (sdist,) = (dist / "dist").glob("tfadaopt-*.tar.gz")
     with tarfile.open(sdist) as archive:
@@ -125,6 +131,7 @@ def installed(dist, tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
+@in_one_worker
 def test_installed_package_leaves_other_names_alone(installed, tmp_path):
     for name in MAPPED:
         (tmp_path / f"{name}.py").write_text("foreign = True\n")
@@ -146,6 +153,7 @@ print(tfadaopt.Adagrad(0.5).get_config()["name"], EffectiveLearningRate.__name__
 
 
 @pytest.mark.slow
+@in_one_worker
 def test_installed_command_runs_anywhere(installed, tmp_path):
     for name in MAPPED:
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")

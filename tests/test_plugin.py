@@ -213,6 +213,7 @@ def server(request, logs):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("plugin")  # two servers, not two in each worker
 class TestInTensorBoard:
     def test_the_tab_is_there(self, server):
         listing = json.loads(server.get("data/plugins_listing"))["tfadaopt"]

@@ -23,8 +23,9 @@ def most(dtype: tf.DType) -> float:
 
 def fits(g: tf.Tensor) -> tf.Tensor:
     """Whether the gradient of a variable can be taken, as a boolean."""
-    half = _sum_of_squares(g) / 2 if compat.under_xla() else tf.nn.l2_loss(g)
-    return half <= most(g.dtype)
+    if compat.under_xla():
+        return _sum_of_squares(g) <= 2 * most(g.dtype)
+    return tf.nn.l2_loss(g) <= most(g.dtype)
 
 
 def each_fits(gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
