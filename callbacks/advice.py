@@ -1,136 +1,174 @@
-"""What stops a layer, in words: the likely cause, and what to try."""
+"""What stops a layer, in words: the cause as far as it is known, and what to try."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-# Methods whose rate can only fall, as they sum up squared gradients.
-_SUMMING = ("Adagrad", "AdaGradNorm", "SM3", "MADGRAD", "Ftrl")
+from tfadaopt.callbacks.marks import Layer
+
 _HALF = ("bfloat16", "float16")
 _SMALLER_STEPS = (
     "Lower the learning rate tenfold, warm it up, or clip gradients (global_clipnorm=1.0)."
 )
+_LOOK_FOR_NAN = (
+    "Look for NaN in the data, for log(0), √0 and 0/0 in the loss and its derivative, and for "
+    "overflow in float16."
+)
 
 
-def nan(quantity: str, value: float, exploded: bool) -> tuple[str, str]:
+@dataclass(frozen=True)
+class Case:
+    """A layer in a state.
+
+    Args:
+        state: One of ``symptoms.STATES``.
+        layer: What is known of it.
+        path: Its path.
+        symptoms: The numbers that explain the state.
+        alone: Whether no other layer is in the same state.
+    """
+
+    state: str
+    layer: Layer
+    path: str
+    symptoms: Mapping[str, float]
+    alone: bool
+
+
+def nan(quantity: str, value: float, rose: bool) -> tuple[str, str]:
     """Cause and advice for a number that is none.
 
     Args:
-        quantity: Where it was seen.
+        quantity: Where it was seen first.
         value: NaN or infinity.
-        exploded: Whether the steps before were large.
+        rose: Whether the loss or the steps before were large.
     """
-    names = {"weight_norm": "the weights", "effective_learning_rate": "its effective learning rate"}
+    names = {
+        "weight_norm": "the weights",
+        "update_ratio": "the weights",
+        "effective_learning_rate": "its effective learning rate",
+        "moving statistics": "its moving statistics: inputs of the layer were not finite",
+        "loss": "the loss",
+    }
     what = names.get(quantity) or f"its {quantity.partition('/')[2]}"
     first = f"{'Infinity' if math.isinf(value) else 'NaN'} in {what}"
-    if exploded:
-        return f"{first}: a step moved it by more than a tenth, and it overflowed.", _SMALLER_STEPS
-    return (
-        f"{first}: the loss or a gradient was not finite.",
-        "Look for NaN in the data, for log(0), √0 and 0/0 in the loss, and for overflow in "
-        "float16; if the loss grew before, lower the learning rate.",
-    )
+    if rose:
+        return f"{first}: the steps were too large, and it overflowed.", _SMALLER_STEPS
+    if quantity == "moving statistics":
+        return f"{first}.", f"{_LOOK_FOR_NAN} Make the layer anew: its statistics stay NaN."
+    if quantity == "loss":
+        return f"{first}; the weights are finite so far.", _LOOK_FOR_NAN
+    return f"{first}: the loss or a gradient was not finite.", _LOOK_FOR_NAN
 
 
-def left_out(count: int) -> tuple[str, str]:
+def left_out(count: int, rose: bool) -> tuple[str, str]:
     """Cause and advice for gradients that the optimizer left out, so many so far."""
-    return (
+    cause = (
         f"The gradient was NaN, infinite or too large in {count} "
         f"{'step' if count == 1 else 'steps'}, and the optimizer left the update out "
-        "(nonfinite='skip').",
-        "Look for NaN in the data, for log(0), √0 and 0/0 in the loss and its derivative; if the "
-        "loss grew before, lower the learning rate or clip gradients (global_clipnorm=1.0).",
+        "(nonfinite='skip')."
     )
+    if rose:
+        return f"{cause} The loss had risen before.", _SMALLER_STEPS
+    return cause, _LOOK_FOR_NAN
 
 
-def exploding(ratio: float, growth: float) -> tuple[str, str]:
-    """Cause and advice for weights that run away.
+def stopped(case: Case) -> tuple[str, str, str]:
+    """Quantity that shows a state, its cause, and what to try."""
+    return _OF_STATE[case.state](case)
 
-    Args:
-        ratio: ‖Δθ‖/‖θ‖ where that shows it, or NaN.
-        growth: ‖θ‖ to that of the start.
-    """
-    seen = (
-        f"The weights have grown to {growth:.0f} times their first norm"
-        if math.isnan(ratio)
-        else f"Each step moves the weights by {ratio:.0%} of their norm"
-    )
+
+def _exploding(case: Case) -> tuple[str, str, str]:
     return (
-        f"{seen}, and the loss is higher than at first: the learning rate is too large.",
+        "weight_norm",
+        f"The weights of {case.path} have grown to {case.symptoms['growth']:.3g} times what they "
+        "were, and the loss is no better for it: the learning rate is too large.",
         _SMALLER_STEPS,
     )
 
 
-def stopped(
-    name: str, optimizer: str, dtype: str, fall: float, rate_fall: float
-) -> tuple[str, str, str]:
-    """Quantity that shows it, cause and advice for a layer that does not move.
-
-    Args:
-        name: Which of the detector's conditions holds.
-        optimizer: Name of the class.
-        dtype: Type of the weights.
-        fall: How much smaller the update is than its largest was, at equal η.
-        rate_fall: How much smaller the effective rate is than it was then, at equal η.
-    """
-    if name == "dead":
+def _dead(case: Case) -> tuple[str, str, str]:
+    if case.layer.underflows:
         return (
             "update_norm",
-            "No gradient arrives here: the units behind it may be dead (ReLU whose inputs are all "
-            "negative), saturated, or cut off from the loss; or the loss is not finite.",
-            "Lower the learning rate or start anew with smaller weights and biases; use LeakyReLU "
-            "or GELU instead of ReLU; check that the output of the layer is used.",
-        )
-    if name == "skipped":
-        return (
-            "update_norm",
-            "Neither its weights nor its momentum change: its gradient is NaN or infinite in each "
-            "step, and the optimizer leaves it out (nonfinite='skip').",
-            "Look for NaN in the data, for log(0), √0 and 0/0 in the loss and its derivative.",
-        )
-    if name == "below_resolution":
-        return (
-            "update_ratio",
-            f"The update is smaller than half the distance of neighbouring {dtype} numbers at "
-            "these weights, and is lost in rounding.",
-            "Keep the weights in float32: keras.config.set_dtype_policy('mixed_bfloat16')."
-            if dtype in _HALF
-            else "Raise the learning rate.",
-        )
-    if name == "saturated":
-        return (
-            "accumulator/accumulator",
-            "The accumulator no longer changes: new squared gradients are too small against what "
-            "it has summed up (s + g² = s).",
-            _instead_of_summing(optimizer),
-        )
-    if name == "behind":
-        return (
-            "update_ratio",
-            "Its steps are below a millionth of its weights and a thousandth of what another layer "
-            "does: the gradient vanishes on its way back.",
-            "Use ReLU or GELU instead of sigmoid or tanh, residual connections, batch or layer "
-            "normalization, He initialization; or Adam, which sizes the steps of each layer.",
-        )
-    if optimizer in _SUMMING:
-        return (
-            "effective_learning_rate",
-            f"Its update fell {fall:.3g}-fold more than {optimizer}'s 1/√t explains: large early "
-            "gradients stay in the accumulator and keep the effective rate small.",
-            _instead_of_summing(optimizer),
-        )
-    if rate_fall > math.sqrt(fall):
-        return (
-            "effective_learning_rate",
-            f"Its effective rate fell {rate_fall:.3g}-fold at equal η: recent gradients are small "
-            "against what the accumulator remembers.",
-            "Warm the learning rate up, clip gradients (global_clipnorm=1.0), or let the "
-            "accumulator forget sooner (a smaller rho or beta_2).",
+            "No gradient arrives here: it is computed in float16, where less than 6e-8 is 0, and "
+            "the loss is not scaled.",
+            "Scale the loss: wrap the optimizer in keras.optimizers.LossScaleOptimizer, or compile "
+            "with auto_scale_loss=True; or use mixed_bfloat16, which does without.",
         )
     return (
         "update_norm",
-        f"Its update fell {fall:.3g}-fold at equal η, and the loss does not improve: the gradient "
-        "has all but vanished, as on a plateau or behind saturated units.",
-        "Try a larger learning rate, another initialization, normalization before the activation; "
-        "if the loss is as low as it can be, the run has converged.",
+        f"No gradient arrives at {case.path}: the units behind it may be dead (ReLU whose inputs "
+        "are all negative) or saturated, or it is cut off from the loss."
+        + ("" if case.alone else " The others follow from that."),
+        "Lower the learning rate, or start anew with smaller weights and biases; use LeakyReLU or "
+        "GELU instead of ReLU; check that the output of the layer is used.",
+    )
+
+
+def _saturated(case: Case) -> tuple[str, str, str]:
+    return (
+        f"accumulator/{case.layer.slot}",
+        "The accumulator no longer changes: new squared gradients are too small against what it "
+        "has summed up (s + g² = s).",
+        _instead_of_summing(case.layer.optimizer),
+    )
+
+
+def _below_resolution(case: Case) -> tuple[str, str, str]:
+    dtype = case.layer.dtype
+    cause = (
+        f"The update is smaller than half the distance of neighbouring {dtype} numbers at these "
+        "weights, and is lost in rounding."
+    )
+    if dtype in _HALF:
+        return (
+            "update_ratio",
+            cause,
+            "Keep the weights in float32: keras.config.set_dtype_policy('mixed_bfloat16').",
+        )
+    return "update_ratio", cause, "Raise the learning rate."
+
+
+def _decayed(case: Case) -> tuple[str, str, str]:
+    decay = case.layer.weight_decay
+    return (
+        "weight_norm",
+        f"Weight decay (λ = {decay:g}) is stronger than the gradient: the weights have shrunk to "
+        f"{case.symptoms['shrunk']:.2g} of their largest norm, and the loss does not improve.",
+        f"Lower weight_decay: η λ = {case.symptoms['eta'] * decay:.2g} is the part of the weights "
+        "that it takes in each step.",
+    )
+
+
+def _remembering(case: Case) -> tuple[str, str, str]:
+    name = case.layer.optimizer or "the optimizer"
+    return (
+        "effective_learning_rate",
+        f"Its steps are {1 / case.symptoms['memory']:.3g} times smaller than those of {name} with "
+        "gradients of the present size: large early gradients, or a large initial value, stay in "
+        "the accumulator and keep the effective rate small.",
+        _instead_of_summing(name),
+    )
+
+
+def _vanishing(case: Case) -> tuple[str, str, str]:
+    return (
+        "gradient_norm",
+        "The gradient vanishes on its way back: to the loss, these weights matter less than a "
+        "ten-thousandth of what those of other layers do, and nothing is learned.",
+        "Use ReLU or GELU instead of sigmoid or tanh, residual connections, batch or layer "
+        "normalization, and He or Glorot initialization.",
+    )
+
+
+def _slow(case: Case) -> tuple[str, str, str]:
+    return (
+        "update_ratio",
+        "Since the start, each step moves the weights by less than a millionth of their norm "
+        f"({case.symptoms['ratio']:.1g}), though there is a gradient: the learning rate is too "
+        "small.",
+        "Raise the learning rate.",
     )
 
 
@@ -140,3 +178,15 @@ def _instead_of_summing(optimizer: str) -> str:
         f"{optimizer or 'the optimizer'} anew, with a fresh accumulator; or use RMSprop or Adam, "
         "which forget."
     )
+
+
+_OF_STATE = {
+    "exploding": _exploding,
+    "dead": _dead,
+    "saturated": _saturated,
+    "below_resolution": _below_resolution,
+    "decayed": _decayed,
+    "remembering": _remembering,
+    "vanishing": _vanishing,
+    "slow": _slow,
+}

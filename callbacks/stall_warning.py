@@ -3,29 +3,30 @@
 import math
 import numbers
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfadaopt import compat, effective
+from tfadaopt import effective
+from tfadaopt.callbacks.known import layers_known, norms_of
 from tfadaopt.callbacks.log_format import Tables
+from tfadaopt.callbacks.losses import BatchLosses
+from tfadaopt.callbacks.marks import LOSS, Layer, Look, Mark, Thresholds
+from tfadaopt.callbacks.probe import Probe
 from tfadaopt.callbacks.quantities import (
     Accumulators,
-    EffectiveRates,
     Updates,
     WeightNorms,
 )
 from tfadaopt.callbacks.request import Request, What
-from tfadaopt.callbacks.stalls import STOPPED, Layer, Mark, StallDetector, Thresholds
+from tfadaopt.callbacks.stalls import StallDetector
 from tfadaopt.callbacks.state_callback import Logs, StateCallback
 from tfadaopt.callbacks.telling import as_text, say
 from tfadaopt.callbacks.when import When
-from tfadaopt.compat import Variable
 
 _WATCHED = (
-    EffectiveRates(sampled=True, required=False),
     Accumulators(required=False),
     Updates("update_ratio"),
     Updates("update_norm"),
@@ -33,43 +34,56 @@ _WATCHED = (
 )
 
 
+# Batches after which a loss that is NaN is reported, where no look comes.
+_UNSEEN = 20
+
+
 class StallWarning(StateCallback):
     r"""Say when, where and why a layer stops learning, and what to try.
 
-    Each layer is reported once, on the console and, with a ``log_dir``, in TensorBoard: in the tab
-    "Text", and as a mark in the pictures of the tab "Optimizer".
+    A layer is reported when its state changes, the culprit first: on the console and, with a
+    ``log_dir``, in TensorBoard: in the tab "Text", and as a mark in the pictures of the tab
+    "Optimizer". Kernels are judged; biases only where there is nothing else.
 
-    =====================  ======================================================================
+    =====================  =====================================================================
     kind                   what is seen
-    =====================  ======================================================================
-    ``stalled``            the update fell, at equal η, to 1/``factor`` of its largest, for
-                           ``patience`` steps in which the loss did not fall by a tenth; where the
-                           method sums up squared gradients, a fall by √t is its own, and does not
-                           count. Or the layer's steps are a thousandth of those of other layers,
-                           and a millionth of its weights: a vanishing gradient
-    ``below_resolution``   ‖Δθ‖ < ‖θ‖ · spacing / 4 for ``patience`` steps: less than half the
-                           distance of neighbouring numbers of the weights' dtype, so that
-                           rounding loses it
+    =====================  =====================================================================
+    ``nan``                NaN or infinity in weights, accumulators, moving statistics or the
+                           loss; or an update that the optimizer left out: at the next look
+    ``exploding``          weights grew to 5 times what they were 100 steps ago, in three looks
+                           in which the loss is clearly worse than it was, or for ``patience``
+                           steps in which it is no better than at first; 100-fold and a loss that
+                           is worse: at the next look
+    ``dead``               no gradient for ``patience`` steps: a momentum fades by nothing but
+                           its decay, or weights do not move at all
     ``saturated``          the accumulator no longer changes: s + g² = s
-    ``dead``               no gradient for ``patience`` steps, as behind dead ReLU
-    ``exploding``          steps of half the weights three times in a row, or weights that grew
-                           30-fold, and a loss that is higher than at the start
-    ``nan``                the first NaN or infinity in weights or accumulators
-    =====================  ======================================================================
+    ``below_resolution``   ‖Δθ‖ < ‖θ‖ · spacing / 4: less than half the distance of neighbouring
+                           numbers of the weights' dtype, so that rounding loses it
+    ``stalled``            while the loss does not fall: steps that are 1/``factor`` of what the
+                           method would make of gradients like the present ones, as large early
+                           ones stay in the accumulator; or ‖g‖‖θ‖ of a kernel below 1/10,000 of
+                           that of another, a vanishing gradient; or weight decay that took
+                           two thirds of the weights; or steps below a millionth of the weights
+                           in all layers since the start, a rate that is too small
+    =====================  =====================================================================
 
-    Later in a run, a state must last for a quarter of the steps before it. A rate that its schedule
-    takes to 0 is no stall, nor is a loss that is below 1/10,000 of its largest: there is nothing
-    left to learn. ``benchmarks/stalls.py`` measures how often it is wrong.
+    All but ``nan`` and ``exploding`` must last for ``patience`` steps. Where the loss is known, a
+    loss that falls says that nothing stalled; what is ``dead`` is so whatever the loss does,
+    unless nothing is left of it. A rate that its schedule takes to 0 is no stall. Nothing is
+    promised of units that are dead while others of their layer live, of a gradient that is small
+    and not gone, or of a training that does not learn for a reason that no layer shows.
+    ``benchmarks/stalls`` measures how often it is wrong.
 
-    It measures effective rates, accumulators, updates and norms of the weights, in one pass over
+    It measures accumulators, updates and norms of the weights, in one pass over
     the state with the other callbacks of this ``log_dir``. Training is bit for bit what it is
     without.
 
     Args:
         log_dir: Folder of the TensorBoard run, or None: the console only. Default None.
         every: Optimizer iterations between two looks, ≥ 1, or a schedule. Default 10.
-        patience: Optimizer iterations that a state must last, ≥ 1. Default 200.
-        factor: Fall of the update that counts as a stall, > 1. Default 30.
+        patience: Optimizer iterations that a state must last, ≥ 1. Default 50.
+        factor: How many times smaller than its method would make it the step of a stalled layer
+            is, where squared gradients are summed up, > 1. Default 30.
         stop_training: Whether to end ``fit`` at the first NaN, and when no layer learns any more.
             Default False.
         optimizer: What to watch: an optimizer, or a dictionary of several by name. Default None:
@@ -77,8 +91,8 @@ class StallWarning(StateCallback):
         on_warning: Function that is called with each mark, for a message elsewhere, or None.
 
     Attributes:
-        marks: What was reported, in order: records with ``layer``, ``kind``, ``quantity``,
-            ``since``, ``cause`` and ``advice``.
+        marks: What was reported, in order: records with ``layer`` (a path, or ``"loss"``),
+            ``kind``, ``quantity``, ``since``, ``cause`` and ``advice``.
 
     Raises:
         TypeError: An argument is of the wrong type.
@@ -109,7 +123,7 @@ class StallWarning(StateCallback):
         self,
         log_dir: str | os.PathLike[str] | None = None,
         every: int | When | Callable[[int], bool] = 10,
-        patience: int = 200,
+        patience: int = 50,
         factor: float = 30.0,
         stop_training: bool = False,
         optimizer: keras.optimizers.Optimizer
@@ -129,12 +143,14 @@ class StallWarning(StateCallback):
         self.marks: list[Mark] = []
         self._detector: StallDetector | None = None
         self._watched_optimizer: keras.optimizers.Optimizer | None = None
-        self._running_loss = _Loss()
-        self._paths: set[str] = set()
+        self._batch_losses = BatchLosses()
+        # What Keras has reported since the last look: batches and losses.
+        self._reported: list[tuple[int, Any]] = []
+        self._norms: dict[str, float] = {}
 
-    def make_detector(self, optimizer: str, layers: Mapping[str, Layer]) -> StallDetector:
-        """Make what watches a run of a model, at its start."""
-        return StallDetector(optimizer, layers, self.thresholds)
+    def make_detector(self, layers: Mapping[str, Layer]) -> StallDetector:
+        """Make what watches a run of a model, before it looks for the first time."""
+        return StallDetector(layers, self.thresholds)
 
     def request(self) -> Request:
         return Request(What(_WATCHED), self.every, scalars=0, listeners=(self._look,))
@@ -149,30 +165,65 @@ class StallWarning(StateCallback):
                 "others wait for it. Leave it out, and stop all workers by hand."
             )
         super().on_train_begin(logs)
-        if self._failed:
-            return
+        if not self._failed:
+            self._safely(self._begin_fit)
+
+    def _begin_fit(self) -> None:
         optimizer = self._recorder.optimizer
+        # What was compiled or frozen since the last fit is found anew.
+        self._reported.clear()
+        self._batch_losses.begin_fit()
+        self._probe = Probe(self.model, effective.leaves(optimizer))
         if optimizer is not self._watched_optimizer:
             self._watched_optimizer = optimizer
-            leaves = effective.leaves(optimizer)
-            name = " + ".join(dict.fromkeys(type(leaf).__name__ for leaf in leaves))
-            self._detector = self.make_detector(name, _known_of(self._recorder.variables))
+            self._norms = norms_of(self._recorder.variables)
+            self._detector = None
             self.marks = []
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         super().on_epoch_begin(epoch, logs)
-        self._running_loss = _Loss()
+        self._safely(self._take_in_losses)
+        self._batch_losses.begin_epoch()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        # Another callback of this folder may have looked already, with the loss up to here less
+        # Another callback of this folder may have looked already, with the losses up to here less
         # one batch.
-        self._running_loss.latest = batch + 1, (logs or {}).get("loss", math.nan)
+        if logs and "loss" in logs:
+            self._reported.append((batch, logs["loss"]))
+            if batch > 0 and self._batch_losses.is_mean is None and math.isfinite(logs["loss"]):
+                self._safely(self._ask_for_mean, logs["loss"])
         super().on_train_batch_end(batch, logs)
+        if len(self._reported) >= _UNSEEN:
+            # Under loss scaling, no step may be taken any more, and so there is no look.
+            self._safely(self._take_in_losses)
+            if self._batch_losses.unseen >= _UNSEEN:
+                self._safely(self._look, self._recorder.steps_seen(), {})
+
+    def _take_in_losses(self) -> None:
+        for batch, loss in self._reported:
+            self._batch_losses.add(batch, float(loss))
+        self._reported.clear()
+
+    def _ask_for_mean(self, loss: Any) -> None:
+        """Find out, once in a fit, whether a metric of the model has that loss as its mean."""
+        means = [m for m in getattr(self.model, "metrics", ()) if isinstance(m, keras.metrics.Mean)]
+        self._batch_losses.is_mean = any(
+            math.isclose(float(m.result()), float(loss), rel_tol=1e-5) for m in means
+        )
 
     def _look(self, step: int, tables: Tables) -> list[dict[str, Any]]:
-        assert self._detector is not None  # made before the first step
-        marks = self._detector.observe(step, tables, self._rate(), self._running_loss.since_last())
-        self._paths |= {path for paths, _ in tables.values() for path in paths}
+        if self._detector is None:  # Keras builds the optimizer in the first step
+            self._detector = self.make_detector(
+                layers_known(
+                    self._recorder.variables, self._watched_optimizer, self.model, self._norms
+                )
+            )
+        self._take_in_losses()
+        rates, counts, not_finite = self._probe(step)
+        losses, bad_loss = self._batch_losses.take()
+        if bad_loss:
+            not_finite = [*not_finite, LOSS]
+        marks = self._detector.observe(Look(step, tables, rates, counts, losses, not_finite))
         if not marks:
             return []
         self.marks += marks
@@ -180,42 +231,11 @@ class StallWarning(StateCallback):
         if self.on_warning is not None:
             for mark in marks:
                 self.on_warning(mark)
-        stopped = {mark.layer for mark in self.marks if mark.kind in STOPPED}
         if self.stop_training and (
-            stopped >= self._paths or any(mark.kind == "nan" for mark in marks)
+            self._detector.has_stopped or any(mark.kind == "nan" for mark in marks)
         ):
             self.model.stop_training = True
         return [mark.as_dict() for mark in marks]
-
-    def _rate(self) -> float:
-        leaves = effective.leaves(self._watched_optimizer)
-        if len(leaves) != 1:
-            return math.nan
-        return float(tf.convert_to_tensor(compat.applied_learning_rate(leaves[0])).numpy())
-
-
-class _Loss:
-    """Mean loss since the last look, from Keras' running mean over one epoch."""
-
-    def __init__(self) -> None:
-        self.latest: tuple[int, Any] = (0, math.nan)
-        self._looked = (0, 0.0)
-
-    def since_last(self) -> float:
-        batches, mean = self.latest[0], float(self.latest[1])
-        before, total = self._looked
-        self._looked = batches, mean * batches
-        return (mean * batches - total) / (batches - before) if batches > before else math.nan
-
-
-def _known_of(variables: Sequence[Variable]) -> dict[str, Layer]:
-    if not variables:
-        return {}
-    norms = tf.stack([tf.norm(tf.cast(tf.convert_to_tensor(v), "float32")) for v in variables])
-    return {
-        compat.path_of(v): Layer(tf.as_dtype(v.dtype).name, len(v.shape), norm)
-        for v, norm in zip(variables, norms.numpy().tolist(), strict=True)
-    }
 
 
 def _thresholds(patience: int, factor: float) -> Thresholds:
@@ -231,11 +251,11 @@ def _thresholds(patience: int, factor: float) -> Thresholds:
     if patience < 1:
         raise ValueError(
             f"StallWarning: patience={patience} is not allowed; it must be at least 1: the "
-            "optimizer iterations for which a layer must stand still, such as 200."
+            "optimizer iterations for which a state must last, such as 50."
         )
     if not 1 < factor < math.inf:
         raise ValueError(
             f"StallWarning: factor={factor} is not allowed; it must be above 1: how many times "
-            "smaller than its largest the update of a stalled layer is, such as 30."
+            "smaller than its method would make it the step of a stalled layer is, such as 30."
         )
     return Thresholds(patience=int(patience), factor=float(factor))

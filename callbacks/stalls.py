@@ -1,331 +1,246 @@
-"""Find layers that stopped learning, from the numbers of each snapshot: no training needed."""
+"""Find layers that stopped learning, from the numbers of each look: no training needed."""
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from tfadaopt.callbacks import advice
-from tfadaopt.callbacks.log_format import RATE, Tables
+from tfadaopt.callbacks.advice import Case
+from tfadaopt.callbacks.losses import Progress
+from tfadaopt.callbacks.marks import LOSS, Layer, Look, Mark, Thresholds
+from tfadaopt.callbacks.seen import Columns, Seen, some
+from tfadaopt.callbacks.symptoms import STATES, Symptoms
 
-Values = Mapping[str, np.ndarray]
-
-# Spacing of the numbers next to 1: a step below a quarter of it, relative to the weights, is lost
-# in rounding for the typical coordinate.
-SPACING = {"bfloat16": 2.0**-7, "float16": 2.0**-10, "float32": 2.0**-23, "float64": 2.0**-52}
-
-# A layer that is reported to have stopped for one reason is not reported again for another.
+# Where weights explode or decay, whatever comes behind them in the list follows from that.
+_LEADING = ("decayed", "exploding")
+_RANK = {state: rank for rank, state in enumerate(STATES)}
+# A layer in one of these does not learn.
 STOPPED = ("dead", "below_resolution", "saturated", "stalled")
-# What is looked for, and its kind where that has another name.
-CONDITIONS = {"skipped": "dead", "behind": "stalled"} | {kind: kind for kind in STOPPED}
-
-
-@dataclass(frozen=True)
-class Mark:
-    """What there is to tell of one layer.
-
-    Args:
-        layer: Path of the variable.
-        kind: One of ``stalled``, ``below_resolution``, ``saturated``, ``dead``, ``exploding``,
-            ``nan``.
-        quantity: The quantity that shows it.
-        since: Step of the first snapshot that shows it.
-        cause: The likely cause.
-        advice: What to try.
-    """
-
-    layer: str
-    kind: str
-    quantity: str
-    since: int
-    cause: str
-    advice: str
-
-    def as_dict(self) -> dict[str, object]:
-        """What is logged of it."""
-        return dataclasses.asdict(self)
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """When a layer counts as stopped; the defaults come from ``benchmarks/stalls.py``.
-
-    Args:
-        patience: Optimizer iterations that it must last, ≥ 1; a quarter of those before it, where
-            that is more.
-        factor: Fall of the update, at equal η, from its largest to that of a stalled layer, > 1.
-            Where squared gradients are summed up, a fall by √t more is the method's own.
-        progress: Relative fall of the loss, in that time, from which on a run is not stalled.
-        annealed: Part of its largest η below which a schedule is at its end: no warnings.
-        solved: Part of its largest loss below which a run has nothing left to learn.
-        behind: Ratio ‖Δθ‖/‖θ‖ of a layer to the largest of all, below which it is left behind,
-        standing: and ‖Δθ‖/‖θ‖ itself.
-        leaping: Ratio ‖Δθ‖/‖θ‖ above which, in three snapshots in a row, a layer explodes.
-        growth: Growth of ‖θ‖ since the start from which on it explodes.
-        vanished: Part of its largest below which a momentum counts as 0.
-    """
-
-    patience: int = 200
-    factor: float = 30.0
-    progress: float = 0.1
-    annealed: float = 0.05
-    solved: float = 1e-4
-    behind: float = 1e-3
-    standing: float = 1e-6
-    leaping: float = 0.5
-    growth: float = 30.0
-    vanished: float = 1e-7
-
-
-@dataclass(frozen=True)
-class Layer:
-    """What must be known of a variable beside the numbers that change.
-
-    Args:
-        dtype: Type of the weights.
-        rank: Number of axes: what has fewer than two, a bias or a scale, may begin at 0 and grow.
-        weight_norm: ‖θ‖ before the first step; NaN: unknown, the first snapshot's counts.
-    """
-
-    dtype: str = "float32"
-    rank: int = 2
-    weight_norm: float = math.nan
 
 
 class StallDetector:
-    """Watches the snapshots of one run, and tells once of each layer what stopped it.
+    """Watches the looks at one run, and says of each layer when its state changes, and why.
+
+    A layer is well, or in one of the states of ``symptoms.STATES``, of which the first that holds
+    counts. It says so once; again only if the layer was well in between.
 
     Args:
-        optimizer: Name of the class, for causes and advice.
         layers: What is known of each variable, by its path.
         thresholds: When a layer counts as stopped.
 
+    Attributes:
+        has_stopped: Whether no kernel learns any more.
+
     Example:
         >>> import numpy as np
+        >>> from tfadaopt.callbacks.marks import Look
         >>> from tfadaopt.callbacks.stalls import StallDetector
-        >>> detector = StallDetector("SGD")
+        >>> detector = StallDetector()
         >>> for step in range(10, 1000, 10):
         ...     update = 0.1 if step < 100 else 0.0
-        ...     tables = {("update_norm", "value"): (["kernel"], np.array([update]))}
-        ...     for mark in detector.observe(step, tables, learning_rate=0.1, loss=2.3):
+        ...     tables = {("update_norm", "value"): (("kernel",), np.array([update]))}
+        ...     for mark in detector.observe(Look(step, tables, rates=[0.1], losses=[2.3])):
         ...         print(mark.layer, mark.kind, "since step", mark.since)
         kernel dead since step 100
     """
 
     def __init__(
-        self,
-        optimizer: str = "",
-        layers: Mapping[str, Layer] | None = None,
-        thresholds: Thresholds | None = None,
+        self, layers: Mapping[str, Layer] | None = None, thresholds: Thresholds | None = None
     ):
         self.thresholds = thresholds or Thresholds()
-        self._optimizer = optimizer
-        self._about = dict(layers or {})
+        self._known = dict(layers or {})
         self._forget()
 
     def _forget(self) -> None:
-        self._last_step = -1
-        self._told: set[tuple[str, str]] = set()
-        self._losses: list[tuple[int, float]] = []
-        self._largest_rate = 0.0
+        self._last = -1
+        self._losses = Progress()
+        self._not_finite: set[str] = set()
+        self._left_out: set[str] = set()
+        self._is_lost = False
         self._watch(())
 
-    def _watch(self, layers: tuple[str, ...]) -> None:
-        self._layers = layers
-        about = [self._about.get(path) or Layer(rank=_rank_by_name(path)) for path in layers]
-        self._dtype = [layer.dtype for layer in about]
-        self._spacing = np.array([SPACING.get(layer.dtype, 0.0) for layer in about])
-        self._is_kernel = np.array([layer.rank >= 2 for layer in about], bool)
-        self._first_weight = np.array([layer.weight_norm for layer in about], float)
-        unknown = np.full(len(layers), np.nan)
-        self._updates: list[np.ndarray] = []
-        self._largest_update, self._scale_at_largest = unknown.copy(), unknown.copy()
-        self._largest_momentum, self._last_ratio = unknown.copy(), unknown.copy()
-        self._sums, self._last_momentum = unknown.copy(), unknown.copy()
-        self._left_out_before = unknown.copy()
-        self._leaps = np.zeros(len(layers), int)
-        self._since = {name: np.full(len(layers), -1) for name in CONDITIONS}
+    def _watch(self, paths: tuple[str, ...]) -> None:
+        self._columns = Columns(paths, self._known)
+        self._found: dict[int, Sequence[str]] = {}
+        self._symptoms = Symptoms(self._columns, self.thresholds)
+        # The state of each layer that was reported, and since when it has been well again.
+        self._state = ["" for _ in paths]
+        self._well = np.full(len(paths), -1)
+        self._update = np.full(len(paths), np.nan)
 
-    def observe(
-        self, step: int, tables: Tables, learning_rate: float = math.nan, loss: float = math.nan
-    ) -> list[Mark]:
-        """Take in a snapshot and return what is new.
+    @property
+    def has_stopped(self) -> bool:
+        """Whether no kernel learns any more."""
+        kernels = np.flatnonzero(self._columns.is_kernel & np.isfinite(self._update)).tolist()
+        states = [STATES[self._state[i]] if self._state[i] else "" for i in kernels]
+        return bool(states) and all(state in STOPPED for state in states)
+
+    def observe(self, look: Look) -> list[Mark]:
+        """Take in a look and return what is new.
 
         Args:
-            step: Optimizer iterations.
-            tables: Numbers of each layer, of those quantities that are known: ``update_norm``,
-                ``update_ratio``, ``weight_norm``, ``effective_learning_rate``,
-                ``accumulator/<slot>``. NaN means unknown, except in weights and state.
-            learning_rate: Scheduled η of the step; NaN: constant.
-            loss: Mean loss since the snapshot before; NaN: unknown.
+            look: What is seen; steps that go back begin another run.
         """
-        if step < self._last_step:
-            self._forget()  # Another training, from fresh weights.
-        self._last_step = step
-        layers = tuple(dict.fromkeys(path for paths, _ in tables.values() for path in paths))
-        if not set(layers) <= set(self._layers):
-            self._watch(layers)
-        seen = _Seen(self._layers, tables)
-        if math.isfinite(loss):
-            self._losses.append((step, loss))
-        marks = self._left_out(step, seen) + self._nan(step, seen) + self._exploding(step, seen)
-        if math.isfinite(learning_rate):
-            self._largest_rate = max(self._largest_rate, learning_rate)
-            if learning_rate <= self.thresholds.annealed * self._largest_rate:
-                for since in self._since.values():
-                    since[:] = -1
-                return marks
-        eta = learning_rate if math.isfinite(learning_rate) else 1.0
-        return marks + self._stopped(step, seen, eta)
+        if look.step < self._last:
+            self._forget()  # another training, from fresh weights
+        self._last = look.step
+        self._find_layers(look)
+        seen = self._columns.of(look)
+        self._losses.add(look.step, look.losses)
+        marks = self._skipped(seen) + self._nan(look, seen)
+        if self._is_lost or not look.tables:
+            return marks  # whatever else is seen comes from there
+        self._update = seen.update
+        return marks + self._changes(seen)
 
-    def _left_out(self, step: int, seen: "_Seen") -> list[Mark]:
+    def _find_layers(self, look: Look) -> None:
+        # The same objects come at each look: to compare all paths would cost more than all rules.
+        new = [paths for paths, _ in look.tables.values() if id(paths) not in self._found]
+        if not new:
+            return
+        if not all(set(paths) <= set(self._columns.paths) for paths in new):
+            every = [path for paths, _ in look.tables.values() for path in paths]
+            self._watch(tuple(dict.fromkeys(every)))
+        self._found |= {id(paths): paths for paths, _ in look.tables.values()}
+
+    # What is not finite
+
+    def _skipped(self, seen: Seen) -> list[Mark]:
         """Layers of which the optimizer left out updates, as their gradient did not fit."""
-        marks = []
-        more = seen.left_out > np.where(np.isnan(self._left_out_before), 0, self._left_out_before)
-        for i in np.flatnonzero(more).tolist():
-            why = advice.left_out(int(seen.left_out[i]))
-            marks += self._mark(i, "nan", "accumulator/skipped_updates", step, why)
-        self._left_out_before = seen.left_out
-        return marks
+        if seen.left_out is None or not some(seen.left_out):
+            return []
+        new = [
+            i
+            for i in np.flatnonzero(seen.left_out > 0).tolist()
+            if self._columns.paths[i] not in self._left_out
+        ]
+        self._left_out |= {self._columns.paths[i] for i in new}
+        most = int(max((seen.left_out[i] for i in new), default=0))
+        why = advice.left_out(most, self._losses.rose())
+        return [
+            Mark(self._columns.paths[i], "nan", "accumulator/skipped_updates", seen.step, *why)
+            for i in new
+        ]
 
-    def _nan(self, step: int, seen: "_Seen") -> list[Mark]:
-        marks = []
-        for quantity, known, values in seen.state:
-            for i in np.flatnonzero(known & ~np.isfinite(values)).tolist():
-                exploded = self._leaps[i] > 0 or self._last_ratio[i] > 0.1
-                why = advice.nan(quantity, float(values[i]), bool(exploded))
-                marks += self._mark(i, "nan", quantity, step, why)
-        return marks
+    def _nan(self, look: Look, seen: Seen) -> list[Mark]:
+        """The first NaN or infinity of each layer, in their order; then of what is not trained."""
+        found: dict[str, str] = {}
+        first = math.nan
+        for i, quantity, value in sorted(seen.not_finite, key=lambda x: x[0]):
+            first = value if not found else first
+            found.setdefault(self._columns.paths[i], quantity)
+        self._is_lost |= bool(found)
+        found |= {path: "moving statistics" for path in look.not_finite if path != LOSS}
+        if LOSS in look.not_finite and not found and not self._left_out:
+            found[LOSS] = LOSS
+        new = {path: quantity for path, quantity in found.items() if path not in self._not_finite}
+        self._not_finite |= set(new)
+        if not new:
+            return []
+        rose = self._losses.rose() or self._symptoms.leapt
+        why = advice.nan(next(iter(new.values())), first, rose)
+        return [Mark(path, "nan", quantity, look.step, *why) for path, quantity in new.items()]
 
-    def _exploding(self, step: int, seen: "_Seen") -> list[Mark]:
-        limits = self.thresholds
-        unknown = np.isnan(self._first_weight)
-        self._first_weight[unknown] = seen.weight[unknown]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            # What begins at 0 grows by no factor.
-            measurable = self._is_kernel & (self._first_weight > 0)
-            growth = np.where(measurable, seen.weight / self._first_weight, np.nan)
-        self._leaps = np.where(self._is_kernel & (seen.ratio > limits.leaping), self._leaps + 1, 0)
-        self._last_ratio = np.where(np.isnan(seen.ratio), self._last_ratio, seen.ratio)
-        if len(self._losses) > 1 and self._losses[-1][1] < self._losses[0][1]:
-            return []  # Large steps that lead down are what was asked for.
-        marks = []
-        for i in np.flatnonzero((self._leaps >= 3) | (growth > limits.growth)).tolist():
-            leaping = self._leaps[i] >= 3
-            why = advice.exploding(seen.ratio[i] if leaping else math.nan, growth[i])
-            quantity = "update_ratio" if leaping else "weight_norm"
-            marks += self._mark(i, "exploding", quantity, step, why)
-        return marks
+    # States that last
 
-    def _stopped(self, step: int, seen: "_Seen", eta: float) -> list[Mark]:
-        limits = self.thresholds
-        # What the method takes off by itself as it sums up squares is no stall.
-        update = seen.update / eta * np.where(np.isnan(seen.sums), 1.0, math.sqrt(step))
-        scale = seen.rate / eta
-        self._updates = [*self._updates[-2:], update]
-        middle = np.median(self._updates, axis=0)
-        if len(self._updates) == 3:
-            rises = ~(middle <= self._largest_update) & np.isfinite(middle)
-            self._largest_update[rises] = middle[rises]
-            self._scale_at_largest[rises] = scale[rises]
-        self._largest_momentum = np.fmax(self._largest_momentum, seen.momentum)
-        # A momentum fades without gradients, whatever weight decay does; without it, nothing moves.
-        faded = seen.momentum <= limits.vanished * self._largest_momentum
-        below = seen.ratio < self._spacing / 4
-        # Where other layers move by less than rounding keeps, 0 is what is left of such a step.
-        rounded = bool((below & (seen.update > 0)).any())
-        dead = np.where(np.isnan(seen.momentum), (seen.update == 0) & ~rounded, faded)
-        skipped = ~dead & (seen.update == 0) & (seen.momentum == self._last_momentum)
-        conditions = {
-            "dead": dead,
-            "skipped": skipped,
-            "below_resolution": below & ~dead & ~skipped,
-            "saturated": (seen.sums == self._sums) & (seen.update > 0),
-            "stalled": middle < self._largest_update / limits.factor,
-            "behind": (seen.ratio < limits.standing)
-            & (seen.ratio < limits.behind * np.nanmax(seen.ratio, initial=0.0)),
-        }
-        self._sums, self._last_momentum = seen.sums, seen.momentum
-        marks = []
-        for name, holds in conditions.items():
-            since = self._since[name]
-            since[:] = np.where(holds, np.where(since < 0, step, since), -1)
-            lasted = holds & (step - since >= np.maximum(limits.patience, since / 4))
-            for i in np.flatnonzero(lasted).tolist():
-                if not self._is_fine(name, int(since[i]), step):
-                    marks += self._tell(i, name, int(since[i]), scale[i], middle[i])
-        return marks
+    def _changes(self, seen: Seen) -> list[Mark]:
+        lasting = self._symptoms.lasting(seen, self._losses)
+        if not lasting and not any(self._state):
+            return []
+        known = {state for state in self._state if state}
+        now = self._states(seen, lasting, known)
+        changed: dict[str, list[int]] = {}
+        for i, state in enumerate(now):
+            if not state:
+                self._recover(i, seen.step)
+                continue
+            self._well[i] = -1
+            if not self._state[i] or _RANK[state] < _RANK[self._state[i]]:
+                self._state[i] = state
+                changed.setdefault(state, []).append(i)
+        if "vanishing" in known:
+            changed.pop("vanishing", None)  # it was said of the layer where it is worst
+        return [
+            mark for state, layers in changed.items() for mark in self._marks(state, layers, seen)
+        ]
 
-    def _is_fine(self, name: str, since: int, step: int) -> bool:
-        """Whether the loss says that a layer that stands still need not move."""
-        if not self._losses:
-            return False
-        largest = max(loss for _, loss in self._losses)
-        if self._losses[-1][1] <= self.thresholds.solved * largest:
+    def _states(self, seen: Seen, lasting: Mapping[str, np.ndarray], known: set[str]) -> list[str]:
+        """The state of each layer, as far as it has lasted, and the loss lets it count."""
+        now = ["" for _ in self._columns.paths]
+        for name in STATES:
+            if name in lasting and self._counts(name, lasting[name]):
+                for i in np.flatnonzero(lasting[name]).tolist():
+                    if not now[i] and not self._soon(i, name, seen.step):
+                        now[i] = name
+            if name in _LEADING and (name in now or name in known):
+                break  # beside these, all else follows from them
+        return now
+
+    def _soon(self, i: int, name: str, step: int) -> bool:
+        """Whether a state that comes before another has nearly lasted: the better word."""
+        nearly = 0.6 * self.thresholds.patience
+        return any(
+            0 <= since[i] <= step - nearly
+            for other, since in self._symptoms.since.items()
+            if _RANK[other] < _RANK[name] and step - since[i] < self.thresholds.patience
+        )
+
+    def _recover(self, i: int, step: int) -> None:
+        """Forget the state of a layer that has been well for long enough."""
+        if not self._state[i]:
+            return
+        holds = any(since[i] >= 0 for since in self._symptoms.since.values())
+        self._well[i] = -1 if holds else step if self._well[i] < 0 else self._well[i]
+        if self._well[i] >= 0 and step - self._well[i] >= self.thresholds.patience:
+            self._state[i] = ""
+
+    def _counts(self, name: str, layers: np.ndarray) -> bool:
+        """Whether the loss lets a state count: what need not move may stand still."""
+        losses = self._losses
+        if name == "exploding" or not losses.is_known:
             return True
-        if name in ("dead", "skipped", "behind"):
+        if name == "dead":
+            return not losses.is_solved()
+        if name in ("vanishing", "slow", "decayed") and losses.is_better():
             return False
-        of_time = [loss for at, loss in self._losses if at >= since]
-        third = len(of_time) // 3
-        if third == 0:
+        if name == "below_resolution" and self._symptoms.all_lost:
+            return True  # biases alone learn, which are small
+        if name == "below_resolution" and losses.is_better():
             return False
-        before, now = np.median(of_time[:third]), np.median(of_time[-third:])
-        return bool(now < (1 - self.thresholds.progress) * before)
+        return not losses.falls(int(self._symptoms.since[name][layers].max()))
 
-    def _tell(self, i: int, name: str, since: int, scale: float, update: float) -> list[Mark]:
-        kind = CONDITIONS[name]
-        if any((self._layers[i], other) in self._told for other in STOPPED):
-            return []
-        fall = self._largest_update[i] / update if update > 0 else math.inf
-        if name == "behind" and fall > self.thresholds.factor:
-            name = "stalled"  # It did learn once: no vanishing gradient.
-        rate_fall = self._scale_at_largest[i] / scale if scale > 0 else math.nan
-        quantity, *why = advice.stopped(name, self._optimizer, self._dtype[i], fall, rate_fall)
-        return self._mark(i, kind, quantity, since, why)
+    def _marks(self, state: str, layers: list[int], seen: Seen) -> list[Mark]:
+        """One mark for each layer, that of the culprit first."""
+        paths = self._columns.paths
+        culprit = self._culprit(state, layers)
+        about = Case(
+            state=state,
+            layer=self._columns.layers[culprit],
+            path=paths[culprit],
+            symptoms=self._symptoms.of(culprit),
+            alone=len(layers) == 1,
+        )
+        quantity, cause, what = advice.stopped(about)
+        since = self._symptoms.since[state]
+        ordered = [culprit, *(i for i in layers if i != culprit)]
+        first = int(min(since[i] for i in layers))
+        return [Mark(paths[i], STATES[state], quantity, first, cause, what) for i in ordered]
 
-    def _mark(self, i: int, kind: str, quantity: str, since: int, why) -> list[Mark]:
-        key = self._layers[i], kind
-        if key in self._told:
-            return []
-        self._told.add(key)
-        return [Mark(self._layers[i], kind, quantity, since, *why)]
+    def _culprit(self, state: str, layers: list[int]) -> int:
+        """The layer that the others of the same state follow from."""
+        if state == "dead":
+            return self._last_dead(layers)
+        if state == "exploding":
+            return max(layers, key=lambda i: np.nan_to_num(self._symptoms.growth[i]))
+        if state == "vanishing":
+            return min(layers, key=lambda i: np.nan_to_num(self._symptoms.sensitivity[i]))
+        return layers[0]
 
+    def _last_dead(self, layers: list[int]) -> int:
+        """The last before the output of which nothing has a gradient.
 
-class _Seen:
-    """The numbers of one snapshot in the order of the layers; NaN where they are unknown."""
-
-    def __init__(self, layers: Sequence[str], tables: Tables):
-        place = {path: i for i, path in enumerate(layers)}
-
-        def column(quantity: str, statistic: str) -> np.ndarray:
-            values = np.full(len(layers), np.nan)
-            if (quantity, statistic) in tables:
-                paths, found = tables[quantity, statistic]
-                values[[place[path] for path in paths]] = found
-            return values
-
-        self.rate = column(RATE, "p50")
-        self.ratio = column("update_ratio", "value")
-        self.weight = column("weight_norm", "value")
-        update = column("update_norm", "value")
-        # A ratio serves as well, where there is nothing else: weights change slowly.
-        self.update = np.where(np.isnan(update), self.ratio, update)
-        self.momentum = column("accumulator/momentum", "norm")
-        self.sums = column("accumulator/accumulator", "mean")
-        self.left_out = column("accumulator/skipped_updates", "mean")
-        self.state = []
-        for (quantity, statistic), (paths, _) in tables.items():
-            known, values = np.isin(layers, paths), column(quantity, statistic)
-            if (quantity, statistic) == (RATE, "p50"):
-                # It may be infinite, where a gradient is 0 and ε is, too.
-                self.state.append((quantity, known & ~np.isinf(values), values))
-            elif quantity == "weight_norm" or (
-                quantity.startswith("accumulator/") and statistic in ("norm", "mean")
-            ):
-                self.state.append((quantity, known, values))
-
-
-def _rank_by_name(path: str) -> int:
-    return 1 if path.rpartition("/")[2] in ("bias", "beta", "gamma") else 2
+        A kernel whose bias has one is alive, and its inputs are 0: the layer before it is dead.
+        """
+        whole = [i for i in layers if self._symptoms.is_whole(i)]
+        return (whole or layers)[-1]

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import keras
 import tensorflow as tf
 
+from tfadaopt import effective
 from tfadaopt.callbacks import watched
 from tfadaopt.callbacks.recorder import Recorder
 from tfadaopt.callbacks.request import Request
@@ -17,6 +18,8 @@ from tfadaopt.callbacks.when import When, schedule
 # What Keras tells of the losses and metrics.
 Logs: TypeAlias = Mapping[str, Any] | None
 
+# Batches after which it is said that nothing was seen, if no epoch ended before.
+_EARLY = 100
 # Strategies under which a callback cannot see the state between two steps.
 _ELSEWHERE = (
     tf.distribute.TPUStrategy,
@@ -67,6 +70,7 @@ class StateCallback(keras.callbacks.Callback, abc.ABC):
         self.optimizer = watched.checked(type(self).__name__, optimizer)
         self._failed = False
         self._first_step: int | None = None
+        self._batches = 0
 
     def __reduce__(self):
         args, kwargs = self._made_with
@@ -139,7 +143,7 @@ class StateCallback(keras.callbacks.Callback, abc.ABC):
             return
         try:
             self._recorder.start(self, self.model, self.request(), self.optimizer)
-            self._first_step = self._recorder.steps_seen()
+            self._first_step, self._batches = self._recorder.steps_seen(), 0
         except UnicodeError as error:
             self._fail(error)
         except (ValueError, TypeError):
@@ -155,6 +159,9 @@ class StateCallback(keras.callbacks.Callback, abc.ABC):
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         self._safely(self._recorder.end_batch, self, batch)
+        self._batches += 1
+        if self._batches == _EARLY:
+            self._safely(self._say_if_nothing_moved)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self._safely(self._recorder.end_epoch)
@@ -184,14 +191,38 @@ class StateCallback(keras.callbacks.Callback, abc.ABC):
         )
 
     def _say_if_nothing_moved(self) -> None:
-        first, self._first_step = self._first_step, None  # said after the first epoch, or never
-        if first is None or self._recorder.steps_seen(ask=True) > first:
+        first, self._first_step = self._first_step, None  # said early, or never
+        if first is None:
             return
-        warnings.warn(
-            f"{type(self).__name__}: {self._recorder.watched} took no step in the first epoch, so "
-            "nothing is logged. If the model is trained by another optimizer, name it: "
-            f"{type(self).__name__}(…, optimizer=…), one or a dictionary of several by name.",
-            stacklevel=3,
+        name, batches = type(self).__name__, self._batches
+        if self._recorder.steps_seen(ask=True) == first:
+            warnings.warn(
+                f"{name}: {self._recorder.watched} took no step in {batches} batches, so nothing "
+                "is logged. If the model is trained by another optimizer, name it: "
+                f"{name}(…, optimizer=…), one or a dictionary of several by name."
+                + self._why_scaled(),
+                stacklevel=3,
+            )
+            return
+        gathers = max(
+            leaf.gradient_accumulation_steps or 1
+            for leaf in effective.leaves(self._recorder.optimizer)
+        )
+        if gathers > batches:
+            warnings.warn(
+                f"{name}: no weight has changed in {batches} batches, so nothing is logged yet: "
+                f"gradient_accumulation_steps={gathers} makes one update of that many batches.",
+                stacklevel=3,
+            )
+
+    def _why_scaled(self) -> str:
+        """What there is to say of a loss scale under which no gradient is finite."""
+        scaled = getattr(self.model, "optimizer", None)
+        if not isinstance(scaled, keras.optimizers.LossScaleOptimizer) or not scaled.built:
+            return ""
+        return (
+            f" Its loss scale is {float(scaled.dynamic_scale):.3g}: it is lowered, and the step "
+            "left out, where a gradient is NaN or infinite. Look for NaN in the data and the loss."
         )
 
 
@@ -208,7 +239,7 @@ class Watch:
         watched.checked(type(callback).__name__, optimizer)
         self._callback = callback
         self._loop = watched.Loop(optimizer, variables)
-        self._steps, self._losses = 0, 0.0
+        self._steps = 0
 
     def __enter__(self) -> "Watch":
         self._callback.set_model(self._loop)
@@ -223,10 +254,7 @@ class Watch:
         Args:
             loss: Loss of the step, a number, or None: ``StallWarning`` knows more with it.
         """
-        logs = None
-        if loss is not None:
-            self._losses += float(loss)
-            logs = {"loss": self._losses / (self._steps + 1)}  # as Keras: the mean of an epoch
+        logs = None if loss is None else {"loss": float(loss)}
         self._callback.on_train_batch_end(self._steps, logs)
         self._steps += 1
         self._callback.on_train_batch_begin(self._steps)

@@ -20,7 +20,8 @@ def together(marks: Sequence) -> list[tuple[Mapping, list[str]]]:
     for mark in marks:
         about = mark if isinstance(mark, Mapping) else mark.as_dict()
         key = about["kind"], about["since"], about["cause"], about["advice"]
-        groups.setdefault(key, (about, []))[1].append(about["layer"] or "all layers")
+        nobody = "the loss" if about["quantity"] == "loss" else "all layers"
+        groups.setdefault(key, (about, []))[1].append(about["layer"] or nobody)
     return sorted(groups.values(), key=lambda group: list(KINDS).index(group[0]["kind"]))
 
 
@@ -59,6 +60,8 @@ def _headline(groups) -> str:
     counts: dict[str, int] = {}
     for mark, layers in groups:
         counts[mark["kind"]] = counts.get(mark["kind"], 0) + len(layers)
+    if [layers for _, layers in groups] == [["the loss"]]:
+        return "the loss is not finite"
     told = [
         f"{count} {'layer is' if count == 1 else 'layers are'} {KINDS[kind]}"
         for kind, count in counts.items()

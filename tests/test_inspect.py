@@ -83,6 +83,23 @@ def test_a_log_that_was_not_watched_is_looked_through_afterwards(tmp_path, inspe
     assert "not finite since step 60: a/kernel" in out
 
 
+def test_marks_of_what_has_no_row(folder, inspect):
+    log = logs.Log(folder / "adagrad")
+    told = {"kind": "nan", "since": 90, "cause": "Hail.", "advice": "A roof."}
+    log.marks(
+        100,
+        [
+            told | {"layer": "net/bn/moving_mean", "quantity": "moving statistics"},
+            told | {"layer": None, "quantity": "loss"},
+        ],
+    )
+    _, out, _ = inspect(folder, "--run", "adagrad", "--include", "bias")
+    assert "not finite since step 90" in out
+    assert "moving_mean" in out
+    assert "the loss" in out
+    assert "conv/kernel" not in out
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -283,6 +283,99 @@ def test_updates_left_out_are_told_at_the_next_look(tmp_path, capsys):
     assert values.tolist() == [[1, 1], [1, 1]]
 
 
+def test_stop_training_obeys_updates_left_out():
+    model = make_model(tfadaopt.Adam())
+    stalls = StallWarning(every=2, stop_training=True)
+    with pytest.warns(UserWarning, match="left out"):
+        model.fit(X * np.nan, Y, batch_size=4, epochs=5, verbose=0, callbacks=[stalls])
+    assert stalls.marks[0].since == 2
+    assert int(model.optimizer.iterations) == 2
+
+
+def test_loss_scale_that_falls_to_0_is_said_early():
+    model = make_model(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()))
+    x, y = (np.tile(a, (50, 1)) for a in (X, Y))
+    stalls = StallWarning(every=10)
+    reached = []
+    say = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: reached.append((batch, len(stalls.marks)))
+    )
+    with pytest.warns(UserWarning, match="took no step in 100 batches.*loss scale is"):
+        model.fit(x * np.nan, y, batch_size=4, verbose=0, callbacks=[stalls, say])
+    assert [(m.layer, m.kind) for m in stalls.marks] == [("loss", "nan")]
+    assert next(batch for batch, marks in reached if marks) <= 20
+
+
+@pytest.mark.parametrize("make", [tfadaopt.Adam, keras.optimizers.Adam])
+def test_accumulation_that_never_ends_is_said(make):
+    with pytest.warns(UserWarning, match="gradient_accumulation_steps=1000 makes one update"):
+        fit(make_model(make(gradient_accumulation_steps=1000)), StallWarning())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        fit(make_model(make(gradient_accumulation_steps=2)), StallWarning())
+
+
+def test_moving_statistics_that_are_nan_are_told_at_the_next_look():
+    model = keras.Sequential(
+        [
+            keras.Input([3]),
+            keras.layers.BatchNormalization(name="norm"),
+            keras.layers.Dense(1, name="out"),
+        ],
+        name="net",
+    )
+    model.compile(tfadaopt.SGD(), "mse")
+    x = X.copy()
+    x[12] = np.nan
+    stalls = StallWarning(every=2)
+    with pytest.warns(UserWarning, match="left out"):
+        model.fit(x, Y, batch_size=4, shuffle=False, verbose=0, callbacks=[stalls])
+    found = [m for m in stalls.marks if "moving" in m.layer]
+    assert [(m.layer, m.since) for m in found] == [
+        ("net/norm/moving_mean", 4),
+        ("net/norm/moving_variance", 4),
+    ]
+
+
+@pytest.mark.parametrize("every", [1, 5])
+@pytest.mark.parametrize("way", ["keras", "own", "tracker"])
+def test_loss_of_each_batch_whatever_is_reported(way, every):
+    class Own(keras.Model):
+        tracker = keras.metrics.Mean(name="loss")
+
+        def train_step(self, data):
+            x, y = data
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((self(x, training=True) - y) ** 2)
+            weights = self.trainable_variables
+            self.optimizer.apply(tape.gradient(loss, weights), weights)
+            self.tracker.update_state(loss)
+            return {"loss": loss if way == "own" else self.tracker.result()}
+
+        @property
+        def metrics(self):
+            return [self.tracker]
+
+    class Keeps(StallWarning):
+        def make_detector(self, layers):
+            self.losses = []
+            return self
+
+        def observe(self, look):
+            self.losses += look.losses
+            return []
+
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input([3])
+    outputs = keras.layers.Dense(1, name="out")(inputs)
+    model = (keras.Model if way == "keras" else Own)(inputs, outputs)
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    stalls = Keeps(every=every)
+    fit(model, stalls)
+    expected = [np.mean((model(X[i : i + 4]) - Y[i : i + 4]) ** 2) for i in range(0, len(X), 4)]
+    np.testing.assert_allclose(stalls.losses, expected, rtol=1e-4)
+
+
 @pytest.mark.parametrize("after", [False, True])
 def test_interrupted_training_goes_on_in_its_run(after, tmp_path):
     """BackupAndRestore stands before the monitor or after it."""

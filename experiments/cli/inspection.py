@@ -100,7 +100,9 @@ def _show(console: Console, run: str, history: History, layers: list[str]) -> No
         f"{len(steps)} snapshots{_eta(history)}",
         highlight=False,
     )
-    marks = [mark for mark in marks_of(history) if mark["layer"] in (None, *layers)]
+    # What is not trained, such as moving statistics, has marks and no row.
+    others = set(_paths(history, re.compile(""))) - set(layers)
+    marks = [mark for mark in marks_of(history) if mark["layer"] not in others]
     console.print(_grid(console.width, history, layers, marks))
     if not marks:
         watched = "" if history.marks else "; use the callback StallWarning to have layers watched"
