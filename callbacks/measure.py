@@ -85,6 +85,66 @@ class Together(abc.ABC):
         """A row of coordinates for each, of which statistics are asked; or a number for each."""
 
 
+@dataclass(frozen=True)
+class _Parts:
+    """Series in the order in which their numbers lie in a snapshot.
+
+    Attributes:
+        spreads: Those read by themselves, of which statistics are taken.
+        numbers: Those read by themselves, which are one number.
+        groups: Those that are read at once.
+    """
+
+    spreads: Sequence[Series]
+    numbers: Sequence[Series]
+    groups: Mapping[Together, Sequence[Series]]
+
+    @classmethod
+    def of(cls, series: Sequence[Series]) -> "_Parts":
+        groups: dict[Together, list[Series]] = {}
+        for s in series:
+            if s.together is not None:
+                groups.setdefault(s.together, []).append(s)
+        alone = [s for s in series if s.together is None]
+        numbers = [s for s in alone if s.is_number]
+        return cls([s for s in alone if not s.is_number], numbers, groups)
+
+    @property
+    def alone(self) -> list[Series]:
+        """Those that are read by themselves."""
+        return [*self.spreads, *self.numbers]
+
+    def read_alone(self, before: Before) -> list[tf.Tensor]:
+        """The numbers of these."""
+        found = []
+        if self.spreads:
+            tensors = [s.read(before) for s in self.spreads]
+            rows = summarise(tensors, [s.statistics for s in self.spreads])
+            found.append(tf.reshape(rows, [-1]))
+        if self.numbers:
+            flat = [tf.reshape(tf.cast(s.read(before), tf.float32), []) for s in self.numbers]
+            found.append(tf.stack(flat))
+        return found
+
+    def places(self, at: int) -> tuple[dict[tuple[str, str | None, str], int], int]:
+        """Where each statistic lies, from ``at`` on; and where those of groups begin."""
+        found: dict[tuple[str, str | None, str], int] = {}
+
+        def add(s: Series, statistics: Sequence[str]) -> None:
+            for name in statistics:
+                found[s.quantity, s.layer, name] = at + len(found)
+
+        for s in self.spreads:
+            add(s, ALL)
+        for s in self.numbers:
+            add(s, s.statistics)
+        alone = at + len(found)
+        for members in self.groups.values():
+            for s in members:
+                add(s, s.statistics)
+        return found, alone
+
+
 class Snapshot:
     """All statistics of all series: computed in one graph call, copied to the host at once.
 
@@ -103,17 +163,11 @@ class Snapshot:
         kept: Mapping[tuple, Reading] | None = None,
     ):
         self.series = list(series)
-        alone = [s for s in self.series if s.together is None]
-        spreads = [s for s in alone if not s.is_number]
-        numbers = [s for s in alone if s.is_number]
-        groups: dict[Together, list[Series]] = {}
-        for s in self.series:
-            if s.together is not None:
-                groups.setdefault(s.together, []).append(s)
-        self._needs = [(one.quantity, set(one.before)) for one in alone]
+        parts = _Parts.of(self.series)
+        self._needs = [(one.quantity, set(one.before)) for one in parts.alone]
         readings = dict(kept or {})
-        readings |= {key: read for s in alone for key, read in s.before.items()}
-        for together, members in groups.items():
+        readings |= {key: read for s in parts.alone for key, read in s.before.items()}
+        for together, members in parts.groups.items():
             before = together.before(members)
             self._needs.append((members[0].quantity, set(before)))
             readings |= before
@@ -129,18 +183,12 @@ class Snapshot:
             count = tf.cast(steps(), tf.int64)
             # float32 counts exactly only to 2²⁴: the step travels in two halves.
             head = [count // 2**20, count % 2**20, *(read(before) for read in rates.values())]
-            parts = [tf.stack([tf.cast(x, tf.float32) for x in head])]
-            if spreads:
-                rows = summarise([s.read(before) for s in spreads], [s.statistics for s in spreads])
-                parts.append(tf.reshape(rows, [-1]))
-            if numbers:
-                flat = [tf.reshape(tf.cast(s.read(before), tf.float32), []) for s in numbers]
-                parts.append(tf.stack(flat))
-            for together, members in groups.items():
+            found = [tf.stack([tf.cast(x, tf.float32) for x in head]), *parts.read_alone(before)]
+            for together, members in parts.groups.items():
                 rows = tf.cast(together.read(members, before), tf.float32)
                 self._rows.append((tuple(rows.shape), members[0].statistics))
-                parts.append(tf.reshape(rows, [-1]))
-            return tf.concat(parts, 0)
+                found.append(tf.reshape(rows, [-1]))
+            return tf.concat(found, 0)
 
         specs: list[tf.TensorSpec] = []
         if self._keys:
@@ -149,22 +197,7 @@ class Snapshot:
         self._rows: list[tuple[tuple[int, ...], tuple[str, ...]]] = []
         self._compute = tf.function(compute, autograph=False).get_concrete_function(*specs)
         self._specs = dict(zip(self._keys, specs, strict=True))
-
-        at = 2 + len(self._rates)
-        self._at: dict[tuple[str, str | None, str], int] = {}
-        for s in spreads:
-            for i, name in enumerate(ALL):
-                self._at[s.quantity, s.layer, name] = at + i
-            at += len(ALL)
-        for s in numbers:
-            self._at[s.quantity, s.layer, s.statistics[0]] = at
-            at += 1
-        self._alone = at
-        for members in groups.values():
-            for s in members:
-                for name in s.statistics:
-                    self._at[s.quantity, s.layer, name] = at
-                    at += 1
+        self._at, self._alone = parts.places(2 + len(self._rates))
         places: dict[tuple[str, str], list[tuple[str, int]]] = {}
         for s in self.series:
             for name in s.statistics:
