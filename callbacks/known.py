@@ -8,8 +8,8 @@ import keras
 import tensorflow as tf
 
 from tfadaopt import compat, effective
+from tfadaopt.callbacks.layers import paths_of
 from tfadaopt.callbacks.marks import Layer
-from tfadaopt.callbacks.quantities import paths_of
 from tfadaopt.compat import Variable
 from tfadaopt.readers import reader_of
 

@@ -10,6 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfadaopt.callbacks.changes import Updates, WeightNorms
+from tfadaopt.callbacks.layers import Quantity
 from tfadaopt.callbacks.log_format import Tables
 from tfadaopt.callbacks.notebook_file import NotebookFile
 from tfadaopt.callbacks.overview import hparams_summary, layout_summary
@@ -18,9 +20,6 @@ from tfadaopt.callbacks.quantities import (
     EffectiveRates,
     GradientNorms,
     MethodNumbers,
-    Quantity,
-    Updates,
-    WeightNorms,
 )
 from tfadaopt.callbacks.request import Request, What
 from tfadaopt.callbacks.state_callback import Logs, StateCallback

@@ -2,95 +2,30 @@
 
 import math
 import warnings
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 import keras
 import tensorflow as tf
 
-from tfadaopt import compat, effective
+from tfadaopt import compat
+from tfadaopt.callbacks.layers import Layer, View
 from tfadaopt.callbacks.log_format import RATE
-from tfadaopt.callbacks.measure import (
-    ALL,
-    ETA,
-    SPREAD,
-    STATISTICS,
-    VALUE,
-    Before,
-    Series,
-)
+from tfadaopt.callbacks.measure import ETA, Before, Series
 from tfadaopt.callbacks.sampled import (
     SMALL,
-    WEIGHTS,
     RateRows,
     Skips,
     StateRows,
-    UpdateRows,
     row,
     size_of_row,
 )
-from tfadaopt.compat import Variable
+from tfadaopt.callbacks.summaries import ALL, SPREAD, STATISTICS, VALUE
 from tfadaopt.optimizers.base import SKIPPED
 from tfadaopt.optimizers.pieces.first import UPDATES
 from tfadaopt.optimizers.rule import UnsupportedOptimizerError
 from tfadaopt.readers import Kept, Pick, reader_of
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A variable that is trained.
-
-    Attributes:
-        path: Its path, with a number where two have the same.
-        variable: The variable itself.
-        optimizer: What holds its state: one of ``effective.leaves``.
-    """
-
-    path: str
-    variable: Variable
-    optimizer: keras.optimizers.Optimizer
-
-
-@dataclass(frozen=True)
-class View:
-    """What there is to be measured.
-
-    Attributes:
-        layers: Variables that are trained.
-        steps_per_execution: Steps between two looks of a callback.
-    """
-
-    layers: tuple[Layer, ...]
-    steps_per_execution: int = 1
-
-
-# Coordinates of a difference that are in memory at once: 16 MB.
-PIECE = 1 << 22
-# What is compared decides whether a traced snapshot is used again: frozen dataclasses.
-Quantity = Callable[[View], list[Series]]
-
-
-def paths_of(variables: Sequence) -> list[str]:
-    """Path of each variable, with a number where two have the same."""
-    seen: Counter[str] = Counter()
-    names = []
-    for path in map(compat.path_of, variables):
-        seen[path] += 1
-        names.append(path if seen[path] == 1 else f"{path}#{seen[path]}")
-    return names
-
-
-def layers_of(optimizer, variables: Sequence, names: Sequence[str]) -> list[Layer]:
-    """The layers of variables, by their names, that an optimizer, or one in it, was built for."""
-    found = []
-    for name, variable in zip(names, variables, strict=True):
-        for leaf in effective.leaves(optimizer):
-            if leaf.built and compat.index_of(leaf, variable) is not None:
-                found.append(Layer(name, variable, leaf))
-                break
-    return found
 
 
 @dataclass(frozen=True)
@@ -251,87 +186,6 @@ class MethodNumbers:
 
 
 @dataclass(frozen=True)
-class Updates:
-    """What a step did to the weights of each layer, from copies of them before it and after it.
-
-    Under ``steps_per_execution``, what all steps of one execution did. Weight decay is in it.
-
-    Attributes:
-        quantity: ``update_ratio``, ‖Δθ‖/‖θ‖ with θ from before the step, or from after it where it
-            was 0; or ``update_norm``, ‖Δθ‖.
-        sampled: Whether an estimate from a sample of the coordinates does.
-    """
-
-    quantity: str
-    sampled: bool = False
-
-    def __call__(self, view: View) -> list[Series]:
-        found = []
-        for layer in view.layers:
-            variable = layer.variable
-            together, size = None, size_of_row(variable, self.sampled)
-            if size is not None:
-                dtype = keras.backend.standardize_dtype(variable.dtype)
-                together = UpdateRows(self.quantity, size, dtype)
-            key = ("weights", layer.path)
-            found.append(
-                Series(
-                    quantity=self.quantity,
-                    layer=layer.path,
-                    read=partial(self._read, key, variable),
-                    statistics=VALUE,
-                    before={key: partial(tf.convert_to_tensor, variable)},
-                    sampled=self.sampled,
-                    variable=variable,
-                    together=together,
-                )
-            )
-        return found
-
-    def _read(self, key: tuple, variable: Variable, before: Before) -> tf.Tensor:
-        moved = ("distance", *key)
-        new = tf.convert_to_tensor(variable)
-        if moved not in before:  # of ratio and norm, one measures it for both
-            before[moved] = _distance(new, before[key])
-        if self.quantity == "update_norm":
-            return before[moved]
-        size = _norm(_wide(before[key]))
-        size = tf.where(tf.equal(size, 0), _norm(_wide(new)), size)
-        return tf.math.divide_no_nan(before[moved], size)
-
-
-def weights_before(
-    variables: Sequence, names: Sequence[str], wanted: Iterable
-) -> dict[tuple, tf.Tensor]:
-    """What ``Updates`` among the wanted quantities need from before a step that will build the
-    optimizer: whole copies only where a sample does not do."""
-    sampled = {quantity.sampled for quantity in wanted if isinstance(quantity, Updates)}
-    kept: dict[tuple, tf.Tensor] = {}
-    for path, variable in zip(names, variables, strict=True) if sampled else ():
-        sizes = {size_of_row(variable, one) for one in sampled}
-        if None in sizes:
-            kept["weights", path] = tf.identity(tf.convert_to_tensor(variable))
-        kept |= {(WEIGHTS, size, path): row(variable, size) for size in sizes if size}
-    return kept
-
-
-@dataclass(frozen=True)
-class WeightNorms:
-    """Euclidean norm of each layer's weights."""
-
-    def __call__(self, view: View) -> list[Series]:
-        return [
-            Series(
-                "weight_norm",
-                layer.path,
-                partial(_size, layer.variable),
-                VALUE,
-            )
-            for layer in view.layers
-        ]
-
-
-@dataclass(frozen=True)
 class GradientNorms:
     """Euclidean norm of each layer's gradient, where the optimizer's state tells it.
 
@@ -360,10 +214,6 @@ class GradientNorms:
         return found
 
 
-def _wide(x: tf.Tensor) -> tf.Tensor:
-    return tf.cast(x, "float32") if x.dtype.size < 4 else x
-
-
 # What the series of a layer read, given what was kept from before the step.
 
 
@@ -378,28 +228,3 @@ def _magnitude(state: Kept, before: Before) -> tf.Tensor:
 
 def _skipped(layer: Layer, before: Before) -> tf.Tensor:
     return reader_of(layer.optimizer).skipped([layer.variable])
-
-
-def _size(variable: Variable, before: Before) -> tf.Tensor:
-    return _norm(_wide(tf.convert_to_tensor(variable)))
-
-
-def _distance(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    """‖a − b‖; of large tensors piece by piece, as their difference would be another of them."""
-    size = a.shape.num_elements()
-    if size <= PIECE:
-        return _norm(_wide(a) - _wide(b))
-    a, b = (tf.reshape(x, [-1]) for x in (a, b))
-
-    def add(start, total):
-        pieces = (_wide(x[start : start + PIECE]) for x in (a, b))
-        return start + PIECE, total + tf.nn.l2_loss(tf.subtract(*pieces))
-
-    start, total = tf.constant(0, tf.int64), tf.zeros([], _wide(a[:0]).dtype)
-    _, total = tf.while_loop(lambda i, _: i < size, add, (start, total), parallel_iterations=1)
-    return tf.sqrt(2 * total)
-
-
-def _norm(x: tf.Tensor) -> tf.Tensor:
-    # One pass through memory; a square and its sum would be three.
-    return tf.sqrt(2 * tf.nn.l2_loss(x))

@@ -15,9 +15,9 @@ import numpy as np
 from tfadaopt import compat, effective
 from tfadaopt.callbacks import watched as watched_by
 from tfadaopt.callbacks.clock import StepClock
+from tfadaopt.callbacks.layers import paths_of
 from tfadaopt.callbacks.log_format import Tables
 from tfadaopt.callbacks.measure import Before, Snapshot, Taken
-from tfadaopt.callbacks.quantities import paths_of
 from tfadaopt.callbacks.request import Request, What
 from tfadaopt.callbacks.run_log import RunLog
 from tfadaopt.callbacks.shown import Shown

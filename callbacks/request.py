@@ -28,8 +28,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from tfadaopt.callbacks.layers import Quantity
 from tfadaopt.callbacks.log_format import Tables
-from tfadaopt.callbacks.quantities import Quantity
 from tfadaopt.callbacks.run_log import Preface
 from tfadaopt.callbacks.when import When
 

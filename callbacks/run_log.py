@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from tensorboard.compat.proto.summary_pb2 import Summary
 
 from tfadaopt.callbacks.folder import free_for, held, names_in, release
+from tfadaopt.callbacks.layers import Layer
 from tfadaopt.callbacks.log_format import Tables
-from tfadaopt.callbacks.quantities import Layer
 from tfadaopt.callbacks.where import EventWriter
 
 Preface = Callable[[tuple[Layer, ...]], bytes]

@@ -16,13 +16,12 @@ import tensorflow as tf
 from tfadaopt.callbacks.measure import (
     ETA,
     ROWS,
-    SMALL_SAMPLE,
     Before,
     Reading,
     Series,
     Together,
-    sampled_places,
 )
+from tfadaopt.callbacks.summaries import SMALL_SAMPLE, sampled_places
 from tfadaopt.compat import Variable
 from tfadaopt.readers import Kept, reader_of
 

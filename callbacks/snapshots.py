@@ -9,17 +9,11 @@ import tensorflow as tf
 
 from tfadaopt import compat, effective
 from tfadaopt.callbacks import watched as watched_by
+from tfadaopt.callbacks.changes import weights_before
 from tfadaopt.callbacks.clock import counter_of
+from tfadaopt.callbacks.layers import Layer, View, layers_of, paths_of
 from tfadaopt.callbacks.measure import Before, Series, Snapshot
-from tfadaopt.callbacks.quantities import (
-    Layer,
-    View,
-    eta_before,
-    eta_key,
-    layers_of,
-    paths_of,
-    weights_before,
-)
+from tfadaopt.callbacks.quantities import eta_before, eta_key
 from tfadaopt.callbacks.request import What
 
 

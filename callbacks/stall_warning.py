@@ -10,16 +10,13 @@ import keras
 import tensorflow as tf
 
 from tfadaopt import effective
+from tfadaopt.callbacks.changes import Updates, WeightNorms
 from tfadaopt.callbacks.known import layers_known, norms_of
 from tfadaopt.callbacks.log_format import Tables
 from tfadaopt.callbacks.losses import BatchLosses
 from tfadaopt.callbacks.marks import LOSS, Layer, Look, Mark, Thresholds
 from tfadaopt.callbacks.probe import Probe
-from tfadaopt.callbacks.quantities import (
-    Accumulators,
-    Updates,
-    WeightNorms,
-)
+from tfadaopt.callbacks.quantities import Accumulators
 from tfadaopt.callbacks.request import Request, What
 from tfadaopt.callbacks.stalls import StallDetector
 from tfadaopt.callbacks.state_callback import Logs, StateCallback

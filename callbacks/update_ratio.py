@@ -1,6 +1,6 @@
 """Callback: how far each step moves each layer, in TensorBoard."""
 
-from tfadaopt.callbacks.quantities import Updates
+from tfadaopt.callbacks.changes import Updates
 from tfadaopt.callbacks.request import Request, What
 from tfadaopt.callbacks.state_callback import StateCallback
 

@@ -11,7 +11,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import tfadaopt
 from tfadaopt import compat
-from tfadaopt.callbacks import AccumulatorMagnitude, EffectiveLearningRate, measure, quantities
+from tfadaopt.callbacks import (
+    AccumulatorMagnitude,
+    EffectiveLearningRate,
+    layers,
+    measure,
+    quantities,
+    summaries,
+)
 
 from . import events
 from .cases import BY_ID, each_shape_with_a_rate
@@ -148,7 +155,7 @@ def summary(*tensors):
     optimizer.build([keras.Variable([1.0])])
     constants = [tf.constant(x) for x in tensors]
     series = [
-        measure.Series(str(i), None, lambda _, x=x: tf.identity(x), measure.ALL)
+        measure.Series(str(i), None, lambda _, x=x: tf.identity(x), summaries.ALL)
         for i, x in enumerate(constants)
     ]
     return snapshot_of(optimizer, series).take().values(series)
@@ -187,14 +194,14 @@ def structured():
     yield "columns", by_column
     yield "embedding", np.repeat(random.exponential(size=10_007), 3).astype("float32")
     yield "convolution", random.permutation(64).astype("float32") * np.ones((3, 3, 64, 64), "f4")
-    yield "just-beyond", random.normal(size=measure.SAMPLE + 1).astype("float32")
+    yield "just-beyond", random.normal(size=summaries.SAMPLE + 1).astype("float32")
     yield "sorted", np.arange(100_000, dtype="float32")
 
 
 @pytest.mark.parametrize("x", [pytest.param(x, id=name) for name, x in structured()])
 def test_large_tensors(x):
     """Quantiles are within a few per cent of rank; the rest is exact."""
-    assert x.size > measure.SAMPLE
+    assert x.size > summaries.SAMPLE
     values = summary(x)
     for tag, value in events.statistics("0", x, norm=True).items():
         if tag.split("/")[1] in ("mean", "min", "max", "norm"):
@@ -203,7 +210,7 @@ def test_large_tensors(x):
 
 
 def test_quantiles_are_exact_up_to_the_size_of_the_sample():
-    x = np.random.default_rng(0).lognormal(size=measure.SAMPLE).astype("float32")
+    x = np.random.default_rng(0).lognormal(size=summaries.SAMPLE).astype("float32")
     values = summary(x)
     for tag, value in events.statistics("0", x, norm=True).items():
         np.testing.assert_allclose(values[tag], value, rtol=1e-5, err_msg=tag)
@@ -212,12 +219,12 @@ def test_quantiles_are_exact_up_to_the_size_of_the_sample():
 def test_sample_visits_all_channels_of_a_kernel():
     """Each output channel as often as any other; hardly any input is left out."""
     inputs, channels = np.mgrid[:512, :512]
-    seen = np.bincount(measure.sample(tf.constant(np.ravel(channels))).numpy(), minlength=512)
-    assert seen.sum() == measure.SAMPLE
-    assert seen.min() == seen.max() == measure.SAMPLE / 512
-    seen = np.bincount(measure.sample(tf.constant(np.ravel(inputs))).numpy(), minlength=512)
+    seen = np.bincount(summaries.sample(tf.constant(np.ravel(channels))).numpy(), minlength=512)
+    assert seen.sum() == summaries.SAMPLE
+    assert seen.min() == seen.max() == summaries.SAMPLE / 512
+    seen = np.bincount(summaries.sample(tf.constant(np.ravel(inputs))).numpy(), minlength=512)
     assert np.mean(seen == 0) < 0.05
-    assert seen.max() <= 2 * measure.SAMPLE / 512
+    assert seen.max() <= 2 * summaries.SAMPLE / 512
 
 
 @pytest.mark.parametrize("size", [1e-24, 1e24])
@@ -568,8 +575,8 @@ def test_numbers_are_logged_once():
     ):
         model = untrained(BY_ID[name])
         model.optimizer.build(model.trainable_variables)
-        layers = quantities.layers_of(model.optimizer, model.trainable_variables, PATHS)
-        series = quantities.Accumulators()(quantities.View(tuple(layers)))
+        found = layers.layers_of(model.optimizer, model.trainable_variables, PATHS)
+        series = quantities.Accumulators()(layers.View(tuple(found)))
         slot = next(iter(tags)).split("/")[1]
         found = {s.tag(x) for s in series for x in s.statistics if f"r/{slot}" in s.quantity}
         assert found == tags

@@ -16,10 +16,11 @@ from tfadaopt.callbacks import (
     LogSpaced,
     OptimizerMonitor,
     UpdateRatio,
+    layers,
     measure,
     quantities,
 )
-from tfadaopt.callbacks.measure import SMALL_SAMPLE, sample
+from tfadaopt.callbacks.summaries import SMALL_SAMPLE, sample
 from tfadaopt.callbacks.when import schedule
 from tfadaopt.readers import reader_of
 
@@ -429,7 +430,7 @@ def test_a_sample_gives_way_to_the_whole(tmp_path):
     (event,) = events.read(tmp_path)
     assert "effective_learning_rate/hidden/kernel/max" in event.values
     assert "update_ratio/hidden/kernel" in event.values
-    whole = quantities.EffectiveRates()(quantities.View(()))
+    whole = quantities.EffectiveRates()(layers.View(()))
     assert whole == []
     merged = measure.Series("q", "a", lambda _: tf.zeros([]), sampled=True)
     assert merged.sampled

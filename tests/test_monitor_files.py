@@ -19,9 +19,10 @@ import tfadaopt
 from tfadaopt.callbacks import AccumulatorMagnitude, OptimizerMonitor, UpdateRatio
 from tfadaopt.callbacks.history import read
 from tfadaopt.callbacks.log_format import tensor_tag
-from tfadaopt.callbacks.measure import VALUE, Series, Taken
+from tfadaopt.callbacks.measure import Series, Taken
 from tfadaopt.callbacks.overview import block_of
 from tfadaopt.callbacks.shown import Shown
+from tfadaopt.callbacks.summaries import VALUE
 from tfadaopt.callbacks.where import EventWriter
 
 from . import events, logged
