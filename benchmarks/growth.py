@@ -1,0 +1,104 @@
+"""How the cost of an update grows: ``python benchmarks/growth.py [--write]``.
+
+With the number of variables (of 256 weights each), with their size (16 of them), and with the depth
+of a network of small layers; ours over Keras' own, gradients ready, in a plain ``tf.function``.
+Updates of both are interleaved: the median of the ratios of pairs, and its middle half. To trace:
+processor time to the end of the first update.
+"""
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from graphs import pair
+from step import as_markdown
+
+HERE = Path(__file__).parent
+
+
+def shapes_of(kind: str, size: int) -> list[tuple[int, ...]]:
+    """Shapes of the variables."""
+    if kind == "variables":
+        return [(256,)] * size
+    if kind == "weights of each of 16":
+        return [(size,)] * 16
+    return [(16, 16), (16,)] * size  # layers
+
+
+SIZES = {
+    "variables": (10, 100, 1000, 5000),
+    "weights of each of 16": (1 << 10, 1 << 14, 1 << 17, 1 << 20),
+    "layers": (10, 100, 500),
+}
+
+
+class Update:
+    """An optimizer, its variables, and a compiled update of them."""
+
+    def __init__(self, optimizer, shapes: list[tuple[int, ...]]) -> None:
+        variables = [keras.Variable(tf.random.normal(shape)) for shape in shapes]
+        gradients = [tf.random.normal(shape) for shape in shapes]
+        optimizer.build(variables)
+
+        @tf.function(autograph=False)
+        def update() -> tf.Tensor:
+            optimizer.apply(gradients, variables)
+            return tf.convert_to_tensor(optimizer.iterations)
+
+        self._update = update
+        began = time.process_time()
+        update()
+        self.trace_seconds = time.process_time() - began
+
+    def seconds(self) -> float:
+        """Seconds of one update."""
+        began = time.perf_counter()
+        self._update().numpy()
+        return time.perf_counter() - began
+
+
+def row(method: str, kind: str, size: int, pairs: int) -> dict:
+    """One size."""
+    forms = [Update(make(), shapes_of(kind, size)) for make in pair(method)]
+    for form in forms:
+        form.seconds()
+    times = []
+    for number in range(pairs):
+        order = (0, 1) if number % 2 else (1, 0)
+        found = {i: forms[i].seconds() for i in order}
+        times.append((found[0], found[1]))
+    ratios = sorted(ours / theirs for ours, theirs in times)
+    quarter = len(ratios) // 4
+    return {
+        "method": method,
+        "what grows": kind,
+        "to": size,
+        "ms, Keras": 1e3 * statistics.median(theirs for _, theirs in times),
+        "ratio": statistics.median(ratios),
+        "middle half": f"{ratios[quarter]:.2f}–{ratios[-1 - quarter]:.2f}",
+        "trace s, Keras": forms[1].trace_seconds,
+        "trace, ratio": forms[0].trace_seconds / forms[1].trace_seconds,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--methods", default="SGD,Adagrad,Adam")
+    parser.add_argument("--pairs", type=int, default=31)
+    parser.add_argument("--write", action="store_true", help="write benchmarks/growth.md")
+    options = parser.parse_args()
+    rows = []
+    for method in options.methods.split(","):
+        for kind, sizes in SIZES.items():
+            for size in sizes:
+                rows.append(row(method, kind, size, options.pairs))
+                print(as_markdown(rows[-1:]).splitlines()[-1], flush=True)
+    if options.write:
+        (HERE / "growth.md").write_text(as_markdown(rows), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
