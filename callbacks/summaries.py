@@ -95,7 +95,9 @@ def statistics_of(rows: np.ndarray, statistics: Sequence[str]) -> np.ndarray:
     below, above, weight = _places(rows.shape[1])
     ordered = np.sort(rows, axis=1)
     with np.errstate(invalid="ignore", over="ignore"):  # infinity times 0
-        of_quantiles = ordered[:, below] * (1 - weight) + ordered[:, above] * weight
+        low, high = ordered[:, below], ordered[:, above]
+        # Numbers that are equal, infinite ones too, have themselves between them.
+        of_quantiles = np.where(low == high, low, low * (1 - weight) + high * weight)
         found = dict(zip(SPREAD, of_quantiles.T, strict=True))
         if len(statistics) > len(SPREAD):
             found |= {"mean": rows.mean(axis=1), "min": rows.min(axis=1), "max": rows.max(axis=1)}

@@ -160,7 +160,9 @@ def put(
     if value:
         assign(variable, rounded(theta, plan.dtype, moment.iterations, plan.index))
     else:
-        native_of(variable).assign_sub(tf.broadcast_to(theta, plan.shape))
+        native = native_of(variable)
+        fits_in = theta.shape.is_compatible_with(native.shape)
+        native.assign_sub(theta if fits_in else tf.broadcast_to(theta, tf.shape(native)))
 
 
 def native_of(variable: Variable) -> tf.Variable:
