@@ -1,7 +1,7 @@
 """What the monitor costs: one snapshot of ResNet-50, and ``fit`` by preset and interval.
 
     python benchmarks/monitor.py snapshot [--optimizer Adam] [--repeats 30]
-    python benchmarks/monitor.py fit [--model resnet|cifar|digits] [--pairs 15] [--optimizer Adam]
+    python benchmarks/monitor.py fit [--model resnet|resnet20|cifar|digits] [--pairs 15] [--optimizer Adam]
     python benchmarks/monitor.py table [--write benchmarks/monitor.md]
 
 ``snapshot`` times a snapshot of the 214 variables of ResNet-50 with its write, by preset, against
@@ -22,6 +22,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from models import PROBLEMS
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event
 
@@ -155,7 +156,13 @@ def digits():
     return model, tuple(model.input_shape[1:]), 64, 200
 
 
-MODELS = {"resnet": resnet, "cifar": cifar, "digits": digits}
+def resnet20():
+    """ResNet-20 on 32 × 32 pictures: 65 variables, steps of some tenths of a second."""
+    problem = PROBLEMS["resnet20"]()
+    return problem.model, problem.shape[1:], problem.shape[0], 20
+
+
+MODELS = {"resnet": resnet, "resnet20": resnet20, "cifar": cifar, "digits": digits}
 
 
 def training(name: str, optimizer_name: str, pairs: int, choices) -> tuple[float, dict]:

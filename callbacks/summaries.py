@@ -100,11 +100,15 @@ def statistics_of(rows: np.ndarray, statistics: Sequence[str]) -> np.ndarray:
         of_quantiles = np.where(low == high, low, low * (1 - weight) + high * weight)
         found = dict(zip(SPREAD, of_quantiles.T, strict=True))
         if len(statistics) > len(SPREAD):
-            found |= {"mean": rows.mean(axis=1), "min": rows.min(axis=1), "max": rows.max(axis=1)}
+            found |= {
+                "mean": rows.mean(axis=1, dtype=np.float64),
+                "min": rows.min(axis=1),
+                "max": rows.max(axis=1),
+            }
         if "norm" in statistics:
             # Squares of what float32 holds may overflow or vanish in it.
             found["norm"] = np.linalg.norm(rows.astype(np.float64), axis=1).astype(np.float32)
-    return np.stack([found[name] for name in statistics], axis=1)
+    return np.stack([found[name] for name in statistics], axis=1).astype(np.float32)
 
 
 def _quantiles(rows: tf.Tensor) -> tf.Tensor:
