@@ -90,25 +90,53 @@ def _moments(rows: tf.Tensor) -> tf.Tensor:
     return tf.stack([mean, low, high, norm], axis=1)
 
 
+class Quantiles:
+    """Quantiles of vectors of several lengths that lie one after the other, sorted all at once.
+
+    Args:
+        lengths: Length of each vector.
+    """
+
+    def __init__(self, lengths: Sequence[int]) -> None:
+        width = max(lengths)
+        rows = np.arange(len(lengths)) * width
+        self._shape = len(lengths), width
+        self._to = np.concatenate(
+            [row + np.arange(length) for row, length in zip(rows, lengths, strict=True)]
+        )
+        places = [_places(length) for length in lengths]
+        below, above, weight = (np.stack(x) for x in zip(*places, strict=True))
+        self._below, self._above = below + rows[:, np.newaxis], above + rows[:, np.newaxis]
+        self._weight = weight
+
+    def __call__(self, flat: np.ndarray) -> np.ndarray:
+        """A row of ``SPREAD`` for each vector."""
+        matrix = np.full(self._shape, np.nan, np.float32)  # which comes last, as a NaN in a vector
+        matrix.ravel()[self._to] = flat
+        matrix.sort(axis=1)
+        return _between(matrix.ravel(), self._below, self._above, self._weight)
+
+
 def statistics_of(rows: np.ndarray, statistics: Sequence[str]) -> np.ndarray:
     """Statistics of each row, a column for each: as ``summarise``, by NumPy."""
-    below, above, weight = _places(rows.shape[1])
-    ordered = np.sort(rows, axis=1)
-    with np.errstate(invalid="ignore", over="ignore"):  # infinity times 0
-        low, high = ordered[:, below], ordered[:, above]
-        # Numbers that are equal, infinite ones too, have themselves between them.
-        of_quantiles = np.where(low == high, low, low * (1 - weight) + high * weight)
-        found = dict(zip(SPREAD, of_quantiles.T, strict=True))
-        if len(statistics) > len(SPREAD):
-            found |= {
-                "mean": rows.mean(axis=1, dtype=np.float64),
-                "min": rows.min(axis=1),
-                "max": rows.max(axis=1),
-            }
+    quantiles = Quantiles([rows.shape[1]] * len(rows))(rows.ravel())
+    found = dict(zip(SPREAD, quantiles.T, strict=True))
+    with np.errstate(invalid="ignore", over="ignore"):
+        found["mean"] = rows.mean(axis=1, dtype=np.float64)
+        found |= {"min": rows.min(axis=1), "max": rows.max(axis=1)}
         if "norm" in statistics:
             # Squares of what float32 holds may overflow or vanish in it.
-            found["norm"] = np.linalg.norm(rows.astype(np.float64), axis=1).astype(np.float32)
-    return np.stack([found[name] for name in statistics], axis=1).astype(np.float32)
+            found["norm"] = np.linalg.norm(rows.astype(np.float64), axis=1)
+        return np.stack([found[name] for name in statistics], axis=1).astype(np.float32)
+
+
+def _between(
+    ordered: np.ndarray, below: np.ndarray, above: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    low, high = ordered[below], ordered[above]
+    with np.errstate(invalid="ignore", over="ignore"):  # infinity times 0
+        # Numbers that are equal, infinite ones too, have themselves between them.
+        return np.where(low == high, low, low * (1 - weight) + high * weight)
 
 
 def _quantiles(rows: tf.Tensor) -> tf.Tensor:
