@@ -1,7 +1,7 @@
 """What the monitor costs: one snapshot of ResNet-50, and ``fit`` by preset and interval.
 
     python benchmarks/monitor.py snapshot [--optimizer Adam] [--repeats 30]
-    python benchmarks/monitor.py fit [--model resnet|resnet20|cifar|digits] [--pairs 15] [--optimizer Adam]
+    python benchmarks/monitor.py fit [--model resnet|resnet20|cifar|digits] [--pairs 15]
     python benchmarks/monitor.py table [--write benchmarks/monitor.md]
 
 ``snapshot`` times a snapshot of the 214 variables of ResNet-50 with its write, by preset, against
