@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -64,18 +65,21 @@ def measure(network: str, method: str, mode: str, pairs: int, seconds: float) ->
     epochs = [trainer(network, mode, make, steps) for make in forms]
     for epoch in epochs:
         epoch()
+    found = compared(*((lambda e=epoch: e()[1]) for epoch in epochs), pairs)
+    return {"network": network, "mode": mode, "method": method} | found
+
+
+def compared(ours: Callable[[], float], theirs: Callable[[], float], pairs: int) -> dict:
+    """Milliseconds of Keras' form, and the ratios of pairs: their median and their middle half."""
     times: list[tuple[float, float]] = []
     for number in range(pairs):
-        order = (0, 1) if number % 2 else (1, 0)
-        found = {i: epochs[i]()[1] for i in order}
+        order = ((0, ours), (1, theirs))
+        found = {i: form() for i, form in (order if number % 2 else reversed(order))}
         times.append((found[0], found[1]))
-    ratios = sorted(ours / theirs for ours, theirs in times)
+    ratios = sorted(a / b for a, b in times)
     quarter = len(ratios) // 4
     return {
-        "network": network,
-        "mode": mode,
-        "method": method,
-        "ms per step, Keras": 1e3 * statistics.median(theirs for _, theirs in times),
+        "ms, Keras": 1e3 * statistics.median(b for _, b in times),
         "ratio": statistics.median(ratios),
         "middle half": f"{ratios[quarter]:.2f}–{ratios[-1 - quarter]:.2f}",
     }

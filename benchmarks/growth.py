@@ -7,12 +7,12 @@ processor time to the end of the first update.
 """
 
 import argparse
-import statistics
 import time
 from pathlib import Path
 
 import keras
 import tensorflow as tf
+from fit import compared
 from graphs import pair
 from step import as_markdown
 
@@ -65,20 +65,9 @@ def row(method: str, kind: str, size: int, pairs: int) -> dict:
     forms = [Update(make(), shapes_of(kind, size)) for make in pair(method)]
     for form in forms:
         form.seconds()
-    times = []
-    for number in range(pairs):
-        order = (0, 1) if number % 2 else (1, 0)
-        found = {i: forms[i].seconds() for i in order}
-        times.append((found[0], found[1]))
-    ratios = sorted(ours / theirs for ours, theirs in times)
-    quarter = len(ratios) // 4
     return {
-        "method": method,
-        "what grows": kind,
-        "to": size,
-        "ms, Keras": 1e3 * statistics.median(theirs for _, theirs in times),
-        "ratio": statistics.median(ratios),
-        "middle half": f"{ratios[quarter]:.2f}–{ratios[-1 - quarter]:.2f}",
+        **{"method": method, "what grows": kind, "to": size},
+        **compared(forms[0].seconds, forms[1].seconds, pairs),
         "trace s, Keras": forms[1].trace_seconds,
         "trace, ratio": forms[0].trace_seconds / forms[1].trace_seconds,
     }

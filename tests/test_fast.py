@@ -366,6 +366,28 @@ def test_what_xla_cannot_compile_steps_without_it():
     assert variable.numpy().tolist() == [-1.0, -1.0]
 
 
+def test_a_tensorflow_without_xla_steps_without_it(monkeypatch):
+    class WithoutXla:
+        def experimental_get_compiler_ir(self, *args):
+            raise tf.errors.UnimplementedError(None, None, "XLA is not linked in")
+
+    assert compiled.has_xla()
+    compiled.has_xla.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(compiled.tf, "function", lambda *args, **kwargs: WithoutXla())
+        assert not compiled.has_xla()
+    optimizer, variable = (
+        tfadaopt.Adagrad(1.0, epsilon=0.0, jit_compile=True),
+        keras.Variable([0.0]),
+    )
+    try:
+        optimizer.apply([tf.constant([4.0])], [variable])
+    finally:
+        compiled.has_xla.cache_clear()
+    assert variable.numpy().tolist() == [-1.0]
+    assert not used(optimizer)
+
+
 def test_switch_is_saved_and_checked():
     assert "jit_compile" not in tfadaopt.SGD().get_config()
     config = tfadaopt.SGD(jit_compile=False).get_config()

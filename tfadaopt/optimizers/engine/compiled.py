@@ -5,6 +5,7 @@ state as arguments and changes them in place. Of an embedding, only the rows tha
 are read and written, where the method allows it.
 """
 
+import functools
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -38,6 +39,18 @@ def steps_here() -> bool:
     return not tf.distribute.has_strategy() or isinstance(tf.distribute.get_strategy(), STRATEGIES)
 
 
+@functools.cache
+def has_xla() -> bool:
+    """Whether this TensorFlow can compile by XLA at all: not each one has it."""
+    try:
+        with tf.init_scope():
+            small = tf.function(lambda x: x + 1, autograph=False, jit_compile=True)
+            small.experimental_get_compiler_ir(tf.TensorSpec([], "float32"))(stage="hlo")
+    except Exception:  # whatever it is, steps work without XLA
+        return False
+    return True
+
+
 def compiles(
     planned: Planned, settings: Settings, variable: Variable, learning_rate: tf.Tensor
 ) -> bool:
@@ -52,8 +65,8 @@ def compiles(
         return False
     if tf.convert_to_tensor(learning_rate).shape.rank:  # one for each of several walkers
         return False
-    if type(planned.rule).__module__.startswith("tfadaopt."):  # of which a test knows it
-        return True
+    if type(planned.rule).__module__.startswith("tfadaopt."):  # tests know that these compile
+        return has_xla()
     return planned.function(_lowers, planned.kind(variable, settings, with_shape=True), settings)
 
 
