@@ -25,7 +25,8 @@ from tfadaopt.callbacks.summaries import ALL, SPREAD, STATISTICS, VALUE
 from tfadaopt.optimizers.base import SKIPPED
 from tfadaopt.optimizers.pieces.first import UPDATES
 from tfadaopt.optimizers.rule import UnsupportedOptimizerError
-from tfadaopt.readers import Kept, Pick, reader_of
+from tfadaopt.reader import Kept, Pick
+from tfadaopt.readers import reader_of
 
 
 @dataclass(frozen=True)

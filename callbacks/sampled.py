@@ -23,7 +23,8 @@ from tfadaopt.callbacks.measure import (
 )
 from tfadaopt.callbacks.summaries import SMALL_SAMPLE, sampled_places
 from tfadaopt.compat import Variable
-from tfadaopt.readers import Kept, reader_of
+from tfadaopt.reader import Kept
+from tfadaopt.readers import reader_of
 
 # Up to this size, all coordinates of a layer make a row.
 SMALL = 2048

@@ -144,8 +144,8 @@ FAULTS = (
     Fault(
         "repeated rows step one after the other",
         BASE,
-        "grads[i] = tf.convert_to_tensor(g)\n",
-        "grads[i] = g.values\n",
+        "tf.convert_to_tensor(g)\n            if isinstance",
+        "g.values\n            if isinstance",
         ("common_keywords", "repeated_rows and adagrad"),
     ),
     Fault(
@@ -289,7 +289,7 @@ FAULTS = (
     Fault(
         "a gradient that is missing in one batch loses the others",
         BASE,
-        "if self.gradient_accumulation_steps and any(g is not None for g in grads):",
+        "if self.gradient_accumulation_steps:",
         "if False:",
         ("where_keras_fails", "survives_a_batch"),
     ),
@@ -303,7 +303,7 @@ FAULTS = (
     ),
     Fault(
         "methods do not matter",
-        "optimizers/stored.py",
+        "optimizers/matching.py",
         "if not set(methods) & set(stored.methods):",
         "if not set(stored.methods):",
         ("stored", "dropped_or_mixed"),

@@ -30,7 +30,7 @@ LAYERS = (
     ("tfadaopt", "tfadaopt.catalog", "tfadaopt.compat", "tfadaopt.lazy"),
     ("tfadaopt.optimizers",),
     (
-        *("tfadaopt.gradients", "tfadaopt.keras_readers", "tfadaopt.readers"),
+        *("tfadaopt.gradients", "tfadaopt.keras_readers", "tfadaopt.reader", "tfadaopt.readers"),
         *("tfadaopt.effective", "tfadaopt.averages"),
     ),
     ("tfadaopt.callbacks",),
@@ -62,7 +62,8 @@ LAZY = ("tfadaopt", "tfadaopt.callbacks")
 MOST_STATEMENTS_OF_A_METHOD = 70
 # What lies beside the methods; pieces that several methods share are in a folder of their own.
 BESIDE_METHODS = [
-    *("arguments", "base", "docstrings", "incoming", "rates", "restoring", "rule", "stored"),
+    *("arguments", "base", "docstrings", "held", "incoming", "matching", "rates", "restoring"),
+    *("rule", "stored", "undecayed"),
     *("engine", "pieces"),
 ]
 

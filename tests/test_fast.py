@@ -47,7 +47,7 @@ def sensitivity(optimizer, index, before, g, t, eta):
 
         theta, *own = (rounded(x) for x in before)
         state = dict(zip(kind.slots, own, strict=True))
-        state |= {name: rounded(x.numpy()) for name, x in optimizer.numbers().items()}
+        state |= {name: rounded(x.numpy()) for name, x in optimizer.held.shared.items()}
         t64, eta64 = tf.cast(t, "float64"), tf.cast(eta, "float64")
         new, value = step(planned, kind, "skip", theta, state, rounded(g), t64, eta64)
         return [np.array(x) for x in (value, *(new[name] for name in kind.slots))]
@@ -85,7 +85,7 @@ def test_a_step_is_two_roundings_from_the_readable_form(case, under_xla, worst):
             optimizer.apply(list(gradients), variables)
 
     def all_of(optimizer, i, variables):
-        return [variables[i], *list(optimizer.slots_of(variables[i]).values())]
+        return [variables[i], *list(optimizer.held.of(variables[i]).values())]
 
     # Shared numbers are sums over all: tests/test_fast_shared.py holds them to their terms.
     farthest = 0.0
@@ -236,7 +236,7 @@ def test_methods_say_whether_they_stay_without_gradient(case):
     optimizer.build([variable])
     for g in ([[1.0, -1.0], [0.5, 2.0]], [[-1.0, 0.3], [0.5, 2.0]]):
         optimizer.apply([tf.constant(g)], [variable])
-    state = [variable, *optimizer.slots_of(variable).values()]
+    state = [variable, *optimizer.held.of(variable).values()]
     before = [np.array(v) for v in state]
     optimizer.apply([tf.zeros((2, 2))], [variable])
     stayed = all(np.array_equal(a, b) for a, b in zip(state, before, strict=True))

@@ -30,7 +30,7 @@ def parts(case, bad=None, **arguments):
 
 def both(optimizer, variables, gradients):
     """Compiled sums, those operation by operation, their scale Σ |term| in float64, what fits."""
-    shared = {name: tf.identity(x) for name, x in optimizer.numbers().items()}
+    shared = {name: tf.identity(x) for name, x in optimizer.held.shared.items()}
     t, eta = tf.constant(2.0), tf.constant(0.5)
     planned, settings = optimizer.engine.planned, optimizer.settings()
     common = sums.Common(planned, settings, shared, t, eta)
@@ -45,7 +45,7 @@ def both(optimizer, variables, gradients):
     scale = dict.fromkeys(expected, 0.0)
     for variable, g in zip(variables, gradients, strict=True):
         g = g if np.isfinite(g.numpy()).all() else tf.zeros_like(g)
-        state = optimizer.state_of(variable)
+        _, state = optimizer.now(variable)
         terms = optimizer.terms(shared, variable.value, state, g, t, eta)
         for name, x in terms.items():
             scale[name] += np.abs(x.numpy().astype("float64")).sum()

@@ -132,6 +132,28 @@ def boolean(owner: str, name: str, value: object) -> bool:
     return bool(value)
 
 
+def choice(owner: str, name: str, value: Any, allowed: tuple[Any, ...], hint: str) -> Any:
+    """Return ``value`` if it is one of those allowed, of the same type.
+
+    Args:
+        owner: Class that the argument belongs to, for the message.
+        name: Name of the argument.
+        value: What was received.
+        allowed: What is allowed.
+        hint: What one of them does, as the end of a sentence.
+
+    Raises:
+        ValueError: It is none of them.
+    """
+    value = bool(value) if isinstance(value, np.bool_) else value
+    if not any(type(value) is type(x) and value == x for x in allowed):
+        raise ValueError(
+            f"{owner}: {name}={value!r} is not allowed; give {' or '.join(map(repr, allowed))}: "
+            f"{hint}."
+        )
+    return value
+
+
 def patterns(owner: str, name: str, value: str | Iterable[str] | None) -> tuple[str, ...]:
     """Return regular expressions (one, some or None) as a tuple.
 

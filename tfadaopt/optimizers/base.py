@@ -5,13 +5,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tfadaopt import compat
 from tfadaopt.compat import Gradient, Variable
 from tfadaopt.optimizers import incoming, rates
-from tfadaopt.optimizers.arguments import argument_names, keywords, patterns, plain, single
+from tfadaopt.optimizers.arguments import argument_names, choice, keywords, patterns, plain, single
 from tfadaopt.optimizers.docstrings import REST, with_common_keywords
 from tfadaopt.optimizers.engine.engine import Engine
 from tfadaopt.optimizers.engine.plan import (
@@ -22,9 +21,11 @@ from tfadaopt.optimizers.engine.plan import (
     planned,
     precision_of,
 )
+from tfadaopt.optimizers.held import Held
 from tfadaopt.optimizers.restoring import Restorer
-from tfadaopt.optimizers.rule import Rule, Slot, State, complete
+from tfadaopt.optimizers.rule import Rule, State, complete
 from tfadaopt.optimizers.stored import Store
+from tfadaopt.optimizers.undecayed import Undecayed
 
 # Name of the number of updates that a gradient kept out, as an accumulator and in files.
 SKIPPED = "skipped_updates"
@@ -111,26 +112,14 @@ class Optimizer(Rule, compat.KerasOptimizer):
             weight_decay = single(owner, "weight_decay", weight_decay, at_least=0.0, hint=hint)
         kwargs = keywords(owner, kwargs)
         super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
-        if nonfinite not in ("skip", "ignore"):
-            raise ValueError(
-                f"{owner}: nonfinite={nonfinite!r} is not allowed; give 'skip' to leave a variable "
-                "as it is when its gradient has a NaN or infinity, or 'ignore' to compute with it."
-            )
-        if not isinstance(jit_compile, bool | np.bool_) and jit_compile != "auto":
-            raise ValueError(
-                f"{owner}: jit_compile={jit_compile!r} is not allowed; give True or False, or "
-                "'auto' to compile the update where that pays."
-            )
-        self.nonfinite = nonfinite
-        self.jit_compile = jit_compile
-        self._slots: list[dict[str, keras.Variable]] = []
-        self._shared: dict[str, keras.Variable] = {}
+        hint = "'skip' leaves a variable as it is when its gradient has a NaN or infinity"
+        self.nonfinite = choice(owner, "nonfinite", nonfinite, ("skip", "ignore"), hint)
+        hint = "'auto' compiles the update where that pays"
+        self.jit_compile = choice(owner, "jit_compile", jit_compile, (True, False, "auto"), hint)
+        self.held = Held(self)
         self._restorer = Restorer(self)
         self._lazy = patterns(owner, "lazy_rows", lazy_rows)
-        self._no_decay: tuple[str, ...] = ()
-        # Of variables that were given themselves: several may have one path, which a file keeps.
-        self._no_decay_keys: set[Any] = set()
-        self._no_decay_paths: tuple[str, ...] = ()
+        self._undecayed = Undecayed(self.name)
         if exclude_from_weight_decay:
             self.exclude_from_weight_decay(var_names=exclude_from_weight_decay)
 
@@ -146,40 +135,18 @@ class Optimizer(Rule, compat.KerasOptimizer):
             self._build(variables)
 
     def _build(self, variables: list[keras.Variable]) -> None:
-        paths = [compat.path_of(v) for v in variables]
-        excluded = [
-            v
-            for v, path in zip(variables, paths, strict=True)
-            if compat.key_of(v) in self._no_decay_keys
-            or any(re.search(pattern, path) for pattern in self._no_decay)
-        ]
-        super().exclude_from_weight_decay(var_list=excluded)
+        super().exclude_from_weight_decay(var_list=self._undecayed.among(variables))
         super().build(variables)
-        self._slots = [self._make_slots(v) for v in variables]
-        dtype = "float64" if "float64" in map(precision_of, variables) else "float32"
-        self._shared = {
-            name: compat.add_shared(self, name, initial_value, dtype)
-            for name, initial_value in self.shared().items()
-        }
+        self.held.make(variables)
         if self.nonfinite == "skip":
             self.skipped_updates = compat.add_counts(self, SKIPPED, len(variables))
-        lazy = {i for i, p in enumerate(paths) if any(re.search(x, p) for x in self._lazy)}
+        paths = [compat.path_of(v) for v in variables]
+        lazy = {i for i, path in enumerate(paths) if any(re.search(x, path) for x in self._lazy)}
         decaying = [compat.may_decay(self, v) for v in variables]
         names = [name for name in argument_names(type(self)) if name != "learning_rate"]
-        plan = planned(self, names, variables, self._slots, self._shared, decaying, lazy)
+        plan = planned(self, names, variables, self.held.own, self.held.shared, decaying, lazy)
         self.engine = Engine(plan, type(self).update_step is Optimizer.update_step)
         self._restorer.take_waiting()
-
-    def _make_slots(self, variable: Variable) -> dict[str, keras.Variable]:
-        if not incoming.is_float(variable) or compat.is_overwritten_by_gradient(variable):
-            return {}
-        made = {}
-        for name, slot in self.slots(tuple(variable.shape)).items():
-            shape, initial_value = slot if isinstance(slot, Slot) else (None, slot)
-            made[name] = compat.add_slot(
-                self, variable, name, initial_value, precision_of(variable), shape
-            )
-        return made
 
     # A step
 
@@ -221,18 +188,17 @@ class Optimizer(Rule, compat.KerasOptimizer):
         incoming.paired(self.name, grads, trainable_variables)
         if self.built:
             for variable in trainable_variables:
-                self._known_index(variable)
+                self.held.index_of(variable)
         else:
             self.build(trainable_variables)
-        for i, (g, variable) in enumerate(zip(grads, trainable_variables, strict=True)):
-            if isinstance(g, tf.IndexedSlices) and not self._takes_rows(variable):
-                grads[i] = tf.convert_to_tensor(g)
-        if self.gradient_accumulation_steps and any(g is not None for g in grads):
-            pairs = zip(grads, trainable_variables, strict=True)
-            grads = [
-                tf.zeros(v.shape, v.dtype) if g is None and incoming.is_float(v) else g
-                for g, v in pairs
-            ]
+        grads = [
+            tf.convert_to_tensor(g)
+            if isinstance(g, tf.IndexedSlices) and not self._takes_rows(v)
+            else g
+            for g, v in zip(grads, trainable_variables, strict=True)
+        ]
+        if self.gradient_accumulation_steps:
+            grads = incoming.filled(grads, trainable_variables)
         grads = incoming.widened(grads, trainable_variables)
         super().apply(incoming.sum_over_replicas(grads), trainable_variables)
 
@@ -274,54 +240,11 @@ class Optimizer(Rule, compat.KerasOptimizer):
         """
         return self.engine.run_one(self.moment(learning_rate), variable, gradient)
 
-    # What can be read
-
-    def slots_of(self, variable: Variable) -> dict[str, keras.Variable]:
-        """State variables of one variable of the model, by name; those it shares come last.
-
-        Raises:
-            ValueError: The optimizer is not built yet, or was not built for this variable.
-        """
-        if not self.built:
-            raise ValueError(
-                f"{self.name} has no state yet. Train one step first, or call "
-                "optimizer.build(model.trainable_variables)."
-            )
-        return {**self._slots[self._known_index(variable)], **self._shared}
-
-    def skipped_of(self, variables: Sequence[Variable]) -> tf.Tensor | None:
-        """Updates that left out each of some variables; None with ``nonfinite="ignore"``."""
-        if self.skipped_updates is None:
-            return None
-        counts = tf.convert_to_tensor(self.skipped_updates)
-        return tf.gather(counts, [self._known_index(v) for v in variables])
-
-    def state_of(self, variable: Variable) -> State:
-        """Values of ``slots_of``, in the precision of the variable's update."""
-        return in_precision(self.slots_of(variable), precision_of(variable))
-
-    def value_of(self, variable: Variable) -> tf.Tensor:
-        """A variable of the model, in the precision of its update."""
-        return tf.cast(tf.convert_to_tensor(variable), precision_of(variable))
-
-    def own_slots(self) -> list[dict[str, keras.Variable]]:
-        """State of each variable that the optimizer was built for, by name."""
-        return self._slots
-
-    def numbers(self) -> dict[str, keras.Variable]:
-        """The numbers that all variables share, by name."""
-        return self._shared
-
-    def _known_index(self, variable: Variable) -> int:
-        index = compat.index_of(self, variable)
-        if index is None:
-            known = ", ".join(compat.path_of(v) for v in compat.variables_of(self))
-            raise ValueError(
-                f"{self.name} was not built for the variable {compat.path_of(variable)!r}. It "
-                f"knows: {known}. If the variable was frozen when training began, compile the "
-                "model with a new optimizer after unfreezing it."
-            )
-        return index
+    def now(self, variable: Variable) -> tuple[tf.Tensor, State]:
+        """θ and all state of a variable, in the precision of its update."""
+        dtype = precision_of(variable)
+        theta = tf.cast(tf.convert_to_tensor(variable), dtype)
+        return theta, in_precision(self.held.of(variable), dtype)
 
     # The rate, decay, configuration and files
 
@@ -351,20 +274,7 @@ class Optimizer(Rule, compat.KerasOptimizer):
             ValueError: The optimizer is already built, and the variables are not excluded yet.
             re.error: A pattern that is no regular expression.
         """
-        keys = {compat.key_of(v) for v in var_list or ()}
-        paths = [f"^{re.escape(compat.path_of(v))}$" for v in var_list or ()]
-        named = patterns(self.name, "exclude_from_weight_decay", var_names)
-        if self.built:
-            # The replicas of a strategy each make the call, and the first one builds.
-            if keys <= self._no_decay_keys and set(named) <= set(self._no_decay):
-                return
-            raise ValueError(
-                f"{self.name} is already built, so exclude_from_weight_decay would have no effect."
-                " Call it before training, or give the patterns to the constructor."
-            )
-        self._no_decay_keys |= keys
-        self._no_decay = (*self._no_decay, *named)
-        self._no_decay_paths = (*self._no_decay_paths, *paths)
+        self._undecayed.add(self.built, var_list, var_names)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make an equal optimizer (without its state), as plain Python values."""
@@ -377,8 +287,8 @@ class Optimizer(Rule, compat.KerasOptimizer):
             config["lazy_rows"] = list(self._lazy)
         if self.jit_compile != "auto":
             config["jit_compile"] = self.jit_compile
-        if self._no_decay or self._no_decay_paths:
-            config["exclude_from_weight_decay"] = [*self._no_decay, *self._no_decay_paths]
+        if undecayed := self._undecayed.config():
+            config["exclude_from_weight_decay"] = undecayed
         return plain(config)
 
     def save_own_variables(self, store: Store) -> None:

@@ -128,7 +128,7 @@ class DoG(Optimizer):
 
     def averaged(self, variable):
         """x̄ of a variable of the model: what to evaluate and keep."""
-        theta, state = self.value_of(variable), self.state_of(variable)
+        theta, state = self.now(variable)
         return (
             theta if self.averaging is None else tf.where(is_first(state), theta, state["average"])
         )

@@ -170,6 +170,18 @@ def sum_over_replicas(grads: Sequence[Gradient | None]) -> list[Gradient | None]
     return [None if g is None else next(sums) for g in grads]
 
 
+def filled(
+    grads: Sequence[Gradient | None], variables: Sequence[Variable]
+) -> list[Gradient | None]:
+    """Gradients that are missing beside others as zeros, where batches are averaged."""
+    if all(g is None for g in grads):
+        return list(grads)
+    return [
+        tf.zeros(v.shape, v.dtype) if g is None and is_float(v) else g
+        for g, v in zip(grads, variables, strict=True)
+    ]
+
+
 def is_float(variable: Variable) -> bool:
     """Whether a variable can have a gradient; counters and switches have no state, and stay."""
     return tf.as_dtype(variable.dtype).is_floating

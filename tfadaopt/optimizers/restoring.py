@@ -5,7 +5,8 @@ import warnings
 from collections.abc import Mapping
 
 from tfadaopt import compat
-from tfadaopt.optimizers import stored
+from tfadaopt.optimizers import matching, stored
+from tfadaopt.optimizers.held import Keeping
 from tfadaopt.optimizers.rule import Rule, Slot
 
 
@@ -18,7 +19,7 @@ class Restorer:
         optimizer: An optimizer of tfadaopt.
     """
 
-    def __init__(self, optimizer: stored.Stateful) -> None:
+    def __init__(self, optimizer: Keeping) -> None:
         self.optimizer = optimizer
         self.waiting: stored.Stored | None = None
 
@@ -70,18 +71,18 @@ class Restorer:
         if self.waiting is None:
             return
         waiting, self.waiting = self.waiting, None
-        fit = stored.fit(self.optimizer, self.methods(), waiting)
+        fit = matching.fit(self.optimizer, self.methods(), waiting)
         fit.values.pop(stored.RATE, None)  # taken when it was loaded; one given since stays
         if fit.reasons:
             compat.put(compat.micro_steps(self.optimizer), 0)
         self._take(fit.values)
-        if text := stored.said(self.optimizer, fit, 0):
+        if text := matching.said(self.optimizer, fit, 0):
             warnings.warn(text, stacklevel=4)
 
     def _fit(self, found: stored.Stored) -> None:
-        fit = stored.fit(self.optimizer, self.methods(), found)
+        fit = matching.fit(self.optimizer, self.methods(), found)
         self._take(fit.values)
-        if text := stored.said(self.optimizer, fit, self._step_now()):
+        if text := matching.said(self.optimizer, fit, self._step_now()):
             warnings.warn(text, stacklevel=4)
 
     def _take(self, values: Mapping[stored.Role, object]) -> None:
@@ -102,7 +103,7 @@ class Restorer:
             name, index = role
             if index is not None:
                 kinds = optimizer.slots(tuple(variables[index].shape))
-                slot = kinds[name] if name in optimizer.own_slots()[index] else 0.0
+                slot = kinds[name] if name in optimizer.held.own[index] else 0.0
                 values[role] = slot.initial_value if isinstance(slot, Slot) else slot
             elif name in initial:
                 values[role] = initial[name]

@@ -115,4 +115,4 @@ class ScheduleFreeAdamW(Optimizer):
 
     def averaged(self, variable):
         """x of a variable of the model: what to evaluate and keep."""
-        return average(self.value_of(variable), self.state_of(variable), self.beta_1)
+        return average(*self.now(variable), self.beta_1)

@@ -106,4 +106,4 @@ class ScheduleFreeSGD(Optimizer):
 
     def averaged(self, variable):
         """x of a variable of the model: what to evaluate and keep."""
-        return average(self.value_of(variable), self.state_of(variable), self.beta)
+        return average(*self.now(variable), self.beta)
