@@ -55,9 +55,9 @@ class Fault:
 
 BASE, INCOMING, RULE = (f"optimizers/{name}.py" for name in ("base", "incoming", "rule"))
 RESTORING = "optimizers/restoring.py"
-PLAN, STEP, COMPILED, PACKED, SUMS, AT_ONCE, FITTING = (
+PLAN, STEP, COMPILED, PACKED, SUMS, AT_ONCE, FITTING, ENGINE = (
     f"optimizers/engine/{name}.py"
-    for name in ("plan", "step", "compiled", "packed", "sums", "at_once", "fitting")
+    for name in ("plan", "step", "compiled", "packed", "sums", "at_once", "fitting", "engine")
 )
 NAN = ("where_keras_fails", "not_finite_is_skipped")
 
@@ -292,6 +292,35 @@ FAULTS = (
         "if self.gradient_accumulation_steps:",
         "if False:",
         ("where_keras_fails", "survives_a_batch"),
+    ),
+    # What changes the step of single variables
+    Fault(
+        "all variables at once have one factor",
+        AT_ONCE,
+        "alike.setdefault((plan.precision, plan.multiplier), []).append(i)",
+        "alike.setdefault((plan.precision, 1.0), []).append(i)",
+        ("per_variable_keywords", "rate_of_its_own and soap"),
+    ),
+    Fault(
+        "a factor is not in the rate that is read",
+        "readers.py",
+        "return eta * factors[0]",
+        "return eta",
+        ("per_variable_keywords", "in_the_rate_that_is_read and adagrad"),
+    ),
+    Fault(
+        "the rest of a masked step is no longer than it was",
+        "optimizers/cautious.py",
+        "caution = k / tf.maximum(tf.reduce_mean(k), _LEAST)",
+        "caution = k",
+        ("per_variable_keywords", "are_the_masked_steps and momentum"),
+    ),
+    Fault(
+        "what a transform returns is dropped",
+        ENGINE,
+        "gradients = [self.transform(g, v) for g, v in pairs]",
+        "[self.transform(g, v) for g, v in pairs]",
+        ("per_variable_keywords", "clipped_against_its_weights"),
     ),
     # State in files
     Fault(

@@ -35,11 +35,14 @@ def readme(text: str) -> str:
 
 def init(text: str) -> str:
     """``tfadaopt/__init__.py`` with an import of each method for type checkers."""
-    ordered = sorted(METHODS, key=lambda m: m.module)
-    lines = [f"    from {m.module} import {m.name} as {m.name}\n" for m in ordered]
-    new, count = re.subn(
-        r"(?:    from tfadaopt\.optimizers\.\w+ import \w+(?: as \w+)?\n)+", "".join(lines), text
-    )
+    ours = {m.module: f"    from {m.module} import {m.name} as {m.name}\n" for m in METHODS}
+
+    def made(block: re.Match) -> str:
+        lines = {line.split()[1]: line for line in block[0].splitlines(keepends=True)}
+        others = {m: line for m, line in lines.items() if not re.search(r" (\w+) as \1$", line)}
+        return "".join(line for _, line in sorted((others | ours).items()))
+
+    new, count = re.subn(r"(?:    from tfadaopt\.optimizers\.\w+ import .+\n)+", made, text)
     assert count == 1, "tfadaopt/__init__.py has no imports of methods under TYPE_CHECKING"
     return new
 

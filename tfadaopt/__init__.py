@@ -47,12 +47,16 @@ if TYPE_CHECKING:
     from tfadaopt.optimizers.shampoo import Shampoo as Shampoo
     from tfadaopt.optimizers.sm3 import SM3 as SM3
     from tfadaopt.optimizers.soap import SOAP as SOAP
+    from tfadaopt.optimizers.transforms import AdaptiveClip, Centralize, GradientTransform
     from tfadaopt.optimizers.yogi import Yogi as Yogi
     from tfadaopt.readers import UnsupportedOptimizerError
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AdaptiveClip",
+    "Centralize",
+    "GradientTransform",
     "Method",
     "UnsupportedOptimizerError",
     "accumulators",
@@ -68,6 +72,9 @@ __all__ = [
 
 _SUBPACKAGES = ("callbacks", "experiments", "optimizers")
 _MODULE_OF = {method.name: method.module for method in METHODS} | {
+    "AdaptiveClip": "tfadaopt.optimizers.transforms",
+    "Centralize": "tfadaopt.optimizers.transforms",
+    "GradientTransform": "tfadaopt.optimizers.transforms",
     "UnsupportedOptimizerError": "tfadaopt.readers",
     "accumulators": "tfadaopt.effective",
     "averaged_weights": "tfadaopt.averages",

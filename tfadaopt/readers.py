@@ -52,12 +52,15 @@ class OursReader(Reader):
     ) -> tf.Tensor:
         self.check(RATE)
         values = values_of_one(self, variable, precision_of(variable), eta)
-        if self.optimizer.unit == "coordinate":
+        values.eta = self._scaled(values.eta, [variable])
+        if self.optimizer.rule().unit == "coordinate":
             pick = values.picked_early(variable, pick)
-        return picked(self.optimizer.rate(values.state, values.t, values.eta), variable, pick)
+        return picked(
+            self.optimizer.rule().rate(values.state, values.t, values.eta), variable, pick
+        )
 
     def alike(self, variable: Variable) -> Hashable | None:
-        if self.optimizer.unit != "coordinate":
+        if self.optimizer.rule().unit != "coordinate":
             return None
         return alike(self.slots(variable), self.shared_names(), variable)
 
@@ -65,7 +68,17 @@ class OursReader(Reader):
         self, variables: Sequence[Variable], rows: Rows, eta: tf.Tensor | None = None
     ) -> tf.Tensor:
         values = values_of_several(self, variables, rows, precision_of(variables[0]), eta)
-        return self.optimizer.rate(values.state, values.t, values.eta)
+        values.eta = self._scaled(values.eta, variables)
+        return self.optimizer.rule().rate(values.state, values.t, values.eta)
+
+    def _scaled(self, eta: tf.Tensor, variables: Sequence[Variable]) -> tf.Tensor:
+        """η of each variable; of several, as a column."""
+        factors = [self.optimizer.engine.planned.of(v).multiplier for v in variables]
+        if set(factors) == {1.0}:
+            return eta
+        if len(factors) == 1:
+            return eta * factors[0]
+        return eta * tf.constant(factors, eta.dtype)[:, tf.newaxis]
 
     def slots(self, variable: Variable) -> list[tuple[str, Kept]]:
         return list(self.optimizer.held.of(variable).items())

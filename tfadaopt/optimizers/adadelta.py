@@ -58,6 +58,7 @@ class Adadelta(Optimizer):
     """
 
     unit = "coordinate"
+    follows_gradient = True
     gradient_in = GradientIn("accumulated_grad", power=2, kept="rho", mean=True)
 
     def __init__(

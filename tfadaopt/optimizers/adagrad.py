@@ -65,6 +65,7 @@ class Adagrad(Optimizer):
     """
 
     unit = "coordinate"
+    follows_gradient = True
     gradient_in = GradientIn("accumulator", power=2, kept=1.0)
     still_without_gradient = True
 

@@ -54,6 +54,7 @@ class AdaGradNorm(Optimizer):
     """
 
     unit = "coordinate"
+    follows_gradient = True
     still_without_gradient = True
 
     def __init__(

@@ -4,7 +4,7 @@ import inspect
 import math
 import numbers
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -177,6 +177,11 @@ def patterns(owner: str, name: str, value: str | Iterable[str] | None) -> tuple[
                 "ever. Write the parts of the path that matter, such as 'bias' or 'norm.*/gamma'."
             )
     return found
+
+
+def matching(found: Iterable[str], paths: Sequence[str]) -> set[int]:
+    """Positions of the paths in which one of the regular expressions is found."""
+    return {i for i, path in enumerate(paths) if any(re.search(x, path) for x in found)}
 
 
 _CLIPS = {

@@ -1,7 +1,6 @@
 """What Keras calls: an optimizer that applies a rule to the variables of a model."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -10,7 +9,17 @@ import tensorflow as tf
 from tfadaopt import compat
 from tfadaopt.compat import Gradient, Variable
 from tfadaopt.optimizers import incoming, rates
-from tfadaopt.optimizers.arguments import argument_names, choice, keywords, patterns, plain, single
+from tfadaopt.optimizers.arguments import (
+    argument_names,
+    boolean,
+    choice,
+    keywords,
+    matching,
+    patterns,
+    plain,
+    single,
+)
+from tfadaopt.optimizers.cautious import cautious as masked
 from tfadaopt.optimizers.docstrings import REST, with_common_keywords
 from tfadaopt.optimizers.engine.engine import Engine
 from tfadaopt.optimizers.engine.plan import (
@@ -22,9 +31,16 @@ from tfadaopt.optimizers.engine.plan import (
     precision_of,
 )
 from tfadaopt.optimizers.held import Held
+from tfadaopt.optimizers.multipliers import Multipliers
 from tfadaopt.optimizers.restoring import Restorer
 from tfadaopt.optimizers.rule import Rule, State, complete
 from tfadaopt.optimizers.stored import Store
+from tfadaopt.optimizers.transforms import (
+    GradientTransform,
+    Transforms,
+    share_names,
+    transforms,
+)
 from tfadaopt.optimizers.undecayed import Undecayed
 
 # Name of the number of updates that a gradient kept out, as an accumulator and in files.
@@ -75,6 +91,18 @@ class Optimizer(Rule, compat.KerasOptimizer):
         lazy_rows: Regular expressions; in variables whose path matches one, such as embeddings, a
             row whose gradient is zero stays as it is in that step, its state and decay included.
             Default none: such a row goes on by its momentum, as the papers' rules say.
+        cautious: Whether a coordinate stays where the step would go against its gradient, and the
+            others take longer steps: u ← u ⊙ k / max(mean k, 10⁻³) with k = [u ⊙ g > 0] and the
+            mean over the variable (Liang et al. 2024, arXiv 2411.16085, Algorithm 1). The factor
+            is in the effective learning rate and in the accumulator ``caution``, one more number
+            per weight. Weight decay is not masked. Not for methods that never go against the
+            gradient, nor for those with one rate for the model or a mean of weights.
+        learning_rate_multipliers: Factors ≥ 0 on η by regular expression, such as
+            ``{"encoder/": 0.1}``: for variables whose path matches. The first pattern that matches
+            counts. Weight decay shrinks by η too, and thus by the factor. Default none.
+        gradient_transforms: What changes each gradient before the method sees it, in their order:
+            ``tfadaopt.AdaptiveClip``, ``tfadaopt.Centralize``, or a ``GradientTransform`` of your
+            own. Default none.
         jit_compile: Whether XLA compiles the update: True, False (operation by operation, to debug
             a method), or "auto": in a graph that is not under XLA as a whole, from 131,072
             coordinates on. Results are the same but for rounding. Default "auto".
@@ -100,6 +128,9 @@ class Optimizer(Rule, compat.KerasOptimizer):
         exclude_from_weight_decay: Sequence[str] | None = None,
         nonfinite: str = "skip",
         lazy_rows: Sequence[str] | None = None,
+        cautious: bool = False,
+        learning_rate_multipliers: Mapping[str, float] | None = None,
+        gradient_transforms: Iterable[GradientTransform] | None = None,
         jit_compile: bool | str = "auto",
         **kwargs: Any,
     ) -> None:
@@ -120,15 +151,24 @@ class Optimizer(Rule, compat.KerasOptimizer):
         self._restorer = Restorer(self)
         self._lazy = patterns(owner, "lazy_rows", lazy_rows)
         self._undecayed = Undecayed(self.name)
+        self._multipliers = Multipliers(owner, learning_rate_multipliers)
+        self.cautious = boolean(owner, "cautious", cautious)
+        self._masked = masked(self, self.weight_decay) if self.cautious else None
+        self.gradient_transforms = transforms(owner, gradient_transforms)
         if exclude_from_weight_decay:
             self.exclude_from_weight_decay(var_names=exclude_from_weight_decay)
+
+    def rule(self) -> Rule:
+        """What each step does: this method's own rule, or that rule with cautious steps."""
+        # A method: Keras' saving walks through properties, and would come here again and again.
+        return self._masked or self
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
         """Create the state for ``variables``, once; Keras calls this before the first update."""
         if self.built:
             return
         variables = list(variables)
-        state = bool(self.use_ema or self.gradient_accumulation_steps or self.slots(()))
+        state = bool(self.use_ema or self.gradient_accumulation_steps or self.rule().slots(()))
         incoming.can_train(self.name, variables, compat.strategy_of(self), self.use_ema, state)
         # Also where a step is traced, or what waits would be assigned in each step, or never.
         with compat.outside_functions():
@@ -137,15 +177,20 @@ class Optimizer(Rule, compat.KerasOptimizer):
     def _build(self, variables: list[keras.Variable]) -> None:
         super().exclude_from_weight_decay(var_list=self._undecayed.among(variables))
         super().build(variables)
-        self.held.make(variables)
+        self.held.make(variables, share_names(self.gradient_transforms))
         if self.nonfinite == "skip":
             self.skipped_updates = compat.add_counts(self, SKIPPED, len(variables))
-        paths = [compat.path_of(v) for v in variables]
-        lazy = {i for i, path in enumerate(paths) if any(re.search(x, path) for x in self._lazy)}
+        lazy = matching(self._lazy, [compat.path_of(v) for v in variables])
         decaying = [compat.may_decay(self, v) for v in variables]
         names = [name for name in argument_names(type(self)) if name != "learning_rate"]
-        plan = planned(self, names, variables, self.held.own, self.held.shared, decaying, lazy)
-        self.engine = Engine(plan, type(self).update_step is Optimizer.update_step)
+        multipliers, held = self._multipliers.of(variables), self.held
+        plan = planned(
+            self.rule(), names, variables, held.own, held.shared, decaying, multipliers, lazy
+        )
+        transform = None
+        if self.gradient_transforms:
+            transform = Transforms(self.gradient_transforms, variables, held.shares)
+        self.engine = Engine(plan, type(self).update_step is Optimizer.update_step, transform)
         self._restorer.take_waiting()
 
     # A step
@@ -209,6 +254,7 @@ class Optimizer(Rule, compat.KerasOptimizer):
             self.clipvalue,
             self.loss_scale_factor,
             self.gradient_accumulation_steps,
+            self.gradient_transforms,
         )
         if any(common):
             return False
@@ -285,6 +331,13 @@ class Optimizer(Rule, compat.KerasOptimizer):
         config["nonfinite"] = self.nonfinite
         if self._lazy:
             config["lazy_rows"] = list(self._lazy)
+        if self.cautious:
+            config["cautious"] = True
+        if multipliers := self._multipliers.config():
+            config["learning_rate_multipliers"] = multipliers
+        if self.gradient_transforms:
+            serialize = keras.saving.serialize_keras_object
+            config["gradient_transforms"] = [serialize(x) for x in self.gradient_transforms]
         if self.jit_compile != "auto":
             config["jit_compile"] = self.jit_compile
         if undecayed := self._undecayed.config():

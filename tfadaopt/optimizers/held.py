@@ -1,6 +1,6 @@
 """The state that an optimizer keeps for the variables that it was built for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import keras
@@ -10,7 +10,7 @@ from tfadaopt import compat
 from tfadaopt.compat import Variable
 from tfadaopt.optimizers import incoming
 from tfadaopt.optimizers.engine.plan import precision_of
-from tfadaopt.optimizers.rule import Slot
+from tfadaopt.optimizers.rule import Rule, Slot
 
 
 class Keeping(Protocol):
@@ -22,10 +22,9 @@ class Keeping(Protocol):
     skipped_updates: keras.Variable | None
     held: "Held"
 
+    def rule(self) -> Rule: ...
     @property
     def variables(self) -> list[keras.Variable]: ...
-    def slots(self, shape: tuple[int, ...]) -> Mapping[str, float | Slot]: ...
-    def shared(self) -> Mapping[str, float]: ...
 
 
 class Held:
@@ -34,6 +33,7 @@ class Held:
     Attributes:
         own: State of each variable, by name, in the order of the variables.
         shared: Numbers that all variables share, by name.
+        shares: What gradient transforms find out about each variable, by name.
 
     Args:
         optimizer: The optimizer.
@@ -43,21 +43,32 @@ class Held:
         self.optimizer = optimizer
         self.own: list[dict[str, keras.Variable]] = []
         self.shared: dict[str, keras.Variable] = {}
+        self.shares: list[dict[str, keras.Variable]] = []
 
-    def make(self, variables: Sequence[Variable]) -> None:
-        """Make the state for variables, as the rule's ``slots`` and ``shared`` say."""
+    def make(self, variables: Sequence[Variable], shares: Sequence[str]) -> None:
+        """Make the state for variables, as the rule's ``slots`` and ``shared`` say.
+
+        Args:
+            variables: The variables.
+            shares: Names of what gradient transforms find out about each of them.
+        """
         self.own = [self._made(v) for v in variables]
         dtype = "float64" if "float64" in map(precision_of, variables) else "float32"
         self.shared = {
             name: compat.add_shared(self.optimizer, name, initial_value, dtype)
-            for name, initial_value in self.optimizer.shared().items()
+            for name, initial_value in self.optimizer.rule().shared().items()
         }
+        paths = [compat.path_of(v).replace("/", "_") for v in variables]
+        self.shares = [
+            {x: compat.add_shared(self.optimizer, f"{path}_{x}", 0.0, "float32") for x in shares}
+            for path in paths
+        ]
 
     def _made(self, variable: Variable) -> dict[str, keras.Variable]:
         if not incoming.is_float(variable) or compat.is_overwritten_by_gradient(variable):
             return {}
         made = {}
-        for name, slot in self.optimizer.slots(tuple(variable.shape)).items():
+        for name, slot in self.optimizer.rule().slots(tuple(variable.shape)).items():
             shape, initial_value = slot if isinstance(slot, Slot) else (None, slot)
             made[name] = compat.add_slot(
                 self.optimizer, variable, name, initial_value, precision_of(variable), shape
@@ -65,7 +76,7 @@ class Held:
         return made
 
     def of(self, variable: Variable) -> dict[str, keras.Variable]:
-        """State of one variable by name; what it shares with the others comes last.
+        """State of one variable by name; what is not the rule's own for it comes last.
 
         Raises:
             ValueError: The optimizer is not built yet, or was not built for this variable.
@@ -75,7 +86,8 @@ class Held:
                 f"{self.optimizer.name} has no state yet. Train one step first, or call "
                 "optimizer.build(model.trainable_variables)."
             )
-        return {**self.own[self.index_of(variable)], **self.shared}
+        index = self.index_of(variable)
+        return {**self.own[index], **self.shared, **self.shares[index]}
 
     def skipped(self, variables: Sequence[Variable]) -> tf.Tensor | None:
         """Updates that left out each of some variables; None with ``nonfinite="ignore"``."""

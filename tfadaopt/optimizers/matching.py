@@ -151,9 +151,11 @@ def _compare(mine: Mapping[Role, keras.Variable], theirs: Mapping[Role, Array], 
     missing: dict[str, None] = {}
     extra: dict[str, None] = {}
     for role in dict.fromkeys([*mine, *theirs]):
-        if role not in theirs and role not in _OPTIONAL:
+        if role in _OPTIONAL or role[0].endswith("_share"):  # which is found anew in each update
+            continue
+        if role not in theirs:
             missing[role[0]] = None
-        elif role not in mine and role not in _OPTIONAL:
+        elif role not in mine:
             extra[role[0]] = None
     missing.pop("gradient_accumulator", None)  # Gradients of an unfinished update are all of it.
     if missing:

@@ -97,12 +97,12 @@ class Restorer:
             return
         optimizer = self.optimizer
         values: dict[stored.Role, float] = {stored.ITERATION: 0.0, stored.SKIPPED: 0.0}
-        initial = optimizer.shared()
+        initial = optimizer.rule().shared()
         variables = compat.variables_of(optimizer) if optimizer.built else []
         for role in stored.roles(optimizer):
             name, index = role
             if index is not None:
-                kinds = optimizer.slots(tuple(variables[index].shape))
+                kinds = optimizer.rule().slots(tuple(variables[index].shape))
                 slot = kinds[name] if name in optimizer.held.own[index] else 0.0
                 values[role] = slot.initial_value if isinstance(slot, Slot) else slot
             elif name in initial:

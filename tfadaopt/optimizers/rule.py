@@ -56,13 +56,24 @@ class Rule(abc.ABC):
 
     # Smallest part of the model that can be updated on its own, given the shared numbers: a
     # "coordinate" or a "variable". None: XLA is not asked to compile the step.
-    unit: ClassVar[str | None] = None
+    unit: str | None = None
     # Whether a coordinate stays as it is, with its state, in a step in which its gradient is zero.
     still_without_gradient: ClassVar[bool] = False
+    # Whether no coordinate ever moves against its gradient.
+    follows_gradient: ClassVar[bool] = False
     # The same rule by a kernel of TensorFlow (see ``kernels``), where that is faster on a CPU.
     kernel: ClassVar[Callable[..., None] | None] = None
     # From which state the gradient of the last update can be had; None: from none.
-    gradient_in: ClassVar[GradientIn | None] = None
+    gradient_in: GradientIn | None = None
+
+    @property
+    def method(self) -> type:
+        """The class of the method that a user chose."""
+        return type(self)
+
+    def argument(self, name: str) -> object:
+        """Value of an argument of the method's constructor, as it is now; None: it has none."""
+        return getattr(self, name, None)
 
     @abc.abstractmethod
     def slots(self, shape: tuple[int, ...]) -> Mapping[str, float | Slot]:

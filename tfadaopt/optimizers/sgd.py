@@ -42,6 +42,7 @@ class SGD(Optimizer):
     """
 
     unit = "coordinate"
+    follows_gradient = True
     kernel = kernels.sgd
     still_without_gradient = True
 

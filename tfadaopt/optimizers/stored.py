@@ -95,8 +95,9 @@ def description(optimizer: Keeping, methods: Sequence[str]) -> Array:
 def roles(optimizer: Keeping) -> list[Role]:
     """What each of the optimizer's variables is, in their order."""
     known = {id(variable): role for role, variable in compat.base_state(optimizer).items()}
-    for index, slots in enumerate(optimizer.held.own):
-        known |= {id(variable): (name, index) for name, variable in slots.items()}
+    for kept in (optimizer.held.own, optimizer.held.shares):
+        for index, slots in enumerate(kept):
+            known |= {id(variable): (name, index) for name, variable in slots.items()}
     known |= {id(variable): (name, None) for name, variable in optimizer.held.shared.items()}
     known[id(optimizer.skipped_updates)] = SKIPPED
     return [known.get(id(v), (f"own/{v.name}", None)) for v in optimizer.variables]

@@ -6,7 +6,7 @@ from typing import Any
 
 from tfadaopt import compat
 from tfadaopt.compat import Variable
-from tfadaopt.optimizers.arguments import patterns
+from tfadaopt.optimizers.arguments import matching, patterns
 
 
 class Undecayed:
@@ -59,12 +59,8 @@ class Undecayed:
 
     def among(self, variables: Sequence[Variable]) -> list[Variable]:
         """Those of some variables that do not decay."""
-        return [
-            v
-            for v in variables
-            if compat.key_of(v) in self._keys
-            or any(re.search(pattern, compat.path_of(v)) for pattern in self._patterns)
-        ]
+        named = matching(self._patterns, [compat.path_of(v) for v in variables])
+        return [v for i, v in enumerate(variables) if i in named or compat.key_of(v) in self._keys]
 
     def config(self) -> list[str]:
         """Patterns that name the same variables in a model like this one."""

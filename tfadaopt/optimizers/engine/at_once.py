@@ -32,11 +32,12 @@ def is_on(planned: Planned, settings: Settings) -> bool:
 
 
 def groups(planned: Planned, variables: Sequence[Variable]) -> list[list[int]]:
-    """Positions of the variables whose arithmetic has the same dtype."""
-    by_dtype: dict[str, list[int]] = {}
+    """Positions of the variables whose arithmetic has the same dtype and the same η."""
+    alike: dict[tuple[str, float], list[int]] = {}
     for i, variable in enumerate(variables):
-        by_dtype.setdefault(planned.of(variable).precision, []).append(i)
-    return list(by_dtype.values())
+        plan = planned.of(variable)
+        alike.setdefault((plan.precision, plan.multiplier), []).append(i)
+    return list(alike.values())
 
 
 def update(
@@ -48,7 +49,7 @@ def update(
     """One step of the variables of a group; whether the gradient of each was taken."""
     kinds = [planned.kind(v, moment.settings) for v in variables]
     dtype = kinds[0].precision
-    t, eta = moment.t(dtype), moment.eta(dtype)
+    t, eta = moment.t(dtype), moment.eta(dtype, kinds[0].multiplier)
     thetas = [planned.value_of(v) for v in variables]
     states = [planned.state_of(v) for v in variables]
     gradients = [tf.cast(g, dtype) for g in gradients]

@@ -65,7 +65,7 @@ def compiles(
         return False
     if tf.convert_to_tensor(learning_rate).shape.rank:  # one for each of several walkers
         return False
-    if type(planned.rule).__module__.startswith("tfadaopt."):  # tests know that these compile
+    if planned.rule.method.__module__.startswith("tfadaopt."):  # tests know that these compile
         return has_xla()
     return planned.function(_lowers, planned.kind(variable, settings, with_shape=True), settings)
 
@@ -143,7 +143,7 @@ def _common(
 ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
     dtype = kind.precision
     numbers = [tf.cast(tf.convert_to_tensor(x), dtype) for x in planned.shared.values()]
-    return numbers, tf.cast(moment.iterations, "int64"), moment.eta(dtype)
+    return numbers, tf.cast(moment.iterations, "int64"), moment.eta(dtype, kind.multiplier)
 
 
 def _signature(
@@ -276,7 +276,7 @@ def _lowers(planned: Planned, kind: Kind, settings: Settings) -> bool:
     except Exception as error:  # whatever it is, the step works without XLA
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         warnings.warn(
-            f"{type(planned.rule).__name__}: XLA cannot compile the update, so that it goes on "
+            f"{planned.rule.method.__name__}: XLA cannot compile the update, so that it goes on "
             f"operation by operation, more slowly ({reason}). Give jit_compile=False to do so "
             "without this warning.",
             stacklevel=2,

@@ -25,11 +25,18 @@ class Engine:
         planned: The rule and what it is applied to.
         alone: Whether nothing but this engine takes gradients: a subclass of a user's may step a
             variable in its own way, and knows of no ``Checked`` ones.
+        transform: What changes the gradient of a variable first, or None.
     """
 
-    def __init__(self, planned: Planned, alone: bool = True) -> None:
+    def __init__(
+        self,
+        planned: Planned,
+        alone: bool = True,
+        transform: Callable[[Gradient, Variable], Gradient] | None = None,
+    ) -> None:
         self.planned = planned
         self.alone = alone
+        self.transform = transform
         self.holds = writes(planned.rule, "inside")
 
     def takes_rows(self, settings: Settings, variable: Variable, learning_rate: tf.Tensor) -> bool:
@@ -45,7 +52,7 @@ class Engine:
     def prepare(
         self, moment: Moment, variables: Sequence[Variable], gradients: Sequence[Gradient]
     ) -> list[Arriving]:
-        """Bring the shared numbers up to date, before any variable moves.
+        """Transform the gradients and bring the shared numbers up to date, before a variable moves.
 
         Returns:
             The gradients, those of which it is known by then whether they fit with that.
@@ -54,7 +61,10 @@ class Engine:
             ValueError: The rate of an eager step is below 0 or not finite.
         """
         if tf.executing_eagerly() and not compat.has_gpu():  # there, a look would wait for it
-            rates.usable(type(self.planned.rule).__name__, moment.learning_rate)
+            rates.usable(self.planned.rule.method.__name__, moment.learning_rate)
+        if self.transform is not None:
+            pairs = zip(gradients, variables, strict=True)
+            gradients = [self.transform(g, v) for g, v in pairs]
         if self.planned.shared:
             arriving = sums.update(self.planned, moment, variables, gradients)
             return arriving if self.alone else list(gradients)

@@ -72,7 +72,7 @@ def update(
     else:
         taken = fit_each(g, matrix.owner, len(variables))
     finite = tf.gather(taken, matrix.owner)[:, tf.newaxis]
-    t, eta = moment.t(dtype), moment.eta(dtype)
+    t, eta = moment.t(dtype), moment.eta(dtype, kind.multiplier)
 
     def moved(turn: int | tf.Tensor = 0, *_: tf.Tensor) -> list[tf.Tensor]:
         nonfinite = moment.settings.nonfinite

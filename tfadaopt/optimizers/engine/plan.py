@@ -47,9 +47,9 @@ class Moment(NamedTuple):
         """Number of the step, from 1."""
         return _t(self.iterations, dtype)
 
-    def eta(self, dtype: str) -> tf.Tensor:
-        """η in the dtype of the arithmetic."""
-        return _eta(self.learning_rate, dtype)
+    def eta(self, dtype: str, multiplier: float = 1.0) -> tf.Tensor:
+        """η of variables with this factor, in the dtype of the arithmetic."""
+        return _eta(self.learning_rate, dtype, multiplier)
 
 
 @once
@@ -58,8 +58,9 @@ def _t(iterations: tf.Tensor, dtype: str) -> tf.Tensor:
 
 
 @once
-def _eta(learning_rate: tf.Tensor, dtype: str) -> tf.Tensor:
-    return tf.cast(learning_rate, dtype)
+def _eta(learning_rate: tf.Tensor, dtype: str, multiplier: float) -> tf.Tensor:
+    eta = tf.cast(learning_rate, dtype)
+    return eta if multiplier == 1 else eta * multiplier
 
 
 class Kind(NamedTuple):
@@ -72,6 +73,7 @@ class Kind(NamedTuple):
         whole: For each of these, whether it has the shape of its variable by its nature.
         slot_shapes: Its shape, or None where the function does not depend on it.
         decay: Their weight decay λ, 0 for none.
+        multiplier: Factor on their η.
         lazy: State that has rows, where rows without gradient stay as they are; or None.
     """
 
@@ -81,6 +83,7 @@ class Kind(NamedTuple):
     whole: tuple[bool, ...]
     slot_shapes: tuple[tuple[int, ...] | None, ...]
     decay: float
+    multiplier: float
     lazy: tuple[str, ...] | None
 
     @property
@@ -116,6 +119,7 @@ class Plan:
         slots: Its own state, by name.
         whole: Names of the state that has its shape by its nature.
         decays: Whether it decays where there is weight decay.
+        multiplier: Factor on its η.
         lazy: Whether rows without gradient stay as they are.
     """
 
@@ -125,6 +129,7 @@ class Plan:
     slots: Mapping[str, keras.Variable]
     whole: frozenset[str]
     decays: bool
+    multiplier: float
     lazy: bool
 
     @property
@@ -169,6 +174,7 @@ class Planned:
             tuple(name in plan.whole for name in plan.slots),
             tuple(tuple(slot.shape) if known else None for slot in plan.slots.values()),
             settings.weight_decay if plan.decays else 0.0,
+            plan.multiplier,
             lazy,
         )
 
@@ -176,7 +182,7 @@ class Planned:
         self, make: Callable[["Planned", Key, Settings], Made], key: Key, settings: Settings
     ) -> Made:
         """The function that ``make`` makes for a key, with the settings of now."""
-        arguments = (repr(getattr(self.rule, name, None)) for name in self.arguments)
+        arguments = (repr(self.rule.argument(name)) for name in self.arguments)
         full = (make, key, settings.nonfinite, *arguments)
         if full not in self.functions:
             self.functions[full] = make(self, key, settings)
@@ -214,6 +220,7 @@ def planned(
     slots: Sequence[Mapping[str, keras.Variable]],
     shared: Mapping[str, keras.Variable],
     decays: Sequence[bool],
+    multipliers: Sequence[float],
     lazy: Collection[int],
 ) -> Planned:
     """Plan for variables whose state has been made.
@@ -225,6 +232,7 @@ def planned(
         slots: State of each, by name.
         shared: Numbers that all of them share.
         decays: Whether each decays where there is weight decay.
+        multipliers: Factor on the η of each.
         lazy: Positions of those whose rows without gradient stay as they are.
     """
     plans = {}
@@ -233,6 +241,6 @@ def planned(
         kinds = rule.slots(shape) if own else {}
         whole = frozenset(name for name in own if not isinstance(kinds[name], Slot))
         dtype = keras.backend.standardize_dtype(variable.dtype)
-        plan = Plan(i, shape, dtype, dict(own), whole, decays[i], i in lazy)
+        plan = Plan(i, shape, dtype, dict(own), whole, decays[i], multipliers[i], i in lazy)
         plans[compat.key_of(variable)] = plan
     return Planned(rule, arguments, plans, shared)

@@ -34,7 +34,7 @@ def step(
         state: All of the state before.
         g: Gradient.
         t: Number of the step, from 1.
-        eta: Learning rate η.
+        eta: η of the variable.
         finite: Whether the gradient fits (see ``fitting``), if that is known already.
         value: Whether θ is returned, or else what is subtracted from it.
     """
@@ -124,7 +124,7 @@ def one_by_one(
     if finite is None:
         finite = True if settings.nonfinite == "ignore" else fits(g)
     theta, state = planned.value_of(variable), planned.state_of(variable)
-    t, eta = moment.t(dtype), moment.eta(dtype)
+    t, eta = moment.t(dtype), moment.eta(dtype, kind.multiplier)
     value = compat.under_xla() or planned.of(variable).dtype != dtype
     new, found = step(planned, kind, settings.nonfinite, theta, state, g, t, eta, finite, value)
     put(planned, moment, variable, new, found, value)
@@ -138,9 +138,10 @@ def hold_inside(
     constraint: Callable[[tf.Tensor], tf.Tensor],
 ) -> None:
     """Constrain the weights that the state of a variable holds, after its step."""
-    dtype = planned.of(variable).precision
+    plan = planned.of(variable)
     theta, state = planned.value_of(variable), planned.state_of(variable)
-    new, value = planned.rule.inside(theta, state, moment.t(dtype), moment.eta(dtype), constraint)
+    t, eta = moment.t(plan.precision), moment.eta(plan.precision, plan.multiplier)
+    new, value = planned.rule.inside(theta, state, t, eta, constraint)
     put(planned, moment, variable, new, value)
 
 

@@ -28,7 +28,7 @@ class Common(NamedTuple):
         settings: The settings of now.
         shared: The shared numbers before the step.
         t: Number of the step, from 1.
-        eta: η.
+        eta: η, without the factors of single variables.
     """
 
     planned: Planned
@@ -37,9 +37,12 @@ class Common(NamedTuple):
     t: tf.Tensor
     eta: tf.Tensor
 
-    def sums_of(self, theta: tf.Tensor, state: State, g: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The sums over one variable, or several in one vector."""
-        terms = self.planned.rule.terms(self.shared, theta, state, g, self.t, self.eta)
+    def sums_of(
+        self, theta: tf.Tensor, state: State, g: tf.Tensor, multiplier: float
+    ) -> dict[str, tf.Tensor]:
+        """The sums over one variable, whose η has this factor."""
+        eta = self.eta if multiplier == 1 else self.eta * multiplier
+        terms = self.planned.rule.terms(self.shared, theta, state, g, self.t, eta)
         return {name: total(x) for name, x in terms.items()}
 
 
@@ -81,9 +84,10 @@ def readable(
     if common.settings.nonfinite == "skip":
         finite = fits(g)
         g = kept(finite, g)
-    own = {**common.planned.of(variable).slots, **common.planned.shared}
+    plan = common.planned.of(variable)
+    own = {**plan.slots, **common.planned.shared}
     state = {name: _cast(x, dtype) for name, x in own.items()}
-    return common.sums_of(_cast(variable, dtype), state, g), finite
+    return common.sums_of(_cast(variable, dtype), state, g, plan.multiplier), finite
 
 
 def by_xla(
@@ -137,11 +141,11 @@ def _sums(
         own = compiled.read_state(planned, kind, slots, numbers)
         state = {name: tf.cast(x, dtype) for name, x in own.items()}
         common = Common(planned, settings, shared, t, eta)
-        part = common.sums_of(theta, state, g)
+        part = common.sums_of(theta, state, g, kind.multiplier)
         if not both:
             return part, total(tf.square(g))
         finite = fits(g)
-        none = common.sums_of(theta, state, tf.zeros_like(g))
+        none = common.sums_of(theta, state, tf.zeros_like(g), kind.multiplier)
         return {name: tf.where(finite, part[name], none[name]) for name in part}, finite
 
     return sums
