@@ -11,6 +11,8 @@ from . import REFERENCES
 from .joint import Joint
 
 RECORDS = {method.name: method for method in METHODS}
+# By default these decay apart from the direction; others not at all, or inside of it.
+DECAY_APART = ("AdamW", "NadamW", "StableAdamW")
 SETTINGS = [
     *((name, {}) for name in REFERENCES),
     ("RMSprop", {"centered": True}),
@@ -43,8 +45,7 @@ def test_the_step_is_rate_times_direction(name, arguments):
             seen.append(step)
             return 0.1 / (step + 1)
 
-        # These decay apart from the direction; others have no decay, or have it in there.
-        decay = {"weight_decay": None} if name in ("AdamW", "NadamW") else {}
+        decay = {"weight_decay": None} if name in DECAY_APART else {}
         twin = make(name, arguments, learning_rate=eta, **decay)
         assert twin.t == 0
         assert twin.effective_learning_rate is None
