@@ -3,7 +3,8 @@
 Every twin has the name, the arguments and the defaults of the public class, and
 
     step(theta, g)            the new theta; t counts from 1
-    effective_learning_rate   the elementwise rate of the last step (None before the first)
+    effective_learning_rate   the elementwise rate of the last step (None before the first, and of a
+                              method or an array that has no such rate)
     direction                 what that rate multiplied: theta_old - theta_new = rate * direction
     accumulators              Keras' slot name -> array (scalars before the first step)
 

@@ -6,13 +6,13 @@ import numpy as np
 class AdaBound:
     """Each rate is clipped to a band that narrows to one rate for all coordinates.
 
-    m_t, v_t as in Adam,  f = final_rate eta / eta_1
+    m_t, v_t as in Adam,  f = final_rate eta / eta_0
     lower = f (1 - 1 / (gamma t + 1)),  upper = f (1 + 1 / (gamma t))
     rate = clip(eta sqrt(1 - beta_2^t) / (1 - beta_1^t) / (sqrt(v_t) + epsilon), lower, upper)
     theta_t = theta_{t-1} - rate m_t
 
-    eta_1 is the rate of the first update. With amsbound the largest v_t so far takes v_t's place.
-    as_published: no bias correction, and the clipped rate is divided by sqrt(t).
+    eta_0 is the first learning rate that is not 0. With amsbound the largest v_t so far takes v_t's
+    place. as_published: no bias correction, and the clipped rate is divided by sqrt(t).
 
     L. Luo, Y. Xiong, Y. Liu and X. Sun, arXiv 1902.09843: the authors' code, which their
     experiments ran; as_published: Algorithms 2 and 3. Where the root is 0, so is m.
@@ -52,7 +52,7 @@ class AdaBound:
         eta = self.learning_rate
         if callable(eta):
             eta = float(eta(self.t - 1))
-        if self.t == 1:
+        if self.first_rate == 0:
             self.first_rate = np.float64(eta)
 
         self.m = self.beta_1 * self.m + (1 - self.beta_1) * g
@@ -80,4 +80,4 @@ class AdaBound:
         slots = {"momentum": self.m, "velocity": self.v}
         if self.amsbound:
             slots["velocity_hat"] = self.largest
-        return {**slots, "first_rate": self.first_rate, "updates": self.t}
+        return {**slots, "first_rate": self.first_rate}

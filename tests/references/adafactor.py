@@ -13,31 +13,33 @@ class Adafactor:
     V_t = R_t C_t^T / mean(R_t);  not factored: V_t = beta_t V_{t-1} + (1 - beta_t) q
     U = g_t / sqrt(V_t),  U_hat = U / max(1, RMS(U) / clip_threshold)
     alpha_t = rho_t max(epsilon_2, RMS(theta_{t-1})), rho_t alone without scale_parameter
+    rho_t = min(eta, 1 / sqrt(t)), eta alone without relative_step
     theta_t = theta_{t-1} - alpha_t U_hat
 
-    rho_t is the learning rate, and min(0.01, 1 / sqrt(t)) where that is None. An array is a
-    matrix (all axes but the last, the last), factored where both sides have at least
+    An array is a matrix (all axes but the last, the last), factored where both sides have at least
     min_dim_size_to_factor. With beta_1 the step takes m_t = beta_1 m_{t-1} + (1 - beta_1) U_hat.
 
-    N. Shazeer and M. Stern, arXiv 1804.04235, Algorithms 4-6.
+    N. Shazeer and M. Stern, arXiv 1804.04235, Algorithms 4-6, where eta is 0.01.
     """
 
     def __init__(
         self,
-        learning_rate=None,
+        learning_rate=0.01,
         beta_2_decay=-0.8,
         epsilon_1=1e-30,
         epsilon_2=1e-3,
         clip_threshold=1.0,
+        relative_step=True,
         scale_parameter=True,
-        beta_1=None,
-        min_dim_size_to_factor=128,
+        beta_1=0.0,
+        min_dim_size_to_factor=1,
     ):
         self.learning_rate = learning_rate
         self.beta_2_decay = beta_2_decay
         self.epsilon_1 = epsilon_1
         self.epsilon_2 = epsilon_2
         self.clip_threshold = clip_threshold
+        self.relative_step = relative_step
         self.scale_parameter = scale_parameter
         self.beta_1 = beta_1
         self.least = min_dim_size_to_factor
@@ -47,6 +49,9 @@ class Adafactor:
         self.columns = np.float64(0.0)
         self.v = np.float64(0.0)
         self.m = np.float64(0.0)
+        self.shape = ()
+        self.step_rms = np.float64(0.0)
+        self.parameter_scale = np.float64(1.0)
         self.effective_learning_rate = None
         self.direction = None
 
@@ -55,13 +60,14 @@ class Adafactor:
         g = np.array(g, dtype=np.float64)
         self.t = self.t + 1
         rho = self.learning_rate
-        if rho is None:
-            rho = min(1e-2, 1 / np.sqrt(self.t))
-        elif callable(rho):
+        if callable(rho):
             rho = float(rho(self.t - 1))
+        if self.relative_step:
+            rho = min(rho, 1 / np.sqrt(self.t))
 
         beta = 1 - float(self.t) ** self.beta_2_decay
         q = g * g + self.epsilon_1
+        self.shape = theta.shape
         sides = (theta.size // max(theta.shape[-1], 1), theta.shape[-1]) if theta.ndim > 1 else ()
         self.factored = bool(sides) and min(sides) >= max(self.least, 1)
         if self.factored:
@@ -74,15 +80,16 @@ class Adafactor:
             v = self.v
 
         root = np.sqrt(v)
-        clip = max(1.0, rms(divide(g, root)) / self.clip_threshold)
+        self.step_rms = rms(divide(g, root))
+        clip = max(1.0, self.step_rms / self.clip_threshold)
         u = divide(g, root) / clip
-        alpha = rho
         if self.scale_parameter:
-            alpha = rho * max(self.epsilon_2, rms(theta))
+            self.parameter_scale = np.maximum(self.epsilon_2, rms(theta))
+        alpha = rho * self.parameter_scale
 
         self.effective_learning_rate = divide(alpha / clip, root)
         self.direction = g
-        if self.beta_1 is None:
+        if self.beta_1 == 0:
             return theta - alpha * u
         self.m = self.beta_1 * self.m + (1 - self.beta_1) * u
         self.direction = self.m * root * clip
@@ -90,12 +97,15 @@ class Adafactor:
 
     @property
     def accumulators(self):
-        slots = {} if self.beta_1 is None else {"momentum": self.m}
-        if self.factored:
-            slots = {"row_velocity": self.rows, "column_velocity": self.columns, **slots}
-        elif self.factored is not None:
-            slots = {"velocity": self.v, **slots}
-        return {**slots, "updates": self.t}
+        slots = {"step_rms": self.step_rms, "parameter_scale": self.parameter_scale}
+        if self.beta_1 != 0:
+            slots["momentum"] = self.m
+        if self.factored is None:
+            return slots
+        if not self.factored:
+            return {"velocity": self.v, **slots}
+        rows = self.rows.reshape(self.shape[:-1])
+        return {"row_velocity": rows, "column_velocity": self.columns, **slots}
 
 
 def rms(a):

@@ -88,9 +88,4 @@ class AdEMAMix:
 
     @property
     def accumulators(self):
-        return {
-            "momentum": self.fast,
-            "slow_momentum": self.slow,
-            "velocity": self.v,
-            "updates": self.t,
-        }
+        return {"momentum": self.fast, "slow_momentum": self.slow, "velocity": self.v}

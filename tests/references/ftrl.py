@@ -21,7 +21,7 @@ class Ftrl:
 
     def __init__(
         self,
-        learning_rate=0.001,
+        learning_rate=0.01,
         learning_rate_power=-0.5,
         initial_accumulator_value=0.0,
         l1_regularization_strength=0.0,

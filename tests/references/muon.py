@@ -17,19 +17,19 @@ class Muon:
     u is the matrix (fan_in, out) = (all axes but the last, the last). s: "original"
     sqrt(max(1, out / fan_in)), "match_rms" 0.2 sqrt(max(out, fan_in)), "spectral"
     sqrt(out / fan_in). A matrix has at least 4 rows and columns, and at most 128 times as many of
-    one as of the other; all else takes AdamW's steps with beta_1, beta_2, epsilon and
-    adamw_learning_rate.
+    one as of the other; all else takes AdamW's steps with adamw_beta_1, adamw_beta_2,
+    adamw_epsilon and the rate eta adamw_ratio.
 
-    normalize="neurons", before s, for each column j: v_j = beta v_j + (1 - beta) mean_i X_ij^2,
-    X_ij = X_ij / (sqrt(v_j) + 1e-10), then X is scaled to the norm that it had;
-    beta is normalize_beta_2.
-    musgd = (c_m, c_s): theta_t = theta_{t-1} - eta (c_m s X + c_s d) with SGD's d of
-    h = g_t + lambda theta_{t-1}, b_t = mu b_{t-1} + h, d = h + mu b_t with nesterov, else b_t.
+    normalize="neurons", before s, for each column j: v_j = beta_2 v_j + (1 - beta_2) mean_i X_ij^2,
+    X_ij = X_ij / (sqrt(v_j) + 1e-10), then X is scaled to the norm that it had.
+    With muon_weight c_m, and sgd_weight c_s > 0 (MuSGD):
+    theta_t = theta_{t-1} - eta (c_m s X + c_s d) with SGD's d of h = g_t + lambda theta_{t-1},
+    b_t = mu b_{t-1} + h, d = h + mu b_t with nesterov, else b_t; all else takes the step eta d.
 
     K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024), and its
     code; J. Liu et al., arXiv 2502.16982 (match_rms); T. Pethick et al., arXiv 2502.07529
     (spectral); Z. Li et al., arXiv 2510.05491, Algorithm 1 (neurons); Ultralytics' MuSGD.
-    There is no elementwise rate.
+    A matrix has no elementwise rate. A twin knows no paths, so it heeds no only_adamw, only_muon.
     """
 
     def __init__(
@@ -39,28 +39,32 @@ class Muon:
         nesterov=True,
         steps=5,
         scale="original",
-        weight_decay=None,
-        beta_1=0.9,
-        beta_2=0.95,
-        epsilon=1e-10,
-        adamw_learning_rate=3e-4,
         normalize=None,
-        normalize_beta_2=0.95,
-        musgd=None,
+        beta_2=0.95,
+        muon_weight=1.0,
+        sgd_weight=0.0,
+        adamw_ratio=0.015,
+        adamw_beta_1=0.9,
+        adamw_beta_2=0.95,
+        adamw_epsilon=1e-10,
+        weight_decay=None,
+        only_adamw=None,
+        only_muon=None,
     ):
         self.learning_rate = learning_rate
         self.mu = momentum
         self.nesterov = nesterov
         self.steps = steps
         self.scale = scale
-        self.decay = 0.0 if weight_decay is None else weight_decay
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.adamw_learning_rate = adamw_learning_rate
         self.normalize = normalize
-        self.normalize_beta_2 = normalize_beta_2
-        self.musgd = musgd
+        self.beta_2 = beta_2
+        self.muon_weight = muon_weight
+        self.sgd_weight = sgd_weight
+        self.adamw_ratio = adamw_ratio
+        self.adamw_beta_1 = adamw_beta_1
+        self.adamw_beta_2 = adamw_beta_2
+        self.adamw_epsilon = adamw_epsilon
+        self.decay = 0.0 if weight_decay is None else weight_decay
         self.t = 0
         self.orthogonal = None
         self.m = np.float64(0.0)
@@ -78,29 +82,30 @@ class Muon:
             eta = float(eta(self.t - 1))
 
         self.orthogonal = is_matrix(theta.shape)
-        own = eta  # the rate that counts for this array
-        if not self.orthogonal:
-            own = self.adamw_learning_rate
-            if callable(own):
-                own = float(own(self.t - 1))
-            delta = own * self.adam(g)
-        elif self.musgd is None:
-            delta = own * self.muon(g)
+        if self.orthogonal:
+            rate = eta
+            self.direction = self.muon_weight * self.muon(g)
+            if self.sgd_weight > 0:
+                self.direction = self.direction + self.sgd_weight * self.sgd(theta, g)
+        elif self.sgd_weight > 0:
+            rate = np.full(theta.shape, eta, dtype=np.float64)
+            self.direction = self.sgd(theta, g)
+            self.effective_learning_rate = rate
         else:
-            c_m, c_s = self.musgd
-            delta = own * (c_m * self.muon(g) + c_s * self.sgd(theta, g))
-        self.direction = delta / eta if eta != 0 else np.zeros(theta.shape)
-        if self.orthogonal and self.musgd is not None:
-            return theta - delta
-        return theta - own * self.decay * theta - delta
+            eta = eta * self.adamw_ratio
+            rate = self.adam_rate(g, eta)
+            self.direction = self.m
+            self.effective_learning_rate = rate
+        # SGD has its decay inside.
+        shrink = 0.0 if self.sgd_weight > 0 else eta * self.decay
+        return theta - shrink * theta - rate * self.direction
 
-    def adam(self, g):
-        """m_hat / (sqrt(v_hat) + epsilon)."""
-        self.m = self.beta_1 * self.m + (1 - self.beta_1) * g
-        self.v = self.beta_2 * self.v + (1 - self.beta_2) * g * g
-        root = np.sqrt(self.v / (1 - self.beta_2**self.t)) + self.epsilon
-        m_hat = self.m / (1 - self.beta_1**self.t)
-        return divide(m_hat, root)
+    def adam_rate(self, g, eta):
+        """Adam's means go on; what m is multiplied with."""
+        self.m = self.adamw_beta_1 * self.m + (1 - self.adamw_beta_1) * g
+        self.v = self.adamw_beta_2 * self.v + (1 - self.adamw_beta_2) * g * g
+        root = np.sqrt(self.v / (1 - self.adamw_beta_2**self.t)) + self.adamw_epsilon
+        return divide(eta / (1 - self.adamw_beta_1**self.t), root)
 
     def muon(self, g):
         """s X, in the shape of g."""
@@ -110,7 +115,7 @@ class Muon:
         if self.normalize == "neurons":
             norm = np.linalg.norm(x)
             squares = np.mean(x * x, axis=0)
-            self.v = self.normalize_beta_2 * self.v + (1 - self.normalize_beta_2) * squares
+            self.v = self.beta_2 * self.v + (1 - self.beta_2) * squares
             x = x / (np.sqrt(self.v) + 1e-10)
             x = divide(norm * x, np.linalg.norm(x))
         return (self.factor(*x.shape) * x).reshape(g.shape)
@@ -132,12 +137,18 @@ class Muon:
 
     @property
     def accumulators(self):
+        if self.orthogonal is None:
+            return {}
+        if not self.orthogonal:
+            if self.sgd_weight > 0:
+                return {"sgd_momentum": self.b}
+            return {"momentum": self.m, "velocity": self.v}
         slots = {"momentum": self.m}
-        if self.orthogonal is False or (self.orthogonal and self.normalize):
-            slots["velocity"] = self.v
-        if self.orthogonal and self.musgd is not None:
+        if self.normalize == "neurons":
+            slots["neurons"] = self.v
+        if self.sgd_weight > 0:
             slots["sgd_momentum"] = self.b
-        return {**slots, "updates": self.t}
+        return slots
 
 
 def is_matrix(shape):

@@ -17,15 +17,22 @@ class Rprop:
     Neurocomputing 50 (2003), iRprop-.
     """
 
-    def __init__(self, learning_rate=0.01, increase=1.2, decrease=0.5, smallest=1e-6, largest=50.0):
-        self.learning_rate = learning_rate
+    def __init__(
+        self,
+        initial_step=0.01,
+        increase=1.2,
+        decrease=0.5,
+        smallest=1e-6,
+        largest=50.0,
+        learning_rate=1.0,
+    ):
         self.increase = increase
         self.decrease = decrease
         self.smallest = smallest
         self.largest = largest
         self.learning_rate = learning_rate
         self.t = 0
-        self.delta = np.float64(0.0)
+        self.delta = np.float64(initial_step)
         self.previous = np.float64(0.0)
         self.effective_learning_rate = None
         self.direction = None
@@ -38,8 +45,6 @@ class Rprop:
         if callable(eta):
             eta = float(eta(self.t - 1))
 
-        if self.t == 1:
-            self.delta = np.full(theta.shape, self.initial_step, dtype=np.float64)
         # Signs, as the product of two small gradients may be 0.
         s = np.sign(g) * np.sign(self.previous)
         grown = np.minimum(self.increase * self.delta, self.largest)
@@ -53,8 +58,4 @@ class Rprop:
 
     @property
     def accumulators(self):
-        return {
-            "step_size": self.delta,
-            "previous_gradient": self.previous,
-            "updates": self.t,
-        }
+        return {"step_size": self.delta, "previous_gradient": self.previous}

@@ -26,6 +26,7 @@ class StableAdamW:
         self.t = 0
         self.m = np.float64(0.0)
         self.v = np.float64(0.0)
+        self.rms = np.float64(0.0)
         self.effective_learning_rate = None
         self.direction = None
 
@@ -43,8 +44,8 @@ class StableAdamW:
         self.m = beta_1 * self.m + (1 - beta_1) * g
         self.v = beta_2 * self.v + (1 - beta_2) * g * g
         ratio = divide(g * g, np.maximum(self.v, self.epsilon**2))
-        rms = np.sqrt(np.sum(ratio) / max(ratio.size, 1))
-        eta = eta / max(1.0, rms)
+        self.rms = np.sqrt(np.sum(ratio) / max(ratio.size, 1))
+        eta = eta / max(1.0, self.rms)
 
         self.effective_learning_rate = divide(eta, np.sqrt(self.v) + self.epsilon)
         self.direction = self.m
@@ -56,5 +57,5 @@ class StableAdamW:
         return {
             "momentum": self.m * (1 - self.beta_1**self.t),
             "velocity": self.v * (1 - self.beta_2**self.t),
-            "updates": self.t,
+            "step_rms": self.rms,
         }

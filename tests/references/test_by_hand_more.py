@@ -1,0 +1,486 @@
+"""The twins of the sign, projection, factored and matrix methods, by hand and by identities."""
+
+import math
+
+import numpy as np
+import pytest
+
+from .adabound import AdaBound
+from .adafactor import Adafactor
+from .adagrad import Adagrad
+from .adam import Adam
+from .adamp import AdamP
+from .adamw import AdamW
+from .ademamix import AdEMAMix
+from .ftrl import Ftrl
+from .lion import Lion
+from .mars import MARS
+from .momentum import Momentum
+from .muon import QUINTIC, Muon, orthogonalize
+from .nesterov import Nesterov
+from .novograd import NovoGrad
+from .rprop import Rprop
+from .sgdp import SGDP
+from .signum import Signum
+from .stableadamw import StableAdamW
+
+
+def close(actual, expected, rtol=1e-13, atol=0.0):
+    np.testing.assert_allclose(actual, expected, rtol=rtol, atol=atol)
+
+
+def path(twin, *gradients, start=0.0):
+    """Values after each of these scalar gradients."""
+    thetas = [np.array([start])]
+    for g in gradients:
+        thetas.append(twin.step(thetas[-1], [g]))
+    return [float(theta[0]) for theta in thetas[1:]]
+
+
+def same_path(one, other, shape=(5,), steps=30, rtol=1e-10, change=lambda g: g):
+    """Both twins go the same way, and go; the other one gets changed gradients."""
+    random = np.random.default_rng(0)
+    a = b = theta = random.normal(size=shape)
+    for _ in range(steps):
+        g = random.normal(size=shape)
+        a, b = one.step(a, g), other.step(b, change(g))
+        close(a, b, rtol=rtol, atol=1e-13)
+    assert np.any(a != theta)
+
+
+# Projection.
+
+
+def test_sgdp_by_hand():
+    twin = SGDP(learning_rate=0.5, momentum=0.5, epsilon=0.0)
+    theta = twin.step(np.eye(2), [[0.0, 1.0], [1.0, 0.0]])
+    close(theta, [[1.0, -0.5], [-0.5, 1.0]])
+    # b = 0.5 g_1 + g_2; of its column (0.5, 1.5), -0.25 / 1.25 of (1, -0.5) is along the weights.
+    theta = twin.step(theta, [[0.5, 1.0], [1.0, 0.5]])
+    close(theta, [[0.65, -1.2], [-1.2, 0.65]])
+    close(twin.direction, [[0.7, 1.4], [1.4, 0.7]])
+    close(twin.accumulators["momentum"], [[0.5, 1.5], [1.5, 0.5]])  # not projected
+
+
+def test_sgdp_projects_channels_or_else_the_whole_array():
+    diagonal = np.diag([1.0, -1.0])
+    settings = {"learning_rate": 1.0, "momentum": 0.0, "weight_decay": 0.5}
+    # Along each column, but at right angles to the whole: the decay is a tenth.
+    close(SGDP(**settings).step(np.eye(2), diagonal), 0.95 * np.eye(2) - diagonal)
+    # Along the whole: no projection, the whole decay.
+    close(SGDP(**settings).step(np.eye(2), np.eye(2)), -0.5 * np.eye(2), rtol=1e-7)
+    # One column along its weights keeps all of them from being projected.
+    g = np.array([[2.0, 1.0], [0.0, 0.0]])
+    close(SGDP(**settings).step(np.eye(2), g), 0.5 * np.eye(2) - g)
+    # The decay is divided by 1 - momentum.
+    twin = SGDP(**{**settings, "momentum": 0.5}, wd_ratio=0.2)
+    close(twin.step(np.eye(2), diagonal), 0.8 * np.eye(2) - diagonal)
+
+
+def test_projection_needs_a_cosine_below_delta_over_the_root_of_the_length():
+    for cosine, projected in ((0.049, True), (0.051, False)):
+        g = np.array([[cosine], [math.sqrt(1 - cosine**2)], [0.0], [0.0]])
+        theta = np.array([[2.0], [0.0], [0.0], [0.0]])
+        for twin in (SGDP(learning_rate=1.0), AdamP(learning_rate=1.0)):
+            step = theta - twin.step(theta, g)  # 0.1 / sqrt(4)
+            assert (abs(step[0, 0]) < 1e-8) == projected
+    # Vectors are left alone.
+    same_path(SGDP(), Momentum())
+    same_path(AdamP(), Adam())
+    same_path(SGDP(nesterov=True), Nesterov())
+
+
+@pytest.mark.parametrize(("method", "power"), [(SGDP, 2), (AdamP, 1)])
+def test_projected_steps_are_at_right_angles_and_small_for_large_weights(method, power):
+    random = np.random.default_rng(0)
+    axes = (0, 1, 2)
+    angles = {}
+    for size in (1.0, 3.0):
+        theta = size * np.random.default_rng(1).normal(size=(3, 3, 2, 4))
+        twin = method(learning_rate=0.01, epsilon=1e-14, delta=100.0)
+        g = np.random.default_rng(2).normal(size=theta.shape) / size  # of a scale-free loss
+        new = twin.step(theta, g)
+        close(np.sum((new - theta) * theta, axis=axes), 0.0, atol=1e-12)
+        norms = np.linalg.norm(theta.reshape(-1, 4), axis=0)
+        angles[size] = np.linalg.norm((new - theta).reshape(-1, 4), axis=0) / norms
+        for _ in range(5):
+            theta, new = new, twin.step(new, random.normal(size=theta.shape))
+            close(np.sum((new - theta) * theta, axis=axes), 0.0, atol=1e-12)
+    close(angles[1.0] / angles[3.0], 3.0**power, rtol=1e-9)
+
+
+def test_adamp_with_nesterov_by_hand():
+    twin = AdamP(learning_rate=1.0, beta_1=0.5, beta_2=0.75, epsilon=0.0, nesterov=True)
+    # m = 2, v_hat = 16: (1 + 2) / 4 / 0.5, where plain Adam has 2 / 4 / 0.5
+    close(path(twin, 4.0), [-1.5])
+    decayed = AdamP(learning_rate=0.5, weight_decay=0.5)
+    close(decayed.step([[4.0]], [[0.0]]), [[4.0 - 0.1]])  # 0.5 * 0.5 * 0.1 of 4
+    close(AdamP(learning_rate=0.5, weight_decay=0.5).step([4.0], [0.0]), [3.0])
+
+
+# Numbers by hand.
+
+
+def test_novograd_by_hand():
+    twin = NovoGrad(learning_rate=0.1, beta_1=0.5, beta_2=0.75, epsilon=0.0, weight_decay=0.5)
+    theta = twin.step([2.0, 0.0], [3.0, 4.0])  # v = 25; d = (0.6 + 1, 0.8)
+    close(theta, [1.84, -0.08])
+    close(twin.accumulators["velocity"], 25.0)
+    theta = twin.step(theta, [0.0, 11.0])  # v = 18.75 + 30.25 = 49; d = (0.92, 11/7 - 0.04)
+    close(theta, [1.84 - 0.172, -0.08 - 0.1 * (0.4 + 11 / 7 - 0.04)])
+    close(twin.accumulators["velocity"], 49.0)
+    close(twin.effective_learning_rate, [0.1 / 7, 0.1 / 7])
+    averaging = NovoGrad(learning_rate=1.0, beta_1=0.75, grad_averaging=True, weight_decay=None)
+    close(averaging.step([0.0, 0.0], [3.0, 4.0]), [-0.15, -0.2], rtol=1e-8)
+
+
+def test_adafactor_by_hand():
+    g = np.array([[1.0, 2.0], [3.0, 4.0]])
+    twin = Adafactor(learning_rate=1.0, epsilon_1=0.0, clip_threshold=0.5 * math.sqrt(0.96))
+    theta = np.full((2, 2), 3.0)
+    # R = (2.5, 12.5), C = (5, 10), mean R = 7.5; u^2 = 0.6, 1.2, 1.08, 0.96, whose mean is 0.96
+    v = np.array([[5.0, 10.0], [25.0, 50.0]]) / 3
+    new = twin.step(theta, g)
+    close(new, theta - 3.0 * g / np.sqrt(v) / 2)  # clipped to a half
+    close(twin.accumulators["row_velocity"], [2.5, 12.5])
+    close(twin.accumulators["column_velocity"], [5.0, 10.0])
+    close(twin.accumulators["step_rms"], math.sqrt(0.96))
+    twin.step(theta, np.zeros((2, 2)))
+    close(twin.accumulators["row_velocity"], (1 - 2**-0.8) * np.array([2.5, 12.5]))
+    # A vector has all of V; t = 1: V = g^2, a step of rho max(0.001, RMS(theta)).
+    twin = Adafactor()
+    close(twin.step([0.0, 0.0], [5.0, -1.0]), [-1e-5, 1e-5])
+    close(Adafactor().step([1.0, 7.0], [5.0, -1.0]), [0.95, 7.05])  # RMS 5
+
+
+def test_adafactor_steps_relative_to_the_time():
+    vector = Adafactor(learning_rate=1.0, scale_parameter=False, clip_threshold=9.0)
+    moved = np.diff([0.0, *path(vector, *[2.0] * 5)])
+    close(moved, [-1 / math.sqrt(t) for t in range(1, 6)], rtol=1e-12)
+    plain = Adafactor(0.25, scale_parameter=False, relative_step=False)
+    close(path(plain, 2.0, 2.0, 2.0), [-0.25, -0.5, -0.75])
+    slow = Adafactor(0.25, scale_parameter=False, relative_step=False, beta_1=0.5)
+    close(path(slow, 2.0, 2.0), [-0.125, -0.3125])  # m = 1/2, 3/4
+
+
+def test_adafactor_is_exact_for_gradients_of_rank_one():
+    random = np.random.default_rng(0)
+    settings = {"relative_step": False, "scale_parameter": False}
+    whole, factored = Adafactor(**settings, min_dim_size_to_factor=9), Adafactor(**settings)
+    a = b = random.normal(size=(2, 3, 8))
+    rows, columns = random.normal(size=6), random.normal(size=8)
+    for t in range(20):
+        g = np.outer(rows, columns).reshape(a.shape) * (1 + t)
+        a, b = whole.step(a, g), factored.step(b, g)
+        close(a, b, rtol=1e-11)
+    assert whole.accumulators["velocity"].shape == a.shape
+    assert factored.accumulators["row_velocity"].shape == (2, 3)
+    assert factored.accumulators["column_velocity"].shape == (8,)
+
+
+def test_ademamix_by_hand():
+    twin = AdEMAMix(1.0, beta_1=0.5, beta_2=0.75, beta_3=0.875, alpha=2.0, epsilon=0.0)
+    # m1_hat = 4, 4; m2 = 0.5, 0.4375 + 0.5; v_hat = 16
+    close(path(twin, 4.0, 4.0), [-1.25, -1.25 - 5.875 / 4])
+    decayed = AdEMAMix(0.5, weight_decay=0.5)
+    close(decayed.step([4.0], [0.0]), [3.0])
+    same_path(AdEMAMix(0.01, alpha=0.0, weight_decay=0.1), AdamW(0.01, weight_decay=0.1))
+
+
+def test_ademamix_warms_up():
+    twin = AdEMAMix(alpha_warmup_steps=4, beta_3_warmup_steps=100)
+    seen = []
+    for _ in range(120):
+        twin.step([0.0], [1.0])
+        seen.append((twin.alpha_now(), twin.beta_3_now()))
+    close([alpha for alpha, _ in seen[:6]], [1.25, 2.5, 3.75, 5.0, 5.0, 5.0])
+    # The half-life of the slow mean grows evenly.
+    lives = [math.log(0.5) / math.log(beta) for _, beta in seen]
+    start, end = (math.log(0.5) / math.log(beta) for beta in (0.9, 0.9999))
+    close(lives[:100], start + (end - start) * np.arange(1, 101) / 100, rtol=1e-9)
+    assert {beta for _, beta in seen[99:]} == {0.9999}
+
+
+def test_mars_by_hand():
+    twin = MARS(learning_rate=1.0, beta_1=0.5, beta_2=0.0, gamma=0.5, epsilon=0.0)
+    # c = 0.25, then 0.5 + 0.5 * 0.25 = 0.625, then 1 + 0.25, clipped to 1; v_hat = c^2
+    first, second, third = path(twin, 0.25, 0.5, 1.0)
+    close(first, -1.0)
+    close(second - first, -(0.0625 + 0.3125) / 0.75 / 0.625)
+    close(third - second, -(0.1875 + 0.5) / 0.875)
+    close(twin.accumulators["momentum"], [0.6875])
+    code = MARS(first_difference=True)
+    code.step([0.0], [0.5])
+    close(code.accumulators["momentum"], [0.05 * 0.5 * 1.475])
+
+
+def test_mars_without_gamma_is_adamw_of_clipped_gradients():
+    settings = {"learning_rate": 0.01, "beta_1": 0.95, "beta_2": 0.99, "weight_decay": 0.1}
+    same_path(
+        MARS(gamma=0.0, **settings),
+        AdamW(**settings),
+        shape=(3, 2),
+        change=lambda g: g / max(1.0, np.linalg.norm(g)),
+    )
+    vectors = {**settings, "beta_1": 0.9, "beta_2": 0.95}
+    same_path(MARS(skip_vectors=True, **settings), AdamW(**vectors))
+
+
+def test_lion_by_hand():
+    twin = Lion(learning_rate=0.5, beta_1=0.5, beta_2=0.75)
+    # c = 2, then 0.5 - 0.4 > 0, then 0.275 - 0.5 < 0; m = 1, 0.55, 0.1625
+    close(path(twin, 4.0, -0.8, -1.0), [-0.5, -1.0, -0.5])
+    close(twin.accumulators["momentum"], [0.75 * 0.55 - 0.25])
+    close(Lion(learning_rate=0.5, weight_decay=0.5).step([4.0, 4.0], [0.0, 1.0]), [3.0, 2.5])
+
+
+def test_signum_by_hand_and_as_lion():
+    twin = Signum(learning_rate=0.5, momentum=0.75)
+    # m = 1, 0.55, -0.0875
+    close(path(twin, 4.0, -0.8, -2.0), [-0.5, -1.0, -0.5])
+    close(twin.accumulators["momentum"], [-0.0875])
+    both = {"learning_rate": 0.01, "weight_decay": 0.1}
+    same_path(Signum(momentum=0.8, **both), Lion(beta_1=0.8, beta_2=0.8, **both))
+
+
+def test_every_coordinate_of_lion_moves_by_the_rate():
+    random = np.random.default_rng(0)
+    for twin in (Lion(0.01), Signum(0.01)):
+        theta = random.normal(size=(3, 4))
+        for _ in range(20):
+            new = twin.step(theta, random.normal(size=(3, 4)))
+            close(np.abs(new - theta), 0.01, rtol=1e-11)
+            theta = new
+
+
+def test_rprop_by_hand():
+    twin = Rprop(initial_step=1.0)
+    # 1, 1.2, turned: 0.6 and no step, 0.6, 0.72
+    close(path(twin, 3.0, 0.1, -5.0, -7.0, -0.1), [-1.0, -2.2, -2.2, -1.6, -0.88])
+    close(twin.accumulators["step_size"], [0.72])
+    bounded = Rprop(initial_step=1.0, increase=4.0, decrease=0.125, smallest=0.75, largest=3.0)
+    close(path(bounded, 1.0, 1.0, -1.0, 1.0), [-1.0, -4.0, -4.0, -4.75])
+    # Gradients so small that their product is 0; and a schedule's factor.
+    tiny = Rprop(initial_step=1.0, learning_rate=lambda step: [1.0, 1.0, 0.5][step])
+    close(path(tiny, 1e-200, 1e-200, 0.0), [-1.0, -2.2, -2.2])
+    close(tiny.effective_learning_rate, [0.6])
+
+
+def test_stableadamw_by_hand():
+    twin = StableAdamW(1.0, beta_1=0.0, beta_2=0.5, epsilon=0.0, weight_decay=0.25)
+    theta = twin.step([8.0, 8.0], [1.0, 1.0])
+    close(theta, [5.0, 5.0])  # a quarter and 1
+    # v = 1/4 and 1/4 + 25/2, v_hat = 1/3 and 17; RMS^2 = 25 / 17 / 2, below 1
+    theta = twin.step(theta, [0.0, 5.0])
+    close(theta, [3.75, 3.75 - 5 / math.sqrt(17)])
+    close(twin.accumulators["step_rms"], 5 / math.sqrt(34))
+    g, before = np.array([10.0, 10.0]), theta
+    v_hat = np.array([0.125 + 50, 6.375 + 50]) / 0.875
+    eta = 1 / math.sqrt(np.mean(100 / v_hat))
+    assert eta < 1
+    close(twin.step(theta, g), before - eta * (0.25 * before + g / np.sqrt(v_hat)))
+    close(twin.accumulators["velocity"], [50.125, 56.375])
+    close(twin.accumulators["step_rms"], 1 / eta)
+
+
+def test_stableadamw_is_adamw_where_nothing_surprises():
+    settings = {"learning_rate": 0.01, "beta_2": 0.99, "epsilon": 1e-6, "weight_decay": 0.1}
+    one, other = StableAdamW(**settings), AdamW(**settings)
+    a = b = np.ones(3)
+    for t in range(50):
+        a, b = one.step(a, np.full(3, 0.9**t)), other.step(b, np.full(3, 0.9**t))
+        close(a, b, rtol=1e-12)
+
+
+def test_adabound_by_hand():
+    settings = {"learning_rate": 1.0, "beta_1": 0.5, "beta_2": 0.75, "epsilon": 0.0}
+    # m = 2, v = 4: 1 * 0.5 / 0.5 / 2 = 0.5; f = 0.125, gamma 1: between 0.0625 and 0.25
+    twin = AdaBound(**settings, final_rate=0.125, gamma=1.0)
+    close(path(twin, 4.0), [-0.5])
+    # Published: 1 / 2 is above the bound, too; in the second step v = 7 - 3, m = 1 and sqrt(2)
+    twin = AdaBound(**settings, final_rate=2.0, gamma=1.0, as_published=True)
+    # lower 1, upper 4 for 1 / 2; then lower 4/3, upper 3 for 1 / sqrt(3)
+    close(path(twin, 4.0, 0.0), [-2.0, -2.0 - 4 / 3 / math.sqrt(2)])
+    large = AdaBound(**settings, final_rate=2.0, gamma=1.0, amsbound=True)
+    large.step([0.0], [4.0])
+    large.step([0.0], [0.0])
+    close(large.accumulators["velocity_hat"], [4.0])
+    close(large.accumulators["velocity"], [3.0])
+
+
+def test_adabound_lies_between_adam_and_sgd():
+    settings = {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 0.0}
+    same_path(AdaBound(0.01, gamma=1e-12, **settings), Adam(0.01, **settings), rtol=1e-9)
+    # The bounds meet: the running mean of gradients at the rate 0.1, times what is left of eta.
+    halves = AdaBound(lambda step: 0.5 if step else 1.0, gamma=1e15, **settings)
+    mean = Momentum(lambda step: 0.1 * (0.05 if step else 0.1), momentum=0.9)
+    same_path(halves, mean)
+    # A warm-up from 0.
+    warm = AdaBound(lambda step: float(step), gamma=1e15, **settings)
+    close(path(warm, 1.0, 1.0, 1.0), [0.0, -0.019, -0.019 - 0.2 * 0.271])
+
+
+def test_ftrl_by_hand():
+    twin = Ftrl(learning_rate=0.5, l1_regularization_strength=1.0, beta=2.0)
+    # z = 3 - 6 w, n = 9, s = 6, q = 6 + 4; w = 0: (1 - 3) / 10
+    theta = twin.step([0.0], [3.0])
+    close(theta, [-0.2])
+    close(twin.accumulators["linear"], [3.0])
+    # n = 25, s = 10, sigma = 4: z = 3 - 4 + 0.8 = -0.2, within l1: exactly 0
+    assert twin.step(theta, [-4.0]) == [0.0]
+    close(twin.accumulators["linear"], [-0.2])
+    # Keras' l2 is half of the paper's lambda_2, and the shrinkage pulls at z.
+    ridge = Ftrl(0.5, l2_regularization_strength=2.0, l2_shrinkage_regularization_strength=0.25)
+    # z = 3 + 0.5 - 6, q = 6 + 4
+    close(ridge.step([1.0], [3.0]), [0.25])
+    started = Ftrl(0.5, initial_accumulator_value=16.0)
+    close(started.step([1.0], [3.0]), [-0.1])  # z = 3 - (10 - 8), q = 10
+
+
+def test_ftrl_without_penalties_is_adagrad():
+    def eta(step):
+        return 0.1 / (1 + step)
+
+    same_path(Ftrl(0.1), Adagrad(0.1, epsilon=0.0))
+    same_path(Ftrl(eta), Adagrad(eta, epsilon=0.0))
+    # With a power of 0 it is SGD: what l1 = 0 leaves is w = -eta z.
+    free = Ftrl(0.5, learning_rate_power=0.0, initial_accumulator_value=1.0)
+    close(path(free, 1.0, 2.0, -1.0), [-0.5, -1.5, -1.0])
+    still = Ftrl(lambda step: 0.0 if step == 1 else 0.1)
+    moved = path(still, 1.0, 5.0)
+    assert moved[0] == moved[1]
+    close(still.accumulators["accumulator"], [1.0])
+
+
+# Muon.
+
+
+def polynomial(x, steps=5):
+    a, b, c = QUINTIC
+    for _ in range(steps):
+        x = a * x + b * x**3 + c * x**5
+    return x
+
+
+def test_orthogonalization_maps_the_singular_values_alone():
+    random = np.random.default_rng(0)
+    for shape in ((6, 4), (4, 6), (5, 5)):
+        u = random.normal(size=shape)
+        left, values, right = np.linalg.svd(u, full_matrices=False)
+        scaled = values / (np.linalg.norm(values) + 1e-7)
+        close(orthogonalize(u), left @ np.diag(polynomial(scaled)) @ right, rtol=1e-9)
+        close(orthogonalize(u, 2), left @ np.diag(polynomial(scaled, 2)) @ right, rtol=1e-9)
+    found = polynomial(np.linspace(0.01, 1.0, 1000))
+    assert 0.6 < found.min() < found.max() < 1.3
+
+
+def test_muon_by_hand():
+    # Of the identity's four singular values each is 1/2 of the norm.
+    value = polynomial(0.5 * 0.1 / (0.1 + 5e-8))
+    twin = Muon(learning_rate=1.0, momentum=0.9, nesterov=False, weight_decay=0.25)
+    close(twin.step(np.eye(4), np.eye(4)), (0.75 - value) * np.eye(4), rtol=1e-7)
+    close(twin.accumulators["momentum"], 0.1 * np.eye(4))
+    close(twin.direction, value * np.eye(4), rtol=1e-7, atol=1e-15)
+    assert twin.effective_learning_rate is None
+    # With Nesterov the mean counts 0.9 and the gradient 0.1.
+    g = np.random.default_rng(0).normal(size=(2, 4, 4))
+    twin = Muon(learning_rate=1.0, momentum=0.9)
+    theta = twin.step(np.zeros((4, 4)), g[0])
+    m = 0.1 * g[0]
+    close(theta, -orthogonalize(0.1 * g[0] + 0.9 * m))
+    m = 0.9 * m + 0.1 * g[1]
+    close(twin.step(theta, g[1]), theta - orthogonalize(0.1 * g[1] + 0.9 * m))
+
+
+@pytest.mark.parametrize(
+    ("scale", "wide", "tall"),
+    [
+        ("original", math.sqrt(2), 1.0),
+        ("match_rms", 0.2 * math.sqrt(12), 0.2 * math.sqrt(12)),
+        ("spectral", math.sqrt(2), math.sqrt(0.5)),
+    ],
+)
+def test_muon_scales_by_the_sides(scale, wide, tall):
+    random = np.random.default_rng(0)
+    for shape, factor in (((6, 12), wide), ((3, 2, 2, 6), tall)):
+        g = random.normal(size=shape)
+        x = orthogonalize((1 - 0.95**2) * g.reshape(-1, shape[-1])).reshape(shape)
+        step = -Muon(learning_rate=1.0, scale=scale).step(np.zeros(shape), g)
+        close(step, factor * x, rtol=1e-7)
+
+
+def test_muon_turns_with_the_gradient_and_knows_no_size():
+    random = np.random.default_rng(0)
+    p, q = (np.linalg.qr(random.normal(size=(n, n)))[0] for n in (6, 4))
+    plain, turned, large = Muon(), Muon(), Muon()
+    a, b, c = np.zeros((3, 6, 4))
+    for _ in range(10):
+        g = random.normal(size=(6, 4))
+        a, b, c = plain.step(a, g), turned.step(b, p @ g @ q), large.step(c, 1e6 * g)
+        close(p @ a @ q, b, rtol=1e-9, atol=1e-12)
+        close(a, c, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 8), (8, 3), (517, 4), (0, 8)])
+def test_what_is_no_matrix_takes_the_steps_of_adamw(shape):
+    muon = Muon(learning_rate=0.5, weight_decay=0.25)
+    adamw = AdamW(0.5 * 0.015, weight_decay=0.25, beta_1=0.9, beta_2=0.95, epsilon=1e-10)
+    random = np.random.default_rng(0)
+    a = b = random.normal(size=shape)
+    for _ in range(5):
+        g = random.normal(size=shape)
+        a, b = muon.step(a, g), adamw.step(b, g)
+        close(a, b)
+        close(muon.effective_learning_rate, adamw.effective_learning_rate)
+    assert set(muon.accumulators) == {"momentum", "velocity"}
+
+
+def test_what_just_is_a_matrix():
+    for shape in ((4, 4), (512, 4), (4, 512), (2, 2, 1, 4)):
+        muon = Muon()
+        muon.step(np.zeros(shape), np.ones(shape))
+        assert set(muon.accumulators) == {"momentum"}
+
+
+def test_normuon_by_hand():
+    random = np.random.default_rng(0)
+    settings = {"learning_rate": 1.0, "momentum": 0.0, "nesterov": False}
+    twin = Muon(**settings, normalize="neurons", beta_2=0.75)
+    g = random.normal(size=(2, 2, 3, 4))
+    v = np.zeros(4)
+    for _ in range(3):
+        step = -twin.step(np.zeros(g[0].shape), g[0])
+        x = orthogonalize(g[0].reshape(6, 4))
+        v = 0.75 * v + 0.25 * np.mean(x**2, axis=0)
+        changed = x / np.sqrt(v)
+        close(np.linalg.norm(step), np.linalg.norm(x), rtol=1e-9)
+        close(step.reshape(6, 4), changed * np.linalg.norm(x) / np.linalg.norm(changed), rtol=1e-8)
+        close(twin.accumulators["neurons"], v)
+        g = random.normal(size=g.shape)
+    # At first every neuron's step has the same length.
+    twin = Muon(**settings, normalize="neurons")
+    lengths = np.linalg.norm(twin.step(np.zeros((6, 4)), random.normal(size=(6, 4))), axis=0)
+    close(lengths, lengths[0], rtol=1e-8)
+
+
+@pytest.mark.parametrize("nesterov", [True, False])
+def test_musgd_is_both_at_once(nesterov):
+    random = np.random.default_rng(0)
+    common = {"momentum": 0.9, "nesterov": nesterov}
+    twin = Muon(0.1, muon_weight=0.5, sgd_weight=0.25, weight_decay=0.3, **common)
+    muon = Muon(0.1, **common)
+    sgd = (Nesterov if nesterov else Momentum)(0.1, momentum=0.9)
+    alone = Muon(0.1, sgd_weight=0.25, weight_decay=0.3, **common)
+    vector_sgd = (Nesterov if nesterov else Momentum)(0.1, momentum=0.9)
+    theta, vector, other = random.normal(size=(6, 4)), np.ones(3), np.ones(3)
+    for _ in range(5):
+        g, h = random.normal(size=(6, 4)), random.normal(size=3)
+        muon.step(theta, g)
+        sgd.step(theta, g + 0.3 * theta)
+        new = twin.step(theta, g)
+        close(theta - new, 0.1 * (0.5 * muon.direction + 0.25 * sgd.direction), rtol=1e-11)
+        theta = new
+        vector, other = alone.step(vector, h), vector_sgd.step(other, h + 0.3 * other)
+        close(vector, other)
+    assert set(twin.accumulators) == {"momentum", "sgd_momentum"}
+    assert set(alone.accumulators) == {"sgd_momentum"}
