@@ -23,7 +23,7 @@ class AdamP:
         beta_1=0.9,
         beta_2=0.999,
         epsilon=1e-8,
-        delta=0.1,
+        cosine=0.1,
         wd_ratio=0.1,
         nesterov=False,
         weight_decay=None,
@@ -32,7 +32,7 @@ class AdamP:
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
-        self.delta = delta
+        self.cosine = cosine
         self.wd_ratio = wd_ratio
         self.nesterov = nesterov
         self.decay = 0.0 if weight_decay is None else weight_decay
@@ -57,7 +57,7 @@ class AdamP:
         if self.nesterov:
             numerator = self.beta_1 * self.m + (1 - self.beta_1) * g
         p = divide(numerator, root)
-        p, projected = project(p, theta, g, self.delta, self.epsilon)
+        p, projected = project(p, theta, g, self.cosine, self.epsilon)
         omega = self.wd_ratio if projected else 1.0
         size = eta / (1 - self.beta_1**self.t)
 

@@ -9,7 +9,7 @@ class SGDP:
     """Momentum; where the gradient is at right angles to the weights, so is the step.
 
     b_t = mu b_{t-1} + g_t,  p = b_t, or g_t + mu b_t with nesterov
-    if cos(theta, g) < delta / sqrt(n) in every row: p loses its part along each row of theta
+    if |cos(theta, g)| < cosine / sqrt(n) in every row: p loses its part along each row of theta
     theta_t = theta_{t-1} (1 - eta lambda omega / (1 - mu)) - eta p
 
     B. Heo et al., arXiv 2006.08217, Algorithm 1; the decay and the two views are in the authors'
@@ -22,7 +22,7 @@ class SGDP:
         learning_rate=0.01,
         momentum=0.9,
         nesterov=False,
-        delta=0.1,
+        cosine=0.1,
         wd_ratio=0.1,
         epsilon=1e-8,
         weight_decay=None,
@@ -30,7 +30,7 @@ class SGDP:
         self.learning_rate = learning_rate
         self.mu = momentum
         self.nesterov = nesterov
-        self.delta = delta
+        self.cosine = cosine
         self.wd_ratio = wd_ratio
         self.epsilon = epsilon
         self.decay = 0.0 if weight_decay is None else weight_decay
@@ -49,7 +49,7 @@ class SGDP:
 
         self.b = self.mu * self.b + g
         p = g + self.mu * self.b if self.nesterov else self.b
-        p, projected = project(p, theta, g, self.delta, self.epsilon)
+        p, projected = project(p, theta, g, self.cosine, self.epsilon)
         omega = self.wd_ratio if projected else 1.0
         shrink = eta * self.decay * omega / (1 - self.mu)
 
@@ -62,7 +62,7 @@ class SGDP:
         return {"momentum": self.b}
 
 
-def project(p, theta, g, delta, epsilon):
+def project(p, theta, g, cosine, epsilon):
     """p without its part along theta where g has none, and whether that was done."""
     if theta.ndim < 2 or theta.size == 0:
         return p, False
@@ -76,8 +76,7 @@ def project(p, theta, g, delta, epsilon):
         gradient_norm = np.sqrt(np.sum(gradient * gradient, axis=1))
         product = np.abs(np.sum(w * gradient, axis=1))
         floor = np.maximum(w_norm, epsilon) * np.maximum(gradient_norm, epsilon)
-        cosine = divide(product, floor)
-        if np.max(cosine) < delta / np.sqrt(w.shape[1]):
+        if np.max(divide(product, floor)) < cosine / np.sqrt(w.shape[1]):
             unit = divide(w, w_norm[:, None] + epsilon)
             step = step - unit * np.sum(unit * step, axis=1)[:, None]
             return step.T.reshape(p.shape), True

@@ -77,9 +77,9 @@ def test_sgdp_projects_channels_or_else_the_whole_array():
     close(twin.step(np.eye(2), diagonal), 0.8 * np.eye(2) - diagonal)
 
 
-def test_projection_needs_a_cosine_below_delta_over_the_root_of_the_length():
+def test_projection_needs_a_cosine_below_a_tenth_over_the_root_of_the_length():
     for cosine, projected in ((0.049, True), (0.051, False)):
-        g = np.array([[cosine], [math.sqrt(1 - cosine**2)], [0.0], [0.0]])
+        g = 7 * np.array([[cosine], [math.sqrt(1 - cosine**2)], [0.0], [0.0]])
         theta = np.array([[2.0], [0.0], [0.0], [0.0]])
         for twin in (SGDP(learning_rate=1.0), AdamP(learning_rate=1.0)):
             step = theta - twin.step(theta, g)  # 0.1 / sqrt(4)
@@ -97,7 +97,7 @@ def test_projected_steps_are_at_right_angles_and_small_for_large_weights(method,
     angles = {}
     for size in (1.0, 3.0):
         theta = size * np.random.default_rng(1).normal(size=(3, 3, 2, 4))
-        twin = method(learning_rate=0.01, epsilon=1e-14, delta=100.0)
+        twin = method(learning_rate=0.01, epsilon=1e-14, cosine=100.0)
         g = np.random.default_rng(2).normal(size=theta.shape) / size  # of a scale-free loss
         new = twin.step(theta, g)
         close(np.sum((new - theta) * theta, axis=axes), 0.0, atol=1e-12)
