@@ -130,6 +130,7 @@ def test_novograd_by_hand():
     close(theta, [1.84 - 0.172, -0.08 - 0.1 * (0.4 + 11 / 7 - 0.04)])
     close(twin.accumulators["velocity"], 49.0)
     close(twin.effective_learning_rate, [0.1 / 7, 0.1 / 7])
+    close(NovoGrad(0.5, epsilon=5.0, weight_decay=None).step([0.0, 0.0], [3.0, 4.0]), [-0.15, -0.2])
     averaging = NovoGrad(learning_rate=1.0, beta_1=0.75, grad_averaging=True, weight_decay=None)
     close(averaging.step([0.0, 0.0], [3.0, 4.0]), [-0.15, -0.2], rtol=1e-8)
 
@@ -145,8 +146,8 @@ def test_adafactor_by_hand():
     close(twin.accumulators["row_velocity"], [2.5, 12.5])
     close(twin.accumulators["column_velocity"], [5.0, 10.0])
     close(twin.accumulators["step_rms"], math.sqrt(0.96))
-    twin.step(theta, np.zeros((2, 2)))
-    close(twin.accumulators["row_velocity"], (1 - 2**-0.8) * np.array([2.5, 12.5]))
+    twin.step(theta, np.ones((2, 2)))
+    close(twin.accumulators["row_velocity"], [1 + 1.5 * (1 - 2**-0.8), 1 + 11.5 * (1 - 2**-0.8)])
     # A vector has all of V; t = 1: V = g^2, a step of rho max(0.001, RMS(theta)).
     twin = Adafactor()
     close(twin.step([0.0, 0.0], [5.0, -1.0]), [-1e-5, 1e-5])
@@ -159,14 +160,16 @@ def test_adafactor_steps_relative_to_the_time():
     close(moved, [-1 / math.sqrt(t) for t in range(1, 6)], rtol=1e-12)
     plain = Adafactor(0.25, scale_parameter=False, relative_step=False)
     close(path(plain, 2.0, 2.0, 2.0), [-0.25, -0.5, -0.75])
-    slow = Adafactor(0.25, scale_parameter=False, relative_step=False, beta_1=0.5)
-    close(path(slow, 2.0, 2.0), [-0.125, -0.3125])  # m = 1/2, 3/4
+    slow = Adafactor(0.5, scale_parameter=False, relative_step=False, beta_1=0.5, epsilon_1=12.0)
+    close(path(slow, 2.0, 2.0), [-0.125, -0.3125])  # V = 16, u = 1/2; m = 1/4, 3/8
+    assert set(slow.accumulators) == {"velocity", "momentum", "step_rms", "parameter_scale"}
 
 
 def test_adafactor_is_exact_for_gradients_of_rank_one():
     random = np.random.default_rng(0)
     settings = {"relative_step": False, "scale_parameter": False}
-    whole, factored = Adafactor(**settings, min_dim_size_to_factor=9), Adafactor(**settings)
+    # A matrix of 6 by 8.
+    whole, factored = (Adafactor(**settings, min_dim_size_to_factor=least) for least in (7, 6))
     a = b = random.normal(size=(2, 3, 8))
     rows, columns = random.normal(size=6), random.normal(size=8)
     for t in range(20):
@@ -199,6 +202,15 @@ def test_ademamix_warms_up():
     start, end = (math.log(0.5) / math.log(beta) for beta in (0.9, 0.9999))
     close(lives[:100], start + (end - start) * np.arange(1, 101) / 100, rtol=1e-9)
     assert {beta for _, beta in seen[99:]} == {0.9999}
+    # The limits of the formula: a mean of nothing but the last gradient, first or in the end.
+    for first, last, expected in ((0.0, 0.8, 0.8**2), (1e-300, 0.8, 0.8**2), (0.5, 0.0, 0.0)):
+        twin = AdEMAMix(beta_1=first, beta_3=last, beta_3_warmup_steps=2)
+        twin.step([0.0], [1.0])
+        close(twin.beta_3_now(), expected, rtol=1e-3)
+    # beta_3 never exceeds its end, even from a larger beta_1.
+    twin = AdEMAMix(beta_1=0.9, beta_3=0.5, beta_3_warmup_steps=4)
+    twin.step([0.0], [1.0])
+    assert twin.beta_3_now() == 0.5
 
 
 def test_mars_by_hand():
@@ -224,6 +236,7 @@ def test_mars_without_gamma_is_adamw_of_clipped_gradients():
     )
     vectors = {**settings, "beta_1": 0.9, "beta_2": 0.95}
     same_path(MARS(skip_vectors=True, **settings), AdamW(**vectors))
+    same_path(MARS(skip_vectors=True, **settings), MARS(**settings), shape=(3, 2))
 
 
 def test_lion_by_hand():
@@ -290,13 +303,17 @@ def test_stableadamw_is_adamw_where_nothing_surprises():
     for t in range(50):
         a, b = one.step(a, np.full(3, 0.9**t)), other.step(b, np.full(3, 0.9**t))
         close(a, b, rtol=1e-12)
+    close(one.accumulators["momentum"], other.accumulators["momentum"], rtol=1e-12)
 
 
 def test_adabound_by_hand():
     settings = {"learning_rate": 1.0, "beta_1": 0.5, "beta_2": 0.75, "epsilon": 0.0}
     # m = 2, v = 4: 1 * 0.5 / 0.5 / 2 = 0.5; f = 0.125, gamma 1: between 0.0625 and 0.25
     twin = AdaBound(**settings, final_rate=0.125, gamma=1.0)
-    close(path(twin, 4.0), [-0.5])
+    # then m = 3, v = 7: 0.88 / sqrt(7) is above 0.125 * 1.5
+    close(path(twin, 4.0, 4.0), [-0.5, -0.5 - 0.1875 * 3])
+    # the root is 2 + 1, and the bounds are 0.001 and 10
+    close(path(AdaBound(**{**settings, "epsilon": 1.0}, gamma=0.01), 4.0), [-2 / 3])
     # Published: 1 / 2 is above the bound, too; in the second step v = 7 - 3, m = 1 and sqrt(2)
     twin = AdaBound(**settings, final_rate=2.0, gamma=1.0, as_published=True)
     # lower 1, upper 4 for 1 / 2; then lower 4/3, upper 3 for 1 / sqrt(3)
@@ -312,7 +329,7 @@ def test_adabound_lies_between_adam_and_sgd():
     settings = {"beta_1": 0.9, "beta_2": 0.99, "epsilon": 0.0}
     same_path(AdaBound(0.01, gamma=1e-12, **settings), Adam(0.01, **settings), rtol=1e-9)
     # The bounds meet: the running mean of gradients at the rate 0.1, times what is left of eta.
-    halves = AdaBound(lambda step: 0.5 if step else 1.0, gamma=1e15, **settings)
+    halves = AdaBound(lambda step: 1.5 if step else 3.0, gamma=1e15, **settings)
     mean = Momentum(lambda step: 0.1 * (0.05 if step else 0.1), momentum=0.9)
     same_path(halves, mean)
     # A warm-up from 0.
