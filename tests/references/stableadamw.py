@@ -47,8 +47,10 @@ class StableAdamW:
         self.rms = np.sqrt(np.sum(ratio) / max(ratio.size, 1))
         eta = eta / max(1.0, self.rms)
 
-        self.effective_learning_rate = divide(eta, np.sqrt(self.v) + self.epsilon)
-        self.direction = self.m
+        correction = 1 - self.beta_1**self.t
+        root = np.sqrt(self.v) + self.epsilon
+        self.effective_learning_rate = divide(eta / correction, root)
+        self.direction = correction * self.m
         step = self.effective_learning_rate * self.direction
         return theta - step - eta * self.decay * theta
 

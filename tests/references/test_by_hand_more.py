@@ -304,6 +304,8 @@ def test_stableadamw_is_adamw_where_nothing_surprises():
         a, b = one.step(a, np.full(3, 0.9**t)), other.step(b, np.full(3, 0.9**t))
         close(a, b, rtol=1e-12)
     close(one.accumulators["momentum"], other.accumulators["momentum"], rtol=1e-12)
+    close(one.effective_learning_rate, other.effective_learning_rate, rtol=1e-12)
+    close(one.direction, other.direction, rtol=1e-12)
 
 
 def test_adabound_by_hand():

@@ -114,9 +114,11 @@ def test_averages_by_hand():
         tail_average([thetas[0]] * 7, 0.4),
     ):
         close(mean, thetas[0])
-    mean, variance = recalibrated([[1.0, 2.0], [3.0, 6.0], [5.0, 1.0]], [[1.0, 1.0]] * 3)
+    mean, variance = recalibrated(
+        [[1.0, 2.0], [3.0, 6.0], [5.0, 1.0]], [[1.0, 1.0], [2.0, 1.0], [6.0, 1.0]]
+    )
     close(mean, [3.0, 3.0])
-    close(variance, [1.0, 1.0])
+    close(variance, [3.0, 1.0])
 
 
 # Sharpness.
