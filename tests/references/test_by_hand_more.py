@@ -1,26 +1,21 @@
-"""The twins of the sign, projection, factored and matrix methods, by hand and by identities."""
+"""The twins of the sign and factored methods and of Adam's later kin, by hand and by identities."""
 
 import math
 
 import numpy as np
-import pytest
 
 from .adabound import AdaBound
 from .adafactor import Adafactor
 from .adagrad import Adagrad
 from .adam import Adam
-from .adamp import AdamP
 from .adamw import AdamW
 from .ademamix import AdEMAMix
 from .ftrl import Ftrl
 from .lion import Lion
 from .mars import MARS
 from .momentum import Momentum
-from .muon import QUINTIC, Muon, orthogonalize
-from .nesterov import Nesterov
 from .novograd import NovoGrad
 from .rprop import Rprop
-from .sgdp import SGDP
 from .signum import Signum
 from .stableadamw import StableAdamW
 
@@ -46,79 +41,6 @@ def same_path(one, other, shape=(5,), steps=30, rtol=1e-10, change=lambda g: g):
         a, b = one.step(a, g), other.step(b, change(g))
         close(a, b, rtol=rtol, atol=1e-13)
     assert np.any(a != theta)
-
-
-# Projection.
-
-
-def test_sgdp_by_hand():
-    twin = SGDP(learning_rate=0.5, momentum=0.5, epsilon=0.0)
-    theta = twin.step(np.eye(2), [[0.0, 1.0], [1.0, 0.0]])
-    close(theta, [[1.0, -0.5], [-0.5, 1.0]])
-    # b = 0.5 g_1 + g_2; of its column (0.5, 1.5), -0.25 / 1.25 of (1, -0.5) is along the weights.
-    theta = twin.step(theta, [[0.5, 1.0], [1.0, 0.5]])
-    close(theta, [[0.65, -1.2], [-1.2, 0.65]])
-    close(twin.direction, [[0.7, 1.4], [1.4, 0.7]])
-    close(twin.accumulators["momentum"], [[0.5, 1.5], [1.5, 0.5]])  # not projected
-
-
-def test_sgdp_projects_channels_or_else_the_whole_array():
-    diagonal = np.diag([1.0, -1.0])
-    settings = {"learning_rate": 1.0, "momentum": 0.0, "weight_decay": 0.5}
-    # Along each column, but at right angles to the whole: the decay is a tenth.
-    close(SGDP(**settings).step(np.eye(2), diagonal), 0.95 * np.eye(2) - diagonal)
-    # Along the whole: no projection, the whole decay.
-    close(SGDP(**settings).step(np.eye(2), np.eye(2)), -0.5 * np.eye(2), rtol=1e-7)
-    # One column along its weights keeps all of them from being projected.
-    g = np.array([[2.0, 1.0], [0.0, 0.0]])
-    close(SGDP(**settings).step(np.eye(2), g), 0.5 * np.eye(2) - g)
-    # The decay is divided by 1 - momentum.
-    twin = SGDP(**{**settings, "momentum": 0.5}, wd_ratio=0.2)
-    close(twin.step(np.eye(2), diagonal), 0.8 * np.eye(2) - diagonal)
-
-
-def test_projection_needs_a_cosine_below_a_tenth_over_the_root_of_the_length():
-    for cosine, projected in ((0.049, True), (0.051, False)):
-        g = 7 * np.array([[cosine], [math.sqrt(1 - cosine**2)], [0.0], [0.0]])
-        theta = np.array([[2.0], [0.0], [0.0], [0.0]])
-        for twin in (SGDP(learning_rate=1.0), AdamP(learning_rate=1.0)):
-            step = theta - twin.step(theta, g)  # 0.1 / sqrt(4)
-            assert (abs(step[0, 0]) < 1e-8) == projected
-    # Vectors are left alone.
-    same_path(SGDP(), Momentum())
-    same_path(AdamP(), Adam())
-    same_path(SGDP(nesterov=True), Nesterov())
-
-
-@pytest.mark.parametrize(("method", "power"), [(SGDP, 2), (AdamP, 1)])
-def test_projected_steps_are_at_right_angles_and_small_for_large_weights(method, power):
-    random = np.random.default_rng(0)
-    axes = (0, 1, 2)
-    angles = {}
-    for size in (1.0, 3.0):
-        theta = size * np.random.default_rng(1).normal(size=(3, 3, 2, 4))
-        twin = method(learning_rate=0.01, epsilon=1e-14, cosine=100.0)
-        g = np.random.default_rng(2).normal(size=theta.shape) / size  # of a scale-free loss
-        new = twin.step(theta, g)
-        close(np.sum((new - theta) * theta, axis=axes), 0.0, atol=1e-12)
-        norms = np.linalg.norm(theta.reshape(-1, 4), axis=0)
-        angles[size] = np.linalg.norm((new - theta).reshape(-1, 4), axis=0) / norms
-        for _ in range(5):
-            theta, new = new, twin.step(new, random.normal(size=theta.shape))
-            close(np.sum((new - theta) * theta, axis=axes), 0.0, atol=1e-12)
-    close(angles[1.0] / angles[3.0], 3.0**power, rtol=1e-9)
-
-
-def test_adamp_with_nesterov_by_hand():
-    twin = AdamP(learning_rate=1.0, beta_1=0.5, beta_2=0.75, epsilon=0.0, nesterov=True)
-    # m = 2, v_hat = 16: (1 + 2) / 4 / 0.5, where plain Adam has 2 / 4 / 0.5
-    close(path(twin, 4.0), [-1.5])
-    decayed = AdamP(learning_rate=0.5, weight_decay=0.5)
-    close(decayed.step([[4.0]], [[0.0]]), [[4.0 - 0.1]])  # 0.5 * 0.5 * 0.1 of 4
-    close(AdamP(learning_rate=0.5, weight_decay=0.5).step([4.0], [0.0]), [3.0])
-
-
-# Numbers by hand.
 
 
 def test_novograd_by_hand():
@@ -369,137 +291,3 @@ def test_ftrl_without_penalties_is_adagrad():
     moved = path(still, 1.0, 5.0)
     assert moved[0] == moved[1]
     close(still.accumulators["accumulator"], [1.0])
-
-
-# Muon.
-
-
-def polynomial(x, steps=5):
-    a, b, c = QUINTIC
-    for _ in range(steps):
-        x = a * x + b * x**3 + c * x**5
-    return x
-
-
-def test_orthogonalization_maps_the_singular_values_alone():
-    random = np.random.default_rng(0)
-    for shape in ((6, 4), (4, 6), (5, 5)):
-        u = random.normal(size=shape)
-        left, values, right = np.linalg.svd(u, full_matrices=False)
-        scaled = values / (np.linalg.norm(values) + 1e-7)
-        close(orthogonalize(u), left @ np.diag(polynomial(scaled)) @ right, rtol=1e-9)
-        close(orthogonalize(u, 2), left @ np.diag(polynomial(scaled, 2)) @ right, rtol=1e-9)
-    found = polynomial(np.linspace(0.01, 1.0, 1000))
-    assert 0.6 < found.min() < found.max() < 1.3
-
-
-def test_muon_by_hand():
-    # Of the identity's four singular values each is 1/2 of the norm.
-    value = polynomial(0.5 * 0.1 / (0.1 + 5e-8))
-    twin = Muon(learning_rate=1.0, momentum=0.9, nesterov=False, weight_decay=0.25)
-    close(twin.step(np.eye(4), np.eye(4)), (0.75 - value) * np.eye(4), rtol=1e-7)
-    close(twin.accumulators["momentum"], 0.1 * np.eye(4))
-    close(twin.direction, value * np.eye(4), rtol=1e-7, atol=1e-15)
-    assert twin.effective_learning_rate is None
-    # With Nesterov the mean counts 0.9 and the gradient 0.1.
-    g = np.random.default_rng(0).normal(size=(2, 4, 4))
-    twin = Muon(learning_rate=1.0, momentum=0.9)
-    theta = twin.step(np.zeros((4, 4)), g[0])
-    m = 0.1 * g[0]
-    close(theta, -orthogonalize(0.1 * g[0] + 0.9 * m))
-    m = 0.9 * m + 0.1 * g[1]
-    close(twin.step(theta, g[1]), theta - orthogonalize(0.1 * g[1] + 0.9 * m))
-
-
-@pytest.mark.parametrize(
-    ("scale", "wide", "tall"),
-    [
-        ("original", math.sqrt(2), 1.0),
-        ("match_rms", 0.2 * math.sqrt(12), 0.2 * math.sqrt(12)),
-        ("spectral", math.sqrt(2), math.sqrt(0.5)),
-    ],
-)
-def test_muon_scales_by_the_sides(scale, wide, tall):
-    random = np.random.default_rng(0)
-    for shape, factor in (((6, 12), wide), ((3, 2, 2, 6), tall)):
-        g = random.normal(size=shape)
-        x = orthogonalize((1 - 0.95**2) * g.reshape(-1, shape[-1])).reshape(shape)
-        step = -Muon(learning_rate=1.0, scale=scale).step(np.zeros(shape), g)
-        close(step, factor * x, rtol=1e-7)
-
-
-def test_muon_turns_with_the_gradient_and_knows_no_size():
-    random = np.random.default_rng(0)
-    p, q = (np.linalg.qr(random.normal(size=(n, n)))[0] for n in (6, 4))
-    plain, turned, large = Muon(), Muon(), Muon()
-    a, b, c = np.zeros((3, 6, 4))
-    for _ in range(10):
-        g = random.normal(size=(6, 4))
-        a, b, c = plain.step(a, g), turned.step(b, p @ g @ q), large.step(c, 1e6 * g)
-        close(p @ a @ q, b, rtol=1e-9, atol=1e-12)
-        close(a, c, rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("shape", [(5,), (3, 8), (8, 3), (517, 4), (0, 8)])
-def test_what_is_no_matrix_takes_the_steps_of_adamw(shape):
-    muon = Muon(learning_rate=0.5, weight_decay=0.25)
-    adamw = AdamW(0.5 * 0.015, weight_decay=0.25, beta_1=0.9, beta_2=0.95, epsilon=1e-10)
-    random = np.random.default_rng(0)
-    a = b = random.normal(size=shape)
-    for _ in range(5):
-        g = random.normal(size=shape)
-        a, b = muon.step(a, g), adamw.step(b, g)
-        close(a, b)
-        close(muon.effective_learning_rate, adamw.effective_learning_rate)
-    assert set(muon.accumulators) == {"momentum", "velocity"}
-
-
-def test_what_just_is_a_matrix():
-    for shape in ((4, 4), (512, 4), (4, 512), (2, 2, 1, 4)):
-        muon = Muon()
-        muon.step(np.zeros(shape), np.ones(shape))
-        assert set(muon.accumulators) == {"momentum"}
-
-
-def test_normuon_by_hand():
-    random = np.random.default_rng(0)
-    settings = {"learning_rate": 1.0, "momentum": 0.0, "nesterov": False}
-    twin = Muon(**settings, normalize="neurons", beta_2=0.75)
-    g = random.normal(size=(2, 2, 3, 4))
-    v = np.zeros(4)
-    for _ in range(3):
-        step = -twin.step(np.zeros(g[0].shape), g[0])
-        x = orthogonalize(g[0].reshape(6, 4))
-        v = 0.75 * v + 0.25 * np.mean(x**2, axis=0)
-        changed = x / np.sqrt(v)
-        close(np.linalg.norm(step), np.linalg.norm(x), rtol=1e-9)
-        close(step.reshape(6, 4), changed * np.linalg.norm(x) / np.linalg.norm(changed), rtol=1e-8)
-        close(twin.accumulators["neurons"], v)
-        g = random.normal(size=g.shape)
-    # At first every neuron's step has the same length.
-    twin = Muon(**settings, normalize="neurons")
-    lengths = np.linalg.norm(twin.step(np.zeros((6, 4)), random.normal(size=(6, 4))), axis=0)
-    close(lengths, lengths[0], rtol=1e-8)
-
-
-@pytest.mark.parametrize("nesterov", [True, False])
-def test_musgd_is_both_at_once(nesterov):
-    random = np.random.default_rng(0)
-    common = {"momentum": 0.9, "nesterov": nesterov}
-    twin = Muon(0.1, muon_weight=0.5, sgd_weight=0.25, weight_decay=0.3, **common)
-    muon = Muon(0.1, **common)
-    sgd = (Nesterov if nesterov else Momentum)(0.1, momentum=0.9)
-    alone = Muon(0.1, sgd_weight=0.25, weight_decay=0.3, **common)
-    vector_sgd = (Nesterov if nesterov else Momentum)(0.1, momentum=0.9)
-    theta, vector, other = random.normal(size=(6, 4)), np.ones(3), np.ones(3)
-    for _ in range(5):
-        g, h = random.normal(size=(6, 4)), random.normal(size=3)
-        muon.step(theta, g)
-        sgd.step(theta, g + 0.3 * theta)
-        new = twin.step(theta, g)
-        close(theta - new, 0.1 * (0.5 * muon.direction + 0.25 * sgd.direction), rtol=1e-11)
-        theta = new
-        vector, other = alone.step(vector, h), vector_sgd.step(other, h + 0.3 * other)
-        close(vector, other)
-    assert set(twin.accumulators) == {"momentum", "sgd_momentum"}
-    assert set(alone.accumulators) == {"sgd_momentum"}
