@@ -9,6 +9,7 @@ from tests.support.comparisons import finished_comparison, page_of, reading, sai
 from tfadaopt.experiments.compare import advice, comparison, costs
 from tfadaopt.experiments.compare import report as compare_report
 from tfadaopt.experiments.compare import results as compare_results
+from tfadaopt.experiments.configs import ConfigError
 from tfadaopt.experiments.runs import files
 from tfadaopt.experiments.runs.store import Store
 
@@ -213,6 +214,19 @@ def test_results_of_before_are_read_and_gone_on_with(tmp_path):
     again = Store(store.folder).open("compare", config, "tfadaopt compare mine.py")
     assert reading(config, again)[0].next_trials() == []
     again.close()
+
+
+def test_more_seeds_and_trials_go_on_in_the_same_folder(tmp_path):
+    config, store = finished_comparison(tmp_path, valley, trials=4, seeds=3)
+    store.close()
+    before = sorted(store.folder.glob("cells/*"))
+    more, store = finished_comparison(tmp_path, valley, trials=6, seeds=6)
+    store.close()
+    assert set(before) < set(store.folder.glob("cells/*"))
+    assert (store.describe()["settings"]["seeds"], more.trials) == (6, 6)
+    assert said_of(more, store).startswith("Choose SGD with η = 0.1")
+    with pytest.raises(ConfigError, match="seeds: 6 there, 3 asked for"):
+        store.open("compare", config, "", growing=("seeds", "trials"))
 
 
 def test_runs_of_before_without_their_schedule_are_left_out_with_a_sentence(tmp_path):

@@ -71,7 +71,7 @@ def test_few_seeds_are_no_choice_however_large_the_difference(seeds, tmp_path):
     said = said_of(config, store)
     assert said.startswith("SGD with η = 0.1 has the best median, but Adagrad cannot be told apart")
     assert "no difference can be clear, however large" in said
-    assert "It takes 6 seeds: --seeds 6." in said
+    assert "It takes 6 seeds; the same command with --seeds 6 goes on from here." in said
     assert "Choose" not in page_of(store)
     assert "better than" not in said
 
@@ -86,7 +86,7 @@ def test_holm_takes_a_choice_away_that_one_pair_would_allow(tmp_path):
     said = said_of(config, store)
     assert "Choose" not in said
     assert "With 7 seeds and 6 pairs of methods, no difference can be clear" in said
-    assert "--seeds 8" in said
+    assert "with --seeds 8 goes on" in said
 
 
 def noisy(gap: float):

@@ -155,7 +155,8 @@ def _no_choice(
         )
     slowest = max(c.seconds or 0.0 for c in pool)
     if fastest is not None and (fastest.seconds or 0.0) < 0.9 * slowest:
-        yield f"{fastest.label} takes the least time per step."
+        pace = pages.duration(fastest.seconds or 0.0)
+        yield f"{fastest.label} took the least time, {pace} per 1,000 steps."
 
 
 def _visible(config: Comparison, pairs: Sequence[Pair], seeds: int) -> str:
@@ -165,8 +166,8 @@ def _visible(config: Comparison, pairs: Sequence[Pair], seeds: int) -> str:
     if seeds < needed:
         return (
             f"With {all_of} of methods, no difference can be clear, however large: the smallest p "
-            f"that the test can give is too large after the correction. It takes {needed} seeds: "
-            f"--seeds {needed}."
+            f"that the test can give is too large after the correction. It takes {needed} "
+            f"seeds; the same command with --seeds {needed} goes on from here."
         )
     known = [pair for pair in pairs if math.isfinite(pair.visible)]
     if not known:

@@ -139,11 +139,11 @@ def is_outdated(config: comparison.Comparison, found: Mapping[str, Any]) -> bool
     return contenders.COMPILED in config.methods and "compiled" not in found
 
 
-def shown(value: float | None) -> str:
+def shown(value: float | None, digits: int = 4) -> str:
     """Return a number for the page; what failed is named."""
     if value is not None and math.isinf(value):
         return "failed"
-    return pages.exact(value, 4)
+    return pages.exact(value, digits)
 
 
 def _time(seconds: float | None) -> str:

@@ -14,7 +14,7 @@ from tfadaopt.experiments.runs.cell import Cell
 from tfadaopt.experiments.runs.stages import Failures, Progress, Stages
 from tfadaopt.experiments.runs.store import Store
 
-OUTDATED = "is of a version that trained 'compiled' without its schedule, and is made again"
+OUTDATED = "is of a version that trained 'compiled' without its schedule"
 TUNING, REPORTED = "Trying learning rates", "Training at the chosen rates"
 
 
@@ -23,7 +23,8 @@ def run(config: Comparison, folder: Path, command: str, jobs: int, progress: Pro
 
     Args:
         config: Settings.
-        folder: Result folder; results in it are kept, and only missing ones computed.
+        folder: Result folder; results in it are kept, and only missing ones computed. More seeds
+            and trials than it holds may be asked for.
         command: Command line, for the report.
         jobs: Number of processes.
         progress: Called with the name of a stage, the runs done and the runs in all.
@@ -35,7 +36,8 @@ def run(config: Comparison, folder: Path, command: str, jobs: int, progress: Pro
         ConfigError: The folder holds results of other settings, or something is wrong with the
             problem, which is found out before anything is trained.
     """
-    with contextlib.closing(Store(folder).open(comparison.EXPERIMENT, config, command)) as store:
+    opened = Store(folder).open(comparison.EXPERIMENT, config, command, growing=("seeds", "trials"))
+    with contextlib.closing(opened) as store:
         failures = _fill(config, store, jobs, progress)
         write_compare_report(folder)
     return failures

@@ -53,7 +53,7 @@ def finished_comparison(folder: Path, loss, methods="SGD,Adagrad", **more) -> tu
     """
     config = comparison.settings(write(folder), methods.split(","), **{"seeds": 5, **more})
     store = Store(folder / "out")
-    store.open("compare", config, "tfadaopt compare mine.py")
+    store.open("compare", config, "tfadaopt compare mine.py", growing=("seeds", "trials"))
     rates = dict.fromkeys(config.methods, 0.01)
     about = {"model": "line", "parameters": 3, "loss": "mse", "metrics": [], "optimizer": "SGD"}
     about |= {
@@ -86,7 +86,8 @@ def finished_comparison(folder: Path, loss, methods="SGD,Adagrad", **more) -> tu
 
     while cells := trials.read(config, store).next_trials():
         for cell in cells:
-            put(cell)
+            if not store.has(cell):
+                put(cell)
     for run in trials.read(config, store).finals():
         put(run.cell)
     return config, store
