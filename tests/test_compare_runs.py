@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from tests.support.comparisons import EXAMPLE, tfadaopt, write
-from tfadaopt.experiments.compare import comparison, parts_of_data
+from tfadaopt.experiments.compare import comparison, parts_of_data, problem
 from tfadaopt.experiments.compare import trial as compare_trial
-from tfadaopt.experiments.compare.contenders import Arm
+from tfadaopt.experiments.compare.contenders import CONSTANT, COSINE, Arm
 
 # One run
 
@@ -77,6 +77,52 @@ def model():
     result = runner.run(0.5, 0, None)
     assert result["epochs"][-1]["loss"] < result["epochs"][0]["loss"]
     assert result["diverged"] is None
+
+
+OWN = """
+def model():
+    net = keras.Sequential([keras.layers.Input([2]), keras.layers.Dense(1)])
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([5, 10], [0.02, 0.1, 0.001])
+    optimizer = keras.optimizers.SGD(schedule, momentum=0.5, clipnorm=0.5, weight_decay=0.1)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    net.compile(optimizer, loss="mse")
+    return net
+"""
+
+
+@pytest.mark.slow
+def test_compiled_is_the_users_optimizer_with_its_schedule_scaled(tmp_path):
+    """As trained by hand, with a schedule half as high, clipping, decay and its exception."""
+    path = write(tmp_path, OWN)
+    config = comparison.settings(path, ["compiled"], batch_size=8, epochs=2)
+    runner = compare_trial.Runner(config.arms[0], None, {**vars(config)})
+    runner.run(0.1, 1, None)
+    found = runner.run(0.05, 3, None)
+    assert found["diverged"] is None
+    mine = problem.load(path)
+    keras.utils.set_random_seed(3)
+    network, parts = mine.model(), mine.data()
+    half = keras.optimizers.schedules.PiecewiseConstantDecay([5, 10], [0.01, 0.05, 0.0005])
+    network.optimizer.learning_rate = half
+    keras.utils.set_random_seed(3)
+    history = network.fit(*parts[0], batch_size=8, epochs=2, verbose=0).history
+    losses = [epoch["loss"] for epoch in found["epochs"]]
+    assert losses == pytest.approx(history["loss"], rel=1e-5)
+    assert runner._model.optimizer.momentum == 0.5
+
+
+@pytest.mark.slow
+def test_a_schedule_and_a_weight_decay_are_applied(tmp_path):
+    config = comparison.settings(write(tmp_path), ["keras.SGD"], batch_size=8, epochs=1)
+    settings = {**vars(config)}
+    ways = [(CONSTANT, None), (CONSTANT, 0.0), (CONSTANT, 0.5), (COSINE, 0.0)]
+    runners = [compare_trial.Runner(Arm("keras.SGD", s), decay, settings) for s, decay in ways]
+    plain, none, decayed, cosine = (r.run(0.1, 0, None)["validation"]["loss"] for r in runners)
+    assert plain == none
+    assert len({none, decayed, cosine}) == 3
+    scaled = runners[3]._model.optimizer
+    assert float(scaled.learning_rate) < 0.01  # at the end of its 8 steps
+    assert int(scaled.iterations) == 8
 
 
 # The whole

@@ -24,6 +24,8 @@ from tfadaopt.experiments.runs.files import printable, said
 from tfadaopt.experiments.runs.stages import Failures
 
 INTERRUPTED = 130
+# So many times are looked at before the first, with its start, is left out of a pace.
+_WITH_START = 4
 
 console = Console()
 errors = Console(stderr=True)
@@ -69,7 +71,7 @@ class TimeLeft:
         self, later: Mapping[str, int] | None = None, clock: Callable[[], float] = time.monotonic
     ):
         self._later, self._clock = later or {}, clock
-        self._began: dict[str, tuple[float, int]] = {}
+        self._seen: dict[str, list[tuple[float, int]]] = {}
 
     def after(self, stage: str, done: int, total: int) -> str:
         """Return what is left in words, empty before the first cell is done.
@@ -79,11 +81,14 @@ class TimeLeft:
             done: Cells of it that are done; those that were when it began tell nothing of its pace.
             total: Cells of it in all.
         """
-        now = self._clock()
-        began, before = self._began.setdefault(stage, (now, done))
+        seen = self._seen.setdefault(stage, [])
+        if not seen or done > seen[-1][1]:
+            seen.append((self._clock(), done))
         left = total - done + self._later.get(stage, 0)
-        if done <= before or not left:
+        if len(seen) < 2 or not left:
             return ""
+        # The first cell takes longer, since processes start: later ones say more, once there are.
+        (began, before), (now, _) = seen[0 if len(seen) <= _WITH_START else 1], seen[-1]
         return f"about {in_words((now - began) / (done - before) * left)} left"
 
 

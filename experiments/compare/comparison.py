@@ -1,5 +1,6 @@
 """What a comparison is of: its settings, the user's problem, and what determines a run."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -97,6 +98,7 @@ def settings(
     objective: str = "loss",
     schedules: Sequence[str] = (contenders.CONSTANT,),
     weight_decays: Sequence[str] = (),
+    target: float | None = None,
     **more: Any,
 ) -> Comparison:
     """Return the settings of a comparison.
@@ -107,6 +109,7 @@ def settings(
         objective: "loss", a metric whose name says which way is better, or "max:NAME", "min:NAME".
         schedules: Names of the schedules, as they were given.
         weight_decays: Weight decays to try, as text; empty: what each method has by itself.
+        target: Objective on validation that is to be reached, or None.
         **more: The other settings.
 
     Raises:
@@ -115,6 +118,8 @@ def settings(
     """
     larger_is_better, name = _direction(objective)
     named = contenders.schedules(schedules)
+    if target is not None and not math.isfinite(target):
+        raise ConfigError(f"--target {target}: give a number that can be reached, such as 0.95.")
     return Comparison(
         file=str(file),
         file_sha256=problem.digest(file),
@@ -123,6 +128,7 @@ def settings(
         larger_is_better=larger_is_better,
         schedules=None if named == (contenders.CONSTANT,) else named,
         weight_decays=_decays(weight_decays) if weight_decays else None,
+        target=target,
         **more,
     )
 
