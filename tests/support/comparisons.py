@@ -74,11 +74,12 @@ def finished_comparison(folder: Path, loss, methods="SGD,Adagrad", **more) -> tu
             store.put_failure(cell, {"error": "<boom>"})
             return
         diverged = None if math.isfinite(value) else "training loss nan in step 3"
+        # What diverged does not count, however good its last numbers look.
+        end = 1.0 if diverged else value
         epochs = [
             {"epoch": i, "step": 2 * i, "seconds": 0.1, "loss": over, "val_loss": over}
-            for i, over in enumerate((3 * value, 2 * value, value), start=1)
+            for i, over in enumerate((3 * end, 2 * end, end), start=1)
         ]
-        # What diverged does not count, however good its last numbers look.
         last = {"loss": 0.0 if diverged else value}
         parts = {"validation": last, "test": last}
         rates = {"0": {"steps": [2, 4], "values": [1.0, 0.5]}}
