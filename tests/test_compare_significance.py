@@ -111,7 +111,7 @@ def test_the_conclusion_turns_with_the_results(gap, tmp_path):
     said, page = said_of(config, store), page_of(store)
     assert sum(compare_results.sureness(ranked).values()) == pytest.approx(1)
     of_clear = ["Choose SGD with η = 0.1", "by more than the seeds explain", "<td>yes</td>"]
-    of_same = ["cannot be told apart", "forgives a wrong rate most", "<td>no</td>", "not clear"]
+    of_same = ["cannot be told apart", "is the least sensitive", "<td>no</td>", "not clear"]
     there, gone = (of_clear, of_same) if gap else (of_same, of_clear)
     assert pair.clear == bool(gap)
     assert all(words in page for words in there)

@@ -167,7 +167,7 @@ def run() -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         say_error(
-            f"{where}{error.strerror or error}. Mend that, or choose another place. What is "
+            f"{where}{error.strerror or error}. Correct that, or choose another place. What is "
             "finished is kept: the same command goes on there."
         )
         return 2

@@ -101,8 +101,11 @@ def on_tuning(ways: Sequence[Way], reported: float) -> str:
     """Say what the tuning cost, beside the runs that are reported."""
     runs, seconds = sum(w.tuning.runs for w in ways), sum(w.tuning.seconds for w in ways)
     said = f"The tuning took {count(runs, 'run')} and {pages.duration(seconds)} of training"
-    times = f", {seconds / reported:.2g} times as much as the reported runs" if reported > 0 else ""
-    return f"{said}{times}."
+    if reported <= 0:
+        return f"{said}."
+    times = f"{seconds / reported:.2g}"
+    much = "about as much" if times in ("1", "1.0") else f"{times} times as much"
+    return f"{said}, {much} as the reported runs."
 
 
 def with_settings(c: Contender) -> str:
@@ -150,8 +153,8 @@ def _no_choice(
     fastest = min((c for c in pool if c.seconds), key=lambda c: c.seconds or 0, default=None)
     if widest is not None:
         yield (
-            f"Of these, {widest.label} forgives a wrong rate most: its validation loss stays "
-            f"within {GOOD_ENOUGH} × its best over {decades(widest.width or 0.0)} of rates."
+            f"Of these, {widest.label} is the least sensitive to its rate: its validation loss "
+            f"stays within {GOOD_ENOUGH} × its best over {decades(widest.width or 0.0)} of rates."
         )
     slowest = max(c.seconds or 0.0 for c in pool)
     if fastest is not None and (fastest.seconds or 0.0) < 0.9 * slowest:

@@ -113,8 +113,8 @@ def settings(
         **more: The other settings.
 
     Raises:
-        ConfigError: The file is missing, a name unknown, a number none that is allowed, or it is
-            not plain which way is better.
+        ConfigError: The file is missing, a name is unknown, a number is not allowed, or the name of
+            the objective does not say which way is better.
     """
     larger_is_better, name = _direction(objective)
     named = contenders.schedules(schedules)

@@ -157,7 +157,7 @@ def smallest_visible(seeds: int, level: float) -> float:
 
     Source:
         Minimal detectable difference: J. H. Zar, "Biostatistical Analysis", 5th edition, 2010,
-        section 7.7; that the test approaches Student's: W. Hoeffding, "The large-sample power of
+        chapter 7; that the test approaches Student's: W. Hoeffding, "The large-sample power of
         tests based on permutations of observations", Annals of Mathematical Statistics 23 (1952).
     """
     if seeds < 2 or 2.0 ** (1 - seeds) > level:
