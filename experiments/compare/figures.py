@@ -21,7 +21,7 @@ def figures(reading: Reading, found: Sequence[Contender]) -> Iterator[tuple[str,
     """Yield name and data of each figure for which there are results."""
     yield from _sensitivity(reading, found)
     yield from _curves(reading)
-    yield from _layers(reading)
+    yield from _rates_of_layers(reading)
 
 
 def _sensitivity(reading: Reading, found: Sequence[Contender]) -> Iterator[tuple[str, Lines]]:
@@ -71,7 +71,7 @@ def _curves(reading: Reading) -> Iterator[tuple[str, Lines]]:
             yield key, _lines(*words, tuple(lines), False, log, caption)
 
 
-def _layers(reading: Reading) -> Iterator[tuple[str, Lines]]:
+def _rates_of_layers(reading: Reading) -> Iterator[tuple[str, Lines]]:
     for arm in reading.arms:
         rates, label = results.layer_rates(reading, arm), arm.arm.label
         if len({value for _, values in rates.values() for value in values}) > 1:
