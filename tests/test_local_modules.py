@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_compare import HEAD, finished_comparison, valley, write
+from tests.support.comparisons import HEAD, finished_comparison, valley, write
 from tfadaopt.experiments.compare import check as compare_check
 from tfadaopt.experiments.compare import comparison, local_modules, problem
 from tfadaopt.experiments.configs import ConfigError

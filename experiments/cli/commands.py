@@ -2,8 +2,6 @@
 
 import importlib.metadata
 import os
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +11,8 @@ from rich.table import Table
 
 from tfadaopt.catalog import METHODS
 from tfadaopt.experiments import catalog, configs
+from tfadaopt.experiments.cli.comparing import compare_methods
+from tfadaopt.experiments.cli.options import Jobs, command, need_tensorflow
 from tfadaopt.experiments.cli.terminal import console, end, say_error, say_where, shown, watched
 from tfadaopt.experiments.runs.executor import default_jobs
 
@@ -23,7 +23,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-MOST_JOBS = 1_024
 
 Animate = Annotated[
     bool, typer.Option("--animate", help="Claims: let the reader play the paths, step by step.")
@@ -95,14 +94,11 @@ def run_experiment(
             "--set", metavar="NAME=VALUE", help="Change a setting; repeat for more. Lists: a,b,c."
         ),
     ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, max=MOST_JOBS, help="Processes; default: one per processor."),
-    ] = None,
+    jobs: Jobs = None,
     animate: Animate = False,
 ) -> None:
     """Run an experiment, or go on with one that was interrupted, and write its report."""
-    _need_tensorflow()
+    need_tensorflow()
     experiment = catalog.find(name)
     if animate and not experiment.claims:
         raise configs.ConfigError(f"--animate is for claims; {name!r} has no paths to play.")
@@ -113,7 +109,7 @@ def run_experiment(
         lambda show: experiment.run(
             config,
             folder,
-            _command(),
+            command(),
             jobs or default_jobs(),
             show,
             **{"animate": True} if animate else {},
@@ -126,76 +122,7 @@ def run_experiment(
     end(folder, failures)
 
 
-@app.command("compare")
-def compare_methods(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="Python file with model(), which returns a compiled keras.Model, and data(), "
-            "which returns (train, validation) or (train, validation, test)."
-        ),
-    ],
-    methods: Annotated[
-        str,
-        typer.Option(
-            help="Methods, with commas: tfadaopt's by name, Keras' own as keras.Adam, and "
-            "'compiled', the optimizer that the model is compiled with."
-        ),
-    ] = "SGD,Momentum,Adagrad,RMSprop,Adam",
-    trials: Annotated[int, typer.Option(min=1, max=999, help="Learning rates per method.")] = 5,
-    tuning_seeds: Annotated[int, typer.Option(min=1, max=999, help="Runs at each of them.")] = 3,
-    seeds: Annotated[
-        int, typer.Option(min=1, max=999, help="Reported runs at the chosen rate.")
-    ] = 5,
-    epochs: Annotated[int, typer.Option(min=1, max=configs.MOST, help="Epochs of each run.")] = 3,
-    steps: Annotated[
-        int | None, typer.Option(min=1, max=configs.MOST, help="Steps of each run instead.")
-    ] = None,
-    batch_size: Annotated[
-        int, typer.Option(min=1, max=configs.MOST, help="Examples per step, for arrays.")
-    ] = 32,
-    objective: Annotated[
-        str, typer.Option(help="What to compare: loss, accuracy, …, or max:NAME, min:NAME.")
-    ] = "loss",
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Result folder; default runs/compare-FILE. Results in it are resumed."),
-    ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, max=MOST_JOBS, help="Processes; default: one per processor."),
-    ] = None,
-) -> None:
-    """Compare methods on your own model and data, each with the same budget, and report."""
-    _need_tensorflow()
-    from tfadaopt.experiments.compare import comparison
-    from tfadaopt.experiments.compare import run as compare_run
-
-    config = comparison.settings(
-        file,
-        methods.split(","),
-        objective,
-        trials=trials,
-        tuning_seeds=tuning_seeds,
-        seeds=seeds,
-        epochs=epochs,
-        steps=steps,
-        batch_size=batch_size,
-    )
-    folder = out or Path("runs") / f"compare-{file.stem}"
-    count = len(config.methods)
-    each = f"{steps} steps" if steps else f"{epochs} epoch{'s' if epochs > 1 else ''}"
-    console.print(
-        f"Comparing {', '.join(config.methods)} into {folder}: {count} × ({trials} rates × "
-        f"{tuning_seeds} + {seeds}) = {count * (trials * tuning_seeds + seeds)} runs of {each}. "
-        "Ctrl-C keeps what is finished.",
-        markup=False,
-        highlight=False,
-    )
-    failures = watched(
-        lambda show: compare_run.run(config, folder, _command(), jobs or default_jobs(), show)
-    )
-    end(folder, failures)
+app.command("compare")(compare_methods)
 
 
 @app.command("report")
@@ -221,7 +148,7 @@ def inspect_logs(
     ] = "",
 ) -> None:
     """Show what the optimizer did to each layer of a logged run, and which layers stalled."""
-    _need_tensorflow()
+    need_tensorflow()
     from tfadaopt.experiments.cli.inspection import inspect
 
     inspect(console, folder, runs or [], include)
@@ -240,29 +167,13 @@ def run() -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         say_error(
-            f"{where}{error.strerror or error}. Mend that, or choose another place. What is "
+            f"{where}{error.strerror or error}. Correct that, or choose another place. What is "
             "finished is kept: the same command goes on there."
         )
         return 2
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(bool(end.code))
     return 0
-
-
-def _need_tensorflow() -> None:
-    """Check that Keras runs on TensorFlow, here and in the processes that are started.
-
-    Raises:
-        ConfigError: The environment asks for another backend.
-    """
-    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
-    if backend != "tensorflow":
-        raise configs.ConfigError(
-            f"KERAS_BACKEND is {backend!r}, but tfadaopt needs Keras on TensorFlow. Take it out of "
-            "the environment: KERAS_BACKEND=tensorflow tfadaopt …"
-        )
-    # Else a file of settings in the home folder might say otherwise.
-    os.environ["KERAS_BACKEND"] = backend
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:
@@ -284,7 +195,3 @@ def _pairs(texts: list[str]) -> dict[str, str]:
 
 def _as_text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _command() -> str:
-    return shlex.join(["tfadaopt", *sys.argv[1:]])

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -87,7 +88,7 @@ def _histories(log_dir: Path) -> dict[str, History]:
     return histories
 
 
-def _paths(history: History, pattern: re.Pattern) -> list[str]:
+def _paths(history: History, pattern: re.Pattern[str]) -> list[str]:
     paths = dict.fromkeys(path for t in history.quantities.values() for path in t.layers)
     return [path for path in paths if pattern.search(path)]
 
@@ -127,7 +128,7 @@ def _eta(history: History) -> str:
     return f" · η {first:.3g}" + (f" → {last:.3g}" if last != first else "")
 
 
-def _grid(width: int, history: History, layers: list[str], marks: list[Mapping]) -> Grid:
+def _grid(width: int, history: History, layers: list[str], marks: list[Mapping[str, Any]]) -> Grid:
     rate = history.quantities.get((RATE, "p50"), history.quantities.get((RATE, "mean")))
     ratio = history.quantities.get(("update_ratio", VALUE))
     drawn = rate if rate is not None else ratio

@@ -2,15 +2,17 @@
 
 import functools
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 
-from tfadaopt.experiments.compare import contenders, parts_of_data, problem
+from tfadaopt.experiments.compare import contenders, parts_of_data, problem, schedules
 from tfadaopt.experiments.compare.local_modules import imported_modules
 
 
-def check(path: Path, settings: dict) -> dict:
+def check(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Look at a problem before anything is trained, and say what it is.
 
     Raises:
@@ -21,7 +23,9 @@ def check(path: Path, settings: dict) -> dict:
     keras.utils.set_random_seed(0)
     model = problem.made_model(found, path)
     default_rates = {
-        name: contenders.maker(name, model.optimizer)[1] for name in settings["methods"]
+        name: contenders.maker(name)[1]
+        for name in settings["methods"]
+        if name != contenders.COMPILED
     }
     _, parts = loaded(path, settings["file_sha256"])
     train, batch_size = parts["train"], settings["batch_size"]
@@ -59,6 +63,17 @@ def check(path: Path, settings: dict) -> dict:
             f"{path}: the objective {settings['objective']!r} is no metric of the model; it has "
             f"{', '.join(first)}. Name one of these with --objective, or compile the metric."
         )
+    more: dict[str, Any] = {}
+    if contenders.COMPILED in settings["methods"]:
+        total = parts_of_data.total_steps(train, settings)
+        default_rates[contenders.COMPILED] = highest = _compiled_rate(path, model, total)
+        schedule = schedules.own_schedule(model.optimizer)
+        more["compiled"] = {"schedule": schedule and type(schedule).__name__, "highest": highest}
+        if problem.made_model(found, path).optimizer is model.optimizer:
+            raise problem.ProblemError(
+                f"{path}: model() compiles each model with the same optimizer object, so that a "
+                "run would begin with the state of another. Make the optimizer inside model()."
+            )
     return {
         "model": model.name,
         "parameters": int(sum(math.prod(v.shape) for v in model.trainable_variables)),
@@ -73,11 +88,12 @@ def check(path: Path, settings: dict) -> dict:
         "default_rates": default_rates,
         # Reading the file does not show all of them, as what importlib.import_module names.
         "modules": imported_modules(path),
+        **more,
     }
 
 
 @functools.lru_cache(maxsize=1)
-def loaded(path: Path, sha256: str) -> tuple[problem.Problem, dict[str, object]]:
+def loaded(path: Path, sha256: str) -> tuple[problem.Problem, dict[str, Any]]:
     """Return a problem and its data, which all runners of a worker share.
 
     Raises:
@@ -92,6 +108,28 @@ def loaded(path: Path, sha256: str) -> tuple[problem.Problem, dict[str, object]]
     # What data() draws from the global generators is the same in each worker.
     keras.utils.set_random_seed(0)
     return found, parts_of_data.made_data(found, path)
+
+
+def _compiled_rate(path: Path, model: keras.Model, steps: int) -> float:
+    schedule = schedules.own_schedule(model.optimizer)
+    if schedule is not None and not isinstance(schedule, schedules.Schedule):
+        raise problem.ProblemError(
+            f"{path}: 'compiled' cannot be tuned: its learning_rate is a function, which cannot be "
+            "scaled. Give it a number or a keras.optimizers.schedules.LearningRateSchedule."
+        )
+    try:
+        highest = schedules.highest_rate(model.optimizer, steps)
+    except Exception as error:
+        raise problem.ProblemError(
+            f"{path}: the schedule of the compiled optimizer failed: "
+            f"{problem.described(error, path)}"
+        ) from error
+    if not 0 < highest < math.inf:
+        raise problem.ProblemError(
+            f"{path}: 'compiled' cannot be tuned: its highest learning rate in {steps} steps is "
+            f"{highest}. Give it a rate above 0."
+        )
+    return highest
 
 
 def _loss_name(loss: object) -> str:

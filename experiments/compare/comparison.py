@@ -1,14 +1,16 @@
 """What a comparison is of: its settings, the user's problem, and what determines a run."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pydantic
 from pydantic import Field
 
 from tfadaopt.experiments.compare import contenders, local_modules, problem
+from tfadaopt.experiments.compare.contenders import Arm
 from tfadaopt.experiments.configs import ConfigError, Count
 from tfadaopt.experiments.reports.intervals import failures_as_infinity
 from tfadaopt.experiments.runs.cell import Cell
@@ -25,12 +27,15 @@ _DOWN = ("loss", "error", "mse", "mae", "crossentropy", "divergence", "perplexit
 class Comparison:
     """Settings of a comparison.
 
+    What is None is as in comparisons that were made before there was such a setting, so that they
+    can be gone on with.
+
     Attributes:
         file: Python file of the problem.
         file_sha256: Digest of it and of the modules beside it that it imports: results of another
             version are not mixed in.
         methods: Names of the methods, canonical.
-        trials: Learning rates tried for each method.
+        trials: Learning rates tried for each method, with each schedule and weight decay.
         tuning_seeds: Runs at each of them; their median counts.
         seeds: Runs at the chosen rate that are reported.
         epochs: Passes over the training data in each run.
@@ -38,6 +43,9 @@ class Comparison:
         batch_size: Examples per step, where the data are arrays.
         objective: What is compared on validation: "loss", or a metric of the model.
         larger_is_better: Whether more of it is better.
+        schedules: Schedules that each method is tried with; None: a constant rate.
+        weight_decays: Weight decays λ that are tried, rising; None: what each method has by itself.
+        target: Objective on validation that is to be reached; None: what half of the methods reach.
     """
 
     file: str
@@ -45,50 +53,82 @@ class Comparison:
     methods: tuple[str, ...]
     trials: Count = 5
     tuning_seeds: Count = 3
-    seeds: Annotated[int, Field(ge=1, lt=FIRST_TUNING_SEED)] = 5
+    seeds: Annotated[int, Field(ge=1, lt=FIRST_TUNING_SEED)] = 10
     epochs: Count = 3
     steps: Count | None = None
     batch_size: Count = 32
     objective: str = "loss"
     larger_is_better: bool = False
+    schedules: tuple[str, ...] | None = None
+    weight_decays: tuple[Annotated[float, Field(ge=0, le=1e6)], ...] | None = None
+    target: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """What is compared: each method with each schedule."""
+        return contenders.arms(self.methods, self.schedules or (contenders.CONSTANT,))
+
+    @property
+    def decays(self) -> tuple[float | None, ...]:
+        """The weight decays that each of them is tuned with."""
+        return self.weight_decays or (None,)
+
+    @property
+    def tuning_runs(self) -> int:
+        """Runs that choose a rate, of each arm."""
+        return len(self.decays) * self.trials * self.tuning_seeds
+
+    @property
+    def runs(self) -> int:
+        """Runs in all."""
+        return len(self.arms) * (self.tuning_runs + self.seeds)
 
     def score(self, values: Mapping[str, float]) -> float:
         """Return the objective as a number of which less is better; NaN is infinity."""
-        value = float(values[self.objective])
+        return self.score_of(float(values[self.objective]))
+
+    def score_of(self, value: float) -> float:
+        """Return a value of the objective as a number of which less is better."""
         return float(failures_as_infinity([-value if self.larger_is_better else value])[0])
 
 
-def settings(file: Path, methods: Sequence[str], objective: str = "loss", **more) -> Comparison:
+def settings(
+    file: Path,
+    methods: Sequence[str],
+    objective: str = "loss",
+    schedules: Sequence[str] = (contenders.CONSTANT,),
+    weight_decays: Sequence[str] = (),
+    target: float | None = None,
+    **more: Any,
+) -> Comparison:
     """Return the settings of a comparison.
 
     Args:
         file: Python file of the problem.
         methods: Names of the methods, as they were given.
         objective: "loss", a metric whose name says which way is better, or "max:NAME", "min:NAME".
+        schedules: Names of the schedules, as they were given.
+        weight_decays: Weight decays to try, as text; empty: what each method has by itself.
+        target: Objective on validation that is to be reached, or None.
         **more: The other settings.
 
     Raises:
-        ConfigError: The file is missing, a method unknown, or it is not plain which way is better.
+        ConfigError: The file is missing, a name is unknown, a number is not allowed, or the name of
+            the objective does not say which way is better.
     """
-    direction, colon, name = objective.rpartition(":")
-    if not colon:
-        words = [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
-        up = any(word in _UP or word.endswith("accuracy") for word in words)
-        down = any(key in word for word in words for key in _DOWN)
-        if not up and not down:
-            raise ConfigError(
-                f"--objective {objective!r}: say whether more of it is better: max:{name} or "
-                f"min:{name}."
-            )
-        direction = "max" if up else "min"
-    if direction not in ("max", "min") or not name:
-        raise ConfigError(f"--objective {objective!r} is not NAME, max:NAME or min:NAME.")
+    larger_is_better, name = _direction(objective)
+    named = contenders.schedules(schedules)
+    if target is not None and not math.isfinite(target):
+        raise ConfigError(f"--target {target}: give a number that can be reached, such as 0.95.")
     return Comparison(
         file=str(file),
         file_sha256=problem.digest(file),
         methods=contenders.canonical(methods),
         objective=name,
-        larger_is_better=direction == "max",
+        larger_is_better=larger_is_better,
+        schedules=None if named == (contenders.CONSTANT,) else named,
+        weight_decays=_decays(weight_decays) if weight_decays else None,
+        target=target,
         **more,
     )
 
@@ -98,9 +138,17 @@ def check_cell(config: Comparison) -> Cell:
     return {"kind": "check", "method": "problem", **_task(config)}
 
 
-def cell_of(config: Comparison, kind: str, method: str, rate: float, seed: int) -> Cell:
+def cell_of(
+    config: Comparison, kind: str, arm: Arm, decay: float | None, rate: float, seed: int
+) -> Cell:
     """Return a run: "tune" for one that chooses the rate, "final" for one that is reported."""
-    return {"kind": kind, "method": method, "learning_rate": rate, "seed": seed, **_task(config)}
+    cell: Cell = {"kind": kind, "method": arm.method, "learning_rate": rate, "seed": seed}
+    # What is not asked for is not named: results of before are those of a constant rate.
+    if arm.schedule != contenders.CONSTANT:
+        cell["schedule"] = arm.schedule
+    if decay is not None:
+        cell["weight_decay"] = decay
+    return {**cell, **_task(config)}
 
 
 def check_modules(config: Comparison, store: Store) -> None:
@@ -124,3 +172,36 @@ def check_modules(config: Comparison, store: Store) -> None:
 def _task(config: Comparison) -> Cell:
     names = ("file_sha256", "epochs", "steps", "batch_size")
     return {name: getattr(config, name) for name in names}
+
+
+def _direction(objective: str) -> tuple[bool, str]:
+    direction, colon, name = objective.rpartition(":")
+    if not colon:
+        words = [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
+        up = any(word in _UP or word.endswith("accuracy") for word in words)
+        down = any(key in word for word in words for key in _DOWN)
+        if not up and not down:
+            raise ConfigError(
+                f"--objective {objective!r}: say whether more of it is better: max:{name} or "
+                f"min:{name}."
+            )
+        direction = "max" if up else "min"
+    if direction not in ("max", "min") or not name:
+        raise ConfigError(f"--objective {objective!r} is not NAME, max:NAME or min:NAME.")
+    return direction == "max", name
+
+
+def _decays(texts: Sequence[str]) -> tuple[float, ...]:
+    found = []
+    for text in texts:
+        try:
+            found.append(float(text))
+        except ValueError:
+            found.append(-1.0)
+        if not 0 <= found[-1] <= 1e6:
+            raise ConfigError(
+                f"--weight-decays: {text.strip()!r} is no weight decay; give numbers from 0 on, "
+                "such as 0,0.0001,0.001."
+            )
+    contenders.check_once("--weight-decays", found, "0,0.0001,0.001")
+    return tuple(sorted(found))

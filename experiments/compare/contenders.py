@@ -1,14 +1,36 @@
-"""The methods that a comparison can name: ours, Keras' own, and what the model is compiled with."""
+"""What a comparison can name: methods, those of Keras, that of the model, and schedules."""
 
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tfadaopt.catalog import METHODS
 from tfadaopt.experiments.configs import ConfigError, nearest
 
 KERAS, COMPILED = "keras.", "compiled"
-_ANY_RATE = 0.001
+CONSTANT, COSINE, OWN = "constant", "cosine", "own"
+SCHEDULES = (CONSTANT, COSINE)
+# Share of the steps in which the rate of a cosine schedule rises, at least one step.
+WARM_UP = 0.05
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is tuned, trained and ranked: a method with a schedule.
+
+    Attributes:
+        method: Name of the method, canonical.
+        schedule: "constant", "cosine", or "own" for that of the model's optimizer.
+    """
+
+    method: str
+    schedule: str = CONSTANT
+
+    @property
+    def label(self) -> str:
+        """Its name in reports."""
+        return f"{self.method} {COSINE}" if self.schedule == COSINE else self.method
 
 
 def canonical(names: Sequence[str]) -> tuple[str, ...]:
@@ -33,27 +55,61 @@ def canonical(names: Sequence[str]) -> tuple[str, ...]:
                 "compiled with."
             )
         found.append(ours.get(name.lower(), name))
-    twice = {name for name in found if found.count(name) > 1}
-    if not found or twice:
-        problem = f"{', '.join(sorted(twice))} twice" if twice else "none"
-        raise ConfigError(f"--methods names {problem}; give each method once: Adagrad,keras.Adam.")
+    check_once("--methods", found, "Adagrad,keras.Adam")
     return tuple(found)
 
 
-def maker(name: str, compiled=None) -> tuple[Callable[[float], object], float]:
-    """Return a function from a rate to a new optimizer, and the default rate of the method.
+def schedules(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names of schedules.
+
+    Raises:
+        ConfigError: One is unknown or given twice, or there is none.
+    """
+    found = [name.strip() for name in names]
+    for name in found:
+        if name not in SCHEDULES:
+            raise ConfigError(f"--schedules: unknown {name!r}.{nearest(name, SCHEDULES)}")
+    check_once("--schedules", found, ",".join(SCHEDULES))
+    return tuple(found)
+
+
+def check_once(option: str, values: Sequence[object], example: str) -> None:
+    """Check that an option has at least one value, and each once.
+
+    Raises:
+        ConfigError: It has none, or one twice.
+    """
+    twice = sorted({str(value) for value in values if values.count(value) > 1})
+    if not values or twice:
+        said = f"{', '.join(twice)} twice" if twice else "nothing"
+        raise ConfigError(f"{option} names {said}; give each value once: {example}.")
+
+
+def arms(methods: Sequence[str], of_schedules: Sequence[str]) -> tuple[Arm, ...]:
+    """Return each method with each schedule; the model's own optimizer keeps its own.
+
+    Example:
+        >>> [arm.label for arm in arms(["Adam", "compiled"], ["constant", "cosine"])]
+        ['Adam', 'Adam cosine', 'compiled']
+    """
+    return tuple(
+        Arm(method, schedule)
+        for method in methods
+        for schedule in ((OWN,) if method == COMPILED else of_schedules)
+    )
+
+
+def maker(name: str) -> tuple[Callable[..., Any], float]:
+    """Return the class of a method, and its default rate.
 
     Args:
-        name: Name of a method, canonical.
-        compiled: The optimizer that the user's model is compiled with.
+        name: Name of one of ours or of Keras' own.
 
     Raises:
         ConfigError: Keras has no such optimizer.
     """
     import keras
 
-    if name == COMPILED:
-        return _like(compiled)
     if name.startswith(KERAS):
         known = {
             key: value
@@ -69,17 +125,4 @@ def maker(name: str, compiled=None) -> tuple[Callable[[float], object], float]:
         cls: Any = known[name.removeprefix(KERAS)]
     else:
         cls = next(method.cls for method in METHODS if method.name == name)
-    default = inspect.signature(cls).parameters["learning_rate"].default
-    return lambda rate: cls(learning_rate=rate), float(default)
-
-
-def _like(optimizer) -> tuple[Callable[[float], object], float]:
-    """Make optimizers as the given one, with all its arguments but the rate."""
-    import keras
-
-    while isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        optimizer = optimizer.inner_optimizer
-    config = optimizer.get_config()
-    given = config.get("learning_rate")
-    default = float(given) if isinstance(given, int | float) and given > 0 else _ANY_RATE
-    return lambda rate: type(optimizer).from_config({**config, "learning_rate": rate}), default
+    return cls, float(inspect.signature(cls).parameters["learning_rate"].default)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -9,7 +10,7 @@ import tensorflow as tf
 from tfadaopt.experiments.compare.problem import Problem, ProblemError, described
 
 
-def made_data(problem: Problem, path: Path) -> dict[str, object]:
+def made_data(problem: Problem, path: Path) -> dict[str, Any]:
     """Return the data of the problem: "train", "validation", and "test" where there is one.
 
     Raises:
@@ -31,24 +32,24 @@ def made_data(problem: Problem, path: Path) -> dict[str, object]:
     return named
 
 
-def is_arrays(part: object) -> bool:
+def is_arrays(part: Any) -> bool:
     """Whether a part of the data is a tuple of arrays, not a data set that yields batches."""
     return isinstance(part, tuple | list)
 
 
-def arguments(part: object) -> tuple:
+def arguments(part: Any) -> tuple[Any, ...]:
     """Return a part of the data as the arguments of ``fit`` and ``evaluate``."""
     return tuple(part) if is_arrays(part) else (part,)
 
 
-def first_batch(train: object, batch_size: int) -> object:
+def first_batch(train: Any, batch_size: int) -> Any:
     """Return the first batch as a part of its own: arrays, or a data set of one batch."""
     if is_arrays(train):
         return keras.tree.map_structure(lambda array: array[:batch_size], tuple(train))
     return train.take(1) if isinstance(train, tf.data.Dataset) else [train[0][0], *train[0][1:]]
 
 
-def steps_per_epoch(train: object, batch_size: int) -> int | None:
+def steps_per_epoch(train: Any, batch_size: int) -> int | None:
     """Return the batches of an epoch, 0 where that is unknown, None where there is no end."""
     if is_arrays(train):
         return -(-len(keras.tree.flatten(train)[0]) // batch_size)
@@ -58,7 +59,15 @@ def steps_per_epoch(train: object, batch_size: int) -> int | None:
     return max(0, int(batches))
 
 
-def check_part(path: Path, name: str, part: object) -> None:
+def total_steps(train: Any, settings: Mapping[str, Any]) -> int:
+    """Return the steps of a run; the batches of an epoch are counted where they are unknown."""
+    if settings["steps"] is not None:
+        return int(settings["steps"])
+    per_epoch = steps_per_epoch(train, settings["batch_size"])
+    return (per_epoch or sum(1 for _ in train)) * int(settings["epochs"])
+
+
+def check_part(path: Path, name: str, part: Any) -> None:
     """Check that a part of the data is something that ``fit`` takes.
 
     Raises:
@@ -88,7 +97,7 @@ def check_part(path: Path, name: str, part: object) -> None:
         )
 
 
-def _kind(part: object) -> str:
+def _kind(part: Any) -> str:
     if isinstance(part, Mapping):
         return "a dictionary"
     return f"{len(part)} things" if is_arrays(part) else f"a {type(part).__name__}"

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tfadaopt.experiments.compare.local_modules import digest_of, local_modules
 from tfadaopt.experiments.configs import ConfigError
@@ -102,7 +103,7 @@ def described(error: BaseException, path: Path) -> str:
     return f"{type(error).__name__}: {text}{place}"
 
 
-def made_model(problem: Problem, path: Path):
+def made_model(problem: Problem, path: Path) -> Any:
     """Return a new model of the problem.
 
     Raises:

@@ -1,16 +1,19 @@
-"""What a comparison found: a record per method, how they differ, and how sure that is."""
+"""What a comparison found: a record per method and schedule, and their order."""
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from tfadaopt.experiments.compare.comparison import Comparison
-from tfadaopt.experiments.compare.trials import MethodTrials, Reading, Run
+from tfadaopt.experiments.compare.contenders import CONSTANT, OWN, Arm
+from tfadaopt.experiments.compare.trials import ArmTrials, Reading, Run
 from tfadaopt.experiments.reports.intervals import Interval, interval, sensitivity
 
+Floats = npt.NDArray[np.float64]
 RESAMPLES = 9_999
 # A gap beside the best rate of more than this factor leaves its place uncertain.
 GOOD_ENOUGH = 1.1
@@ -18,32 +21,39 @@ GOOD_ENOUGH = 1.1
 
 @dataclass(frozen=True)
 class Contender:
-    """What one method did.
+    """What one method did with one schedule.
 
     Attributes:
-        method: Its name.
-        rates: Rates tried, rising.
+        arm: Method and schedule.
+        scheduled: Whether its rate changes during a run.
+        decay: Weight decay that was chosen; None where none was asked for.
+        rates: Rates tried with it, rising; of a schedule, the highest ones.
         values: Objective on validation at each of them, median over seeds; infinity: failed.
         lows: Lowest over the seeds.
         highs: Highest over the seeds.
+        by_decay: Best objective on validation with each weight decay.
         complete: Whether no rate is left to try.
         chosen: Rate chosen on validation, None if all failed.
         at_edge: Whether it lies at an end of the rates tried.
         width: Decades of rate with a validation loss ≤ 1.1 × the best, or None.
-        default: Default rate of the method.
+        default: Default rate of the method, where its search began.
         at_default: Objective on validation at that rate.
         failed_trials: Tuning runs that failed, of ``tuning_runs``.
+        tuning_runs: Tuning runs that are finished.
         scores: Score of each reported run, by seed; less is better, infinity for a failure.
         middle: Median objective of the reported runs, with its 95 % interval where there are three.
         failed: Reported runs that failed.
         seconds: Seconds per 1,000 steps, median; None if no run went beyond its first epoch.
     """
 
-    method: str
+    arm: Arm
+    scheduled: bool
+    decay: float | None
     rates: tuple[float, ...]
     values: tuple[float, ...]
     lows: tuple[float, ...]
     highs: tuple[float, ...]
+    by_decay: dict[float | None, float]
     complete: bool
     chosen: float | None
     at_edge: bool
@@ -57,21 +67,10 @@ class Contender:
     failed: int
     seconds: float | None
 
-
-@dataclass(frozen=True)
-class Difference:
-    """How much worse a method is than the best, seed by seed.
-
-    Attributes:
-        method: Its name.
-        gap: Median over seeds of the difference in the objective, in the direction of worse, with
-            its 95 % interval where there are three seeds.
-        clear: Whether the interval lies above 0.
-    """
-
-    method: str
-    gap: Interval
-    clear: bool
+    @property
+    def label(self) -> str:
+        """Its name in reports."""
+        return self.arm.label
 
 
 def part_reported(found: Reading) -> str:
@@ -79,34 +78,51 @@ def part_reported(found: Reading) -> str:
     return "test" if found.problem["has_test"] else "validation"
 
 
+def schedule_of(found: Reading, arm: Arm) -> str | None:
+    """Return the name of the schedule that an arm has, None for a constant rate."""
+    if arm.schedule == OWN:
+        name = found.problem.get("compiled", {}).get("schedule")
+        return name if name is None else str(name)
+    return None if arm.schedule == CONSTANT else arm.schedule
+
+
 def contenders(found: Reading) -> list[Contender]:
-    """Return a record of each method, in the order they were named."""
-    return [_contender(method, found.config, part_reported(found)) for method in found.methods]
+    """Return a record of each method with each schedule, in the order they were named."""
+    return [_contender(arm, found) for arm in found.arms]
 
 
-def _contender(method: MethodTrials, config: Comparison, part: str) -> Contender:
+def _contender(arm: ArmTrials, found: Reading) -> Contender:
+    config, part = found.config, part_reported(found)
     sign = -1.0 if config.larger_is_better else 1.0
-    tried = sorted(method.trials, key=lambda trial: trial.rate)
+    chosen = arm.chosen
+    tried = sorted(chosen.trials, key=lambda trial: trial.rate)
     rates = tuple(trial.rate for trial in tried)
     by_seed = [[run.score(config) for run in trial.runs] for trial in tried]
     losses = [float(np.median([_loss(run) for run in trial.runs])) for trial in tried]
-    mine = [run for run in method.finals if run.finished]
+    mine = [run for run in arm.finals if run.finished]
     final = tuple(run.score(config, part) for run in mine)
-    default = float(f"{method.default:.3g}")
+    tuning = [run.score(config) for run in arm.tried()]
+    default = float(f"{arm.default:.3g}")
     return Contender(
-        method=method.method,
+        arm=arm.arm,
+        scheduled=schedule_of(found, arm.arm) is not None,
+        decay=chosen.decay,
         rates=rates,
         values=tuple(_objective(sign, trial.score) for trial in tried),
         lows=tuple(min(_objective(sign, s) for s in seeds) for seeds in by_seed),
         highs=tuple(max(_objective(sign, s) for s in seeds) for seeds in by_seed),
-        complete=method.complete,
-        chosen=method.chosen,
-        at_edge=len(rates) > 1 and method.chosen in (rates[0], rates[-1]),
+        by_decay={
+            search.decay: _objective(sign, min(search.scores.values(), default=math.nan))
+            for search in arm.searches
+        },
+        complete=arm.complete,
+        chosen=chosen.best,
+        at_edge=len(rates) > 1 and chosen.best in (rates[0], rates[-1]),
         width=_width(rates, losses),
         default=default,
-        at_default=_objective(sign, method.scores.get(default, math.nan)),
-        failed_trials=sum(math.isinf(s) for seeds in by_seed for s in seeds),
-        tuning_runs=sum(map(len, by_seed)),
+        at_default=_objective(sign, chosen.scores.get(default, math.nan)),
+        failed_trials=sum(map(math.isinf, tuning)),
+        tuning_runs=len(tuning),
         scores=final,
         middle=_middle(sign, final),
         failed=sum(map(math.isinf, final)),
@@ -117,23 +133,20 @@ def _contender(method: MethodTrials, config: Comparison, part: str) -> Contender
 def ranking(found: Sequence[Contender]) -> list[Contender]:
     """Return the methods that have reported runs, the best median first."""
     ran = [c for c in found if c.scores]
-    return sorted(ran, key=lambda c: float(np.median(_finite(c.scores))))
+    return sorted(ran, key=lambda c: float(np.median(finite(c.scores))))
 
 
-def differences(ranked: Sequence[Contender]) -> list[Difference]:
-    """Return how much worse than the first each other method is, paired by seed."""
-    found = []
-    for other in ranked[1:]:
-        best = ranked[0].scores[: len(other.scores)]
-        pairs = list(zip(other.scores, best, strict=False))
-        gaps = [0.0 if a == b else a - b for a, b in pairs]  # two failures are equally bad
-        if len(gaps) < 3:
-            middle = float(np.median(gaps)) if gaps else math.nan
-            found.append(Difference(other.method, Interval(middle, math.nan, math.nan), False))
-            continue
-        gap = _interval(gaps)
-        found.append(Difference(other.method, gap, gap.low > 0))
-    return found
+def interval_of(sample: Sequence[float]) -> Interval:
+    """Return the median of at least three scores with its 95 % interval, where all may fail."""
+    lowest = min(sample)
+    if not math.isfinite(lowest):
+        return Interval(*[float(np.median(finite(sample)))] * 3)
+    return interval(sample)
+
+
+def finite(scores: Iterable[float] | Iterable[Sequence[float]]) -> Floats:
+    """Return scores with a huge number for infinity: medians of infinities would be NaN."""
+    return np.minimum(np.asarray(list(scores), "float64"), 1e300)
 
 
 def sureness(ranked: Sequence[Contender]) -> dict[str, float]:
@@ -145,24 +158,24 @@ def sureness(ranked: Sequence[Contender]) -> dict[str, float]:
     seeds = min((len(c.scores) for c in ranked), default=0)
     if not seeds:
         return {}
-    scores = _finite([c.scores[:seeds] for c in ranked])
+    scores = finite([c.scores[:seeds] for c in ranked])
     drawn = np.random.default_rng(0).integers(seeds, size=(RESAMPLES, seeds))
     medians = np.median(scores[:, drawn], axis=2)
     best = medians == medians.min(axis=0)
     shares = (best / best.sum(axis=0)).mean(axis=1)
-    return {c.method: float(share) for c, share in zip(ranked, shares, strict=True)}
+    return {c.label: float(share) for c, share in zip(ranked, shares, strict=True)}
 
 
-def curves(method: MethodTrials) -> dict[str, np.ndarray]:
+def curves(arm: ArmTrials) -> dict[Any, Floats]:
     """Return loss and objective by step of the reported runs: median, lowest and highest.
 
     Keys are "step" and (name, "median" | "low" | "high"); epochs that not all runs reached are of
     those that did.
     """
-    runs = [run.result["epochs"] for run in method.finals if run.result is not None]
+    runs = [run.result["epochs"] for run in arm.finals if run.result is not None]
     epochs = max(map(len, runs), default=0)
     names = {name for run in runs for epoch in run for name in epoch} - {"epoch", "seconds"}
-    table: dict = {}
+    table: dict[Any, Floats] = {}
     for name in sorted(names):
         columns = [
             [run[i].get(name, math.nan) for run in runs if i < len(run)] for i in range(epochs)
@@ -176,18 +189,18 @@ def curves(method: MethodTrials) -> dict[str, np.ndarray]:
     return table
 
 
-def layer_rates(found: Reading, method: MethodTrials) -> dict[str, tuple]:
+def layer_rates(found: Reading, arm: ArmTrials) -> dict[str, tuple[list[float], list[float]]]:
     """Return steps and median effective rate of each kernel, in the first reported run."""
     paths = found.problem["variables"]
-    for run in method.finals:
+    for run in arm.finals:
         if run.result is not None:
             rates = run.result.get("rates") or {}
             return {paths[int(i)]: (line["steps"], line["values"]) for i, line in rates.items()}
     return {}
 
 
-def failures(found: Reading) -> list[dict]:
-    """Return what diverged or broke off: phase, method, rate, seed and reason, in order."""
+def failures(found: Reading) -> list[dict[str, Any]]:
+    """Return what diverged or broke off: phase, method, decay, rate, seed, reason."""
     failed = []
     for run in (*found.tried(), *found.finals()):
         if run.failure is not None:
@@ -196,9 +209,17 @@ def failures(found: Reading) -> list[dict]:
             reason = f"diverged: {run.result['diverged']}"
         else:
             continue
-        phase = "trial" if run.cell["kind"] == "tune" else "reported run"
-        names = ("method", "learning_rate", "seed")
-        failed.append({"phase": phase, **{n: run.cell[n] for n in names}, "reason": reason})
+        cell: Mapping[str, Any] = run.cell
+        failed.append(
+            {
+                "phase": "trial" if cell["kind"] == "tune" else "reported run",
+                "method": Arm(cell["method"], cell.get("schedule", CONSTANT)).label,
+                "weight_decay": cell.get("weight_decay"),
+                "learning_rate": cell["learning_rate"],
+                "seed": cell["seed"],
+                "reason": reason,
+            }
+        )
     return failed
 
 
@@ -224,22 +245,10 @@ def _middle(sign: float, scores: Sequence[float]) -> Interval | None:
     if not scores:
         return None
     if len(scores) < 3:
-        return Interval(_objective(sign, float(np.median(_finite(scores)))), math.nan, math.nan)
-    found = _interval(scores)
+        return Interval(_objective(sign, float(np.median(finite(scores)))), math.nan, math.nan)
+    found = interval_of(scores)
     ends = sorted((_objective(sign, found.low), _objective(sign, found.high)))
     return Interval(_objective(sign, found.value), *ends)
-
-
-def _interval(sample: Sequence[float]) -> Interval:
-    lowest = min(sample)
-    if not math.isfinite(lowest):
-        return Interval(*[float(np.median(_finite(sample)))] * 3)
-    return interval(sample)
-
-
-def _finite(scores) -> np.ndarray:
-    # Medians of infinities would be NaN.
-    return np.minimum(np.asarray(scores, "float64"), 1e300)
 
 
 def _seconds(runs: Sequence[Run]) -> float | None:

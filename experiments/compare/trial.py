@@ -7,7 +7,9 @@ import math
 import shutil
 import time
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -15,8 +17,10 @@ import tensorflow as tf
 from tfadaopt.averages import averaged_weights, averaging_optimizer
 from tfadaopt.callbacks import AveragedWeights, EffectiveLearningRate
 from tfadaopt.effective import effective_learning_rate
-from tfadaopt.experiments.compare import contenders, parts_of_data, problem
+from tfadaopt.experiments.compare import parts_of_data, problem
 from tfadaopt.experiments.compare.check import check, loaded
+from tfadaopt.experiments.compare.contenders import CONSTANT, Arm
+from tfadaopt.experiments.compare.paced import paced
 from tfadaopt.experiments.problems.restart import Restart
 from tfadaopt.experiments.runs.cell import Cell
 from tfadaopt.experiments.runs.logged import logged_series
@@ -29,17 +33,20 @@ SNAPSHOTS = 40
 _NO_END = 1_000_000
 
 
-def compute(cell: Cell, settings: dict, folder: Path) -> None:
+def compute(cell: Cell, settings: Mapping[str, Any], folder: Path) -> None:
     """Compute a cell and keep its result; one that raises leaves its reason, and raises."""
+    of_cell: Mapping[str, Any] = cell
     try:
         if cell["kind"] == "check":
             result = check(Path(settings["file"]), settings)
         else:
+            arm = Arm(of_cell["method"], of_cell.get("schedule", CONSTANT))
             log_dir = None
             if cell["kind"] == "final":
-                log_dir = folder / "logs" / cell["method"] / f"seed-{cell['seed']}"
+                log_dir = folder / "logs" / arm.label.replace(" ", "-") / f"seed-{cell['seed']}"
             key = json.dumps(settings, sort_keys=True)
-            result = runner(cell["method"], key).run(cell["learning_rate"], cell["seed"], log_dir)
+            trainer = runner(arm, of_cell.get("weight_decay"), key)
+            result = trainer.run(of_cell["learning_rate"], of_cell["seed"], log_dir)
     except Exception as error:
         traceback.print_exc()  # into worker.log
         if not isinstance(error, problem.ProblemError):
@@ -50,27 +57,32 @@ def compute(cell: Cell, settings: dict, folder: Path) -> None:
 
 
 class Runner:
-    """Trains the user's model with one method, again and again; it is traced once."""
+    """Trains the user's model with one method, again and again; it is traced once.
 
-    def __init__(self, method: str, settings: dict):
+    Args:
+        arm: Method and schedule.
+        decay: Weight decay λ, or None for what the method has by itself.
+        settings: Settings of the comparison.
+    """
+
+    def __init__(self, arm: Arm, decay: float | None, settings: Mapping[str, Any]):
         path = Path(settings["file"])
         self._settings = settings
         self._problem, self._parts = loaded(path, settings["file_sha256"])
-        self._batch = parts_of_data.first_batch(self._parts["train"], settings["batch_size"])
+        train = self._parts["train"]
+        self._batch = parts_of_data.first_batch(train, settings["batch_size"])
+        steps = parts_of_data.total_steps(train, settings) if arm.schedule != CONSTANT else 0
         keras.utils.set_random_seed(0)
         self._model = self._fresh()
-        make, default = contenders.maker(method, self._model.optimizer)
-        optimizer = make(default)
-        if isinstance(self._model.optimizer, keras.optimizers.LossScaleOptimizer):
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        self._model.optimizer = optimizer
-        self._restart = Restart(self._fresh, self._model, optimizer)
+        found = paced(arm, decay, self._model, steps)
+        self._model.optimizer = found.optimizer
+        self._restart = Restart(self._fresh, self._model, found)
 
-    def run(self, learning_rate: float, seed: int, log_dir: Path | None) -> dict:
+    def run(self, learning_rate: float, seed: int, log_dir: Path | None) -> dict[str, Any]:
         """Train once.
 
         Args:
-            learning_rate: η of the run.
+            learning_rate: Highest η of the run.
             seed: Seed of the weights and of the order of the data.
             log_dir: Folder for TensorBoard, or None: a tuning run, which never sees the test part.
 
@@ -86,11 +98,11 @@ class Runner:
             parts = parts_of_data.made_data(self._problem, Path(self._settings["file"]))
         ends, clock = _Ends(self._settings["steps"]), _Clock()
         callbacks: list[keras.callbacks.Callback] = [ends, clock, *self._averaging()]
-        logs = log_dir is not None and self._has_rates()
-        if logs:
-            if log_dir.exists():
-                shutil.rmtree(log_dir)  # Left by a run that was interrupted.
-            callbacks.append(EffectiveLearningRate(log_dir, every=self._every(parts["train"])))
+        logged = log_dir if log_dir is not None and self._has_rates() else None
+        if logged is not None:
+            if logged.exists():
+                shutil.rmtree(logged)  # Left by a run that was interrupted.
+            callbacks.append(EffectiveLearningRate(logged, every=self._every(parts["train"])))
         history = self._model.fit(
             *parts_of_data.arguments(parts["train"]),
             batch_size=self._batch_size(parts["train"]),
@@ -112,11 +124,12 @@ class Runner:
         diverged = ends.diverged
         if diverged is None and not math.isfinite(validation["loss"]):
             diverged = f"validation loss {validation['loss']}"
-        result = {"epochs": epochs, "validation": validation, "test": None, "diverged": diverged}
+        result: dict[str, Any] = {"epochs": epochs, "validation": validation}
+        result |= {"test": None, "diverged": diverged}
         if log_dir is not None:
             if "test" in parts:
                 result["test"] = self._evaluate(parts["test"])
-            result["rates"] = self._rates(log_dir) if logs else {}
+            result["rates"] = {} if logged is None else self._rates(logged)
         return result
 
     def _fresh(self) -> keras.Model:
@@ -141,7 +154,7 @@ class Runner:
             return False
         return True
 
-    def _rates(self, log_dir: Path) -> dict:
+    def _rates(self, log_dir: Path) -> dict[str, Any]:
         logged = {series["tag"]: series for series in logged_series(log_dir)}
         found = {}
         for i, variable in enumerate(self._model.trainable_variables):
@@ -152,7 +165,7 @@ class Runner:
                 found[str(i)] = {name: series[name] for name in ("steps", "values")}
         return found
 
-    def _evaluate(self, part: object) -> dict[str, float]:
+    def _evaluate(self, part: Any) -> dict[str, float]:
         size = self._batch_size(part)
         with averaged_weights(self._model) if self._averaging() else contextlib.nullcontext():
             values = self._model.evaluate(
@@ -160,24 +173,24 @@ class Runner:
             )
         return {name: float(value) for name, value in values.items()}
 
-    def _batch_size(self, part: object) -> int | None:
+    def _batch_size(self, part: Any) -> int | None:
         return self._settings["batch_size"] if parts_of_data.is_arrays(part) else None
 
-    def _steps_of_endless(self, train: object) -> int | None:
+    def _steps_of_endless(self, train: Any) -> int | None:
         steps = self._settings["steps"]
         endless = parts_of_data.steps_per_epoch(train, self._settings["batch_size"]) is None
         return steps if endless else None
 
-    def _every(self, train: object) -> int:
+    def _every(self, train: Any) -> int:
         per_epoch = parts_of_data.steps_per_epoch(train, self._settings["batch_size"]) or 0
         total = self._settings["steps"] or per_epoch * self._settings["epochs"]
         return max(1, total // SNAPSHOTS)
 
 
 @functools.lru_cache(maxsize=4)
-def runner(method: str, settings: str) -> Runner:
+def runner(arm: Arm, decay: float | None, settings: str) -> Runner:
     """Return the runner of a method; settings are JSON. A worker keeps some, to trace them once."""
-    return Runner(method, json.loads(settings))
+    return Runner(arm, decay, json.loads(settings))
 
 
 class _Ends(keras.callbacks.Callback):
@@ -188,7 +201,7 @@ class _Ends(keras.callbacks.Callback):
         self.diverged: str | None = None
         self._steps, self._done = steps, 0
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         self._done += 1
         loss = (logs or {}).get("loss", 0.0)
         if not math.isfinite(loss):
@@ -201,19 +214,19 @@ class _Ends(keras.callbacks.Callback):
 class _Clock(keras.callbacks.Callback):
     """Note the seconds of training in each epoch, without validation, and its last step."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.seconds: list[float] = []
         self.steps: list[int] = []
         self._done = 0
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         self._began = self._last = time.perf_counter()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         self._done += 1
         self._last = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         self.seconds.append(self._last - self._began)
         self.steps.append(self._done)

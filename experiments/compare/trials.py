@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tfadaopt.experiments.compare.comparison import (
     FIRST_TUNING_SEED,
@@ -10,12 +11,13 @@ from tfadaopt.experiments.compare.comparison import (
     cell_of,
     check_cell,
 )
+from tfadaopt.experiments.compare.contenders import Arm
 from tfadaopt.experiments.compare.rate_search import best_rate, next_rate
 from tfadaopt.experiments.runs.cell import Cell
 from tfadaopt.experiments.runs.store import Store
 
 # The first rates to try are known at once; after them, each depends on those before.
-_KNOWN_AT_ONCE = 3
+KNOWN_AT_ONCE = 3
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ class Run:
     """
 
     cell: Cell
-    result: Mapping | None
-    failure: Mapping | None
+    result: Mapping[str, Any] | None
+    failure: Mapping[str, Any] | None
 
     @property
     def finished(self) -> bool:
@@ -60,29 +62,58 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class MethodTrials:
-    """What a comparison has of one method.
+class Search:
+    """The search of a rate, with one weight decay.
 
     Attributes:
-        method: Its name.
-        default: Its default rate.
+        decay: The weight decay, or None for what the method has by itself.
         trials: The finished trials, in the order in which their rates were proposed.
         complete: Whether no rate is left to try.
-        chosen: Rate of the best of them, None if there is none or all failed.
-        finals: The runs at it that are to be reported, by seed.
     """
 
-    method: str
-    default: float
+    decay: float | None
     trials: tuple[Trial, ...]
     complete: bool
-    chosen: float | None
-    finals: tuple[Run, ...]
 
     @property
     def scores(self) -> dict[float, float]:
         """Score of each rate that was tried."""
         return {trial.rate: trial.score for trial in self.trials}
+
+    @property
+    def best(self) -> float | None:
+        """Rate of the best score, None if all failed."""
+        return best_rate(self.scores)
+
+
+@dataclass(frozen=True)
+class ArmTrials:
+    """What a comparison has of one method with one schedule.
+
+    Attributes:
+        arm: Method and schedule.
+        default: Default rate of the method.
+        searches: A search of its rate for each weight decay.
+        chosen: The search whose best score is lowest; the first one if all failed.
+        finals: The runs at its best rate that are to be reported, by seed.
+    """
+
+    arm: Arm
+    default: float
+    searches: tuple[Search, ...]
+    chosen: Search
+    finals: tuple[Run, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether no rate is left to try."""
+        return all(search.complete for search in self.searches)
+
+    def tried(self) -> Iterator[Run]:
+        """Yield the runs of the finished trials."""
+        for search in self.searches:
+            for trial in search.trials:
+                yield from trial.runs
 
 
 @dataclass(frozen=True)
@@ -92,34 +123,34 @@ class Reading:
     Attributes:
         config: Settings.
         problem: What was found when the problem was looked at.
-        methods: What there is of each method, in the order they were named.
+        arms: What there is of each method with each schedule, in the order they were named.
     """
 
     config: Comparison
-    problem: Mapping
-    methods: tuple[MethodTrials, ...]
+    problem: Mapping[str, Any]
+    arms: tuple[ArmTrials, ...]
 
     def tried(self) -> Iterator[Run]:
         """Yield the runs of the finished trials."""
-        for method in self.methods:
-            for trial in method.trials:
-                yield from trial.runs
+        for arm in self.arms:
+            yield from arm.tried()
 
     def finals(self) -> Iterator[Run]:
         """Yield the runs that are reported, finished or not."""
-        for method in self.methods:
-            yield from method.finals
+        for arm in self.arms:
+            yield from arm.finals
 
     def next_trials(self) -> list[Cell]:
-        """Return the runs of the next trial of each method, none when all budgets are used up."""
+        """Return the runs of the next trial of each search, none when all budgets are used up."""
         cells = []
-        for method in self.methods:
-            ahead = method.scores
-            for rate in _proposed(self.config, method.default, ahead):
-                if len(ahead) > len(method.trials) and len(ahead) >= _KNOWN_AT_ONCE:
-                    break
-                cells += tuning_cells(self.config, method.method, rate)
-                ahead[rate] = math.inf
+        for arm in self.arms:
+            for search in arm.searches:
+                ahead = search.scores
+                for rate in _proposed(self.config, arm.default, ahead):
+                    if len(ahead) > len(search.trials) and len(ahead) >= KNOWN_AT_ONCE:
+                        break
+                    cells += tuning_cells(self.config, arm.arm, search.decay, rate)
+                    ahead[rate] = math.inf
         return cells
 
 
@@ -130,41 +161,51 @@ def read(config: Comparison, store: Store) -> Reading:
     on exactly where it was.
     """
     problem = store.get(check_cell(config))
-    methods = (_method(config, store, m, problem["default_rates"][m]) for m in config.methods)
-    return Reading(config, problem, tuple(methods))
+    defaults = problem["default_rates"]
+    arms = (_arm(config, store, arm, defaults[arm.method]) for arm in config.arms)
+    return Reading(config, problem, tuple(arms))
 
 
-def tuning_cells(config: Comparison, method: str, rate: float) -> list[Cell]:
+def tuning_cells(config: Comparison, arm: Arm, decay: float | None, rate: float) -> list[Cell]:
     """Return the runs of one trial: a rate, several seeds."""
     seeds = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + config.tuning_seeds)
-    return [cell_of(config, "tune", method, rate, seed) for seed in seeds]
+    return [cell_of(config, "tune", arm, decay, rate, seed) for seed in seeds]
 
 
-def final_cells(config: Comparison, method: str, rate: float) -> list[Cell]:
+def final_cells(config: Comparison, arm: Arm, decay: float | None, rate: float) -> list[Cell]:
     """Return the runs at the chosen rate that are reported."""
-    return [cell_of(config, "final", method, rate, seed) for seed in range(config.seeds)]
+    return [cell_of(config, "final", arm, decay, rate, seed) for seed in range(config.seeds)]
 
 
-def _method(config: Comparison, store: Store, method: str, default: float) -> MethodTrials:
+def _arm(config: Comparison, store: Store, arm: Arm, default: float) -> ArmTrials:
+    searches = tuple(_search(config, store, arm, decay, default) for decay in config.decays)
+    chosen = min(searches, key=lambda search: min(search.scores.values(), default=math.inf))
+    finals: tuple[Run, ...] = ()
+    if chosen.best is not None:
+        finals = _runs(store, final_cells(config, arm, chosen.decay, chosen.best))
+    return ArmTrials(arm, default, searches, chosen, finals)
+
+
+def _search(
+    config: Comparison, store: Store, arm: Arm, decay: float | None, default: float
+) -> Search:
     scores: dict[float, float] = {}
     trials, complete = [], False
     for rate in _proposed(config, default, scores):
-        runs = _runs(store, tuning_cells(config, method, rate))
+        runs = _runs(store, tuning_cells(config, arm, decay, rate))
         if not all(run.finished for run in runs):
             break
         trials.append(Trial(rate, runs, _median([run.score(config) for run in runs])))
         scores[rate] = trials[-1].score
     else:
         complete = True
-    chosen = best_rate(scores)
-    finals = () if chosen is None else _runs(store, final_cells(config, method, chosen))
-    return MethodTrials(method, default, tuple(trials), complete, chosen, finals)
+    return Search(decay, tuple(trials), complete)
 
 
 def _proposed(config: Comparison, default: float, scores: Mapping[float, float]) -> Iterator[float]:
     """Yield rates to try until the budget is used up; ``scores`` grows meanwhile."""
     while len(scores) < config.trials:
-        rate = next_rate(scores, default, decades_first=min(config.trials, _KNOWN_AT_ONCE))
+        rate = next_rate(scores, default, decades_first=min(config.trials, KNOWN_AT_ONCE))
         if rate in scores:
             return  # Between neighbours of three digits there is no other one.
         yield rate

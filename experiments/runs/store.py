@@ -42,8 +42,14 @@ class Store:
         # Results by file, each with what identifies the state of the file.
         self._read: dict[Path, tuple[tuple | None, dict | None]] = {}
 
-    def open(self, experiment: str, config, command: str) -> "Store":
+    def open(self, experiment: str, config, command: str, growing: Sequence[str] = ()) -> "Store":
         """Begin or go on with an experiment, and keep others out of the folder until ``close``.
+
+        Args:
+            experiment: Its name.
+            config: Its settings.
+            command: The command line, for the report.
+            growing: Settings of which more may be asked for than the folder holds.
 
         Raises:
             ConfigError: The folder holds something else: results of other settings, or files that
@@ -64,7 +70,7 @@ class Store:
             ) from None
         self._lock = lock
         try:
-            self._begin(experiment, settings, command)
+            self._begin(experiment, settings, command, growing)
         except BaseException:
             # What is refused is left as it was found.
             lock.release(remove=not had_lock)
@@ -179,7 +185,7 @@ class Store:
                 "--out."
             )
 
-    def _begin(self, experiment: str, settings: dict, command: str) -> None:
+    def _begin(self, experiment: str, settings: dict, command: str, growing: Sequence[str]) -> None:
         try:
             before = self.describe()
         except DamagedError as error:
@@ -202,12 +208,16 @@ class Store:
             before = {"experiment": experiment, "settings": settings, "started": _now()}
             before |= {"finished": None, "seconds": 0.0}
         there = before["settings"]
+        counts = {name: there.get(name) for name in growing if isinstance(there.get(name), int)}
+        more = {name: settings[name] for name, count in counts.items() if count < settings[name]}
+        if more:
+            before = before | {"finished": None}
         differing = [
             f"{name}: {there.get(name)!r} there, {value!r} asked for"
             if name != "file_sha256"
             else "the file of the problem, or a module that it imports, has changed since"
             for name, value in settings.items()
-            if there.get(name) != value
+            if (there | more).get(name) != value
         ]
         if before["experiment"] != experiment or differing:
             raise ConfigError(
@@ -222,7 +232,13 @@ class Store:
             if (self.folder / LOG).is_dir():
                 files.set_aside(self.folder / LOG, self.folder, "is a folder, not a log")
             self._describe(
-                before | {"command": command, "versions": versions(), "machine": machine()}
+                before
+                | {
+                    "settings": there | more,
+                    "command": command,
+                    "versions": versions(),
+                    "machine": machine(),
+                }
             )
         except OSError as error:
             raise ConfigError(
