@@ -31,7 +31,7 @@ LAYERS = (
     ("tfadaopt.optimizers",),
     (
         *("tfadaopt.gradients", "tfadaopt.keras_readers", "tfadaopt.reader", "tfadaopt.readers"),
-        *("tfadaopt.effective", "tfadaopt.averages"),
+        *("tfadaopt.effective", "tfadaopt.averages", "tfadaopt.rate_finder"),
     ),
     ("tfadaopt.callbacks",),
     # The rooms of the experiments: problems and reports know nothing of each other.
@@ -329,7 +329,9 @@ def test_a_docstring_is_enough(name, thing):
         parts |= {"Args:", "Returns:", "Raises:"}
     if thing in {method.cls for method in tfadaopt.methods()}:
         parts |= {"Source:"}
-    if thing is tfadaopt.Method or (inspect.isclass(thing) and issubclass(thing, Exception)):
+    if thing in (tfadaopt.Method, tfadaopt.RateSweep) or (
+        inspect.isclass(thing) and issubclass(thing, Exception)
+    ):
         parts = set()  # users get these, and never make one
     assert thing.__doc__
     lines = {line.strip() for line in thing.__doc__.splitlines()}

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from tfadaopt.optimizers.soap import SOAP as SOAP
     from tfadaopt.optimizers.transforms import AdaptiveClip, Centralize, GradientTransform
     from tfadaopt.optimizers.yogi import Yogi as Yogi
+    from tfadaopt.rate_finder import RateSweep, find_learning_rate
     from tfadaopt.readers import UnsupportedOptimizerError
 
 __version__ = "0.1.0"
@@ -58,12 +59,14 @@ __all__ = [
     "Centralize",
     "GradientTransform",
     "Method",
+    "RateSweep",
     "UnsupportedOptimizerError",
     "accumulators",
     "averaged_weights",
     "callbacks",
     "effective_learning_rate",
     "experiments",
+    "find_learning_rate",
     "get",
     "methods",
     "optimizers",
@@ -75,10 +78,12 @@ _MODULE_OF = {method.name: method.module for method in METHODS} | {
     "AdaptiveClip": "tfadaopt.optimizers.transforms",
     "Centralize": "tfadaopt.optimizers.transforms",
     "GradientTransform": "tfadaopt.optimizers.transforms",
+    "RateSweep": "tfadaopt.rate_finder",
     "UnsupportedOptimizerError": "tfadaopt.readers",
     "accumulators": "tfadaopt.effective",
     "averaged_weights": "tfadaopt.averages",
     "effective_learning_rate": "tfadaopt.effective",
+    "find_learning_rate": "tfadaopt.rate_finder",
 }
 
 
