@@ -164,3 +164,15 @@ def test_the_version(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["tfadaopt", "--version"])
     assert cli.run() == 0
     assert capsys.readouterr().out.startswith(f"tfadaopt {tfadaopt.__version__} (TensorFlow ")
+
+
+def test_find_rate(monkeypatch, capsys, tmp_path, refused):
+    for words in (["--lowest", "0"], ["--highest", "1e-9"], ["--out", "picture.txt"]):
+        assert words[0].strip("-") in refused("find-rate", PROBLEM, *words)
+    refused("find-rate", tmp_path / "none.py")
+    monkeypatch.setattr(
+        sys, "argv", ["tfadaopt", "find-rate", str(PROBLEM), "--steps", "20", "--out", "a/b.svg"]
+    )
+    assert cli.run() in (0, None)
+    assert "Adam: " in capsys.readouterr().out
+    assert (tmp_path / "a" / "b.svg").is_file()

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from tfadaopt.optimizers.arguments import count, number
 
-_SMOOTHING = 0.9  # share of the running mean of losses that is kept per step
 _FEWEST = 20
-_SETTLED = 10  # steps after which the mean of losses is of enough of them
+# Around each step: a running mean of the steps before would name a rate five times too large.
+_WINDOW = np.hanning(13)[1:-1]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class RateSweep:
     Attributes:
         rates: Rate η of each step, rising.
         losses: Loss of the batch of each step, before its update.
-        smooth: Running mean of the losses, without the bias of its start.
+        smooth: The losses, smoothed by a window of eleven steps around each.
         suggestion: Rate at which the smoothed loss falls the fastest per factor of η; None: it
             never falls.
         diverged: First rate from which on the smoothed loss is above ``too_much`` times its
@@ -184,7 +184,7 @@ class _Sweep(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         # Here, as a model may be built by the first batch of ``fit``.
         variables = [*self.model.variables, *(v for m in self.model.metrics for v in m.variables)]
-        self._kept = [(v, np.array(v)) for v in variables]
+        self._kept = [(v, keras.ops.convert_to_numpy(v)) for v in variables]
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self.model.optimizer.learning_rate = float(self.rates[len(self.losses)])
@@ -194,7 +194,8 @@ class _Sweep(keras.callbacks.Callback):
         self.losses.append(loss)
         self.model.reset_metrics()  # else the next loss would be a mean with this one
         done = len(self.losses) == len(self.rates)
-        self.model.stop_training = done or self.found().diverged is not None
+        late = len(self.losses) >= _FEWEST
+        self.model.stop_training = done or (late and self.found().diverged is not None)
 
     def found(self) -> RateSweep:
         """What the losses so far say."""
@@ -230,23 +231,17 @@ def _found(
     rates: npt.NDArray[np.float64], losses: npt.NDArray[np.float64], too_much: float
 ) -> RateSweep:
     rates = rates[: len(losses)]
-    smooth, mean = np.empty_like(losses), 0.0
-    for t, loss in enumerate(losses, 1):
-        mean = _SMOOTHING * mean + (1 - _SMOOTHING) * loss
-        smooth[t - 1] = mean / (1 - _SMOOTHING**t)
-    # The first means are of few losses: where they fall or rise says nothing.
-    late, logs = smooth[_SETTLED:], np.log(rates[_SETTLED:])
-    if not late.size:
-        return RateSweep(rates, losses, smooth, None, None, too_much)
-    finite = np.isfinite(late)
-    lowest = np.minimum.accumulate(np.where(finite, late, np.inf))
+    weights = np.convolve(np.ones_like(losses), _WINDOW, "same")
+    smooth = np.convolve(losses, _WINDOW, "same") / weights
+    finite = np.isfinite(smooth)
+    lowest = np.minimum.accumulate(np.where(finite, smooth, np.inf))
     # A loss may be below 0: what counts is how far it is above its lowest.
-    gone = ~finite | (late - lowest > (too_much - 1) * np.abs(lowest))
-    end = int(np.argmax(gone)) if gone.any() else len(late)
-    diverged = float(rates[_SETTLED + end]) if gone.any() else None
-    bottom = int(np.argmin(late[:end])) if end else 0
+    gone = ~finite | (smooth - lowest > (too_much - 1) * np.abs(lowest))
+    end = int(np.argmax(gone)) if gone.any() else len(losses)
+    diverged = float(rates[end]) if gone.any() else None
+    bottom = int(np.argmin(smooth[:end])) if end else 0
     suggestion = None
     if bottom:
-        falls = np.gradient(late[: bottom + 1], logs[: bottom + 1])
-        suggestion = float(rates[_SETTLED + int(np.argmin(falls))])
+        falls = np.gradient(smooth[: bottom + 1], np.log(rates[: bottom + 1]))
+        suggestion = float(rates[int(np.argmin(falls))])
     return RateSweep(rates, losses, smooth, suggestion, diverged, too_much)

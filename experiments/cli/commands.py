@@ -1,4 +1,4 @@
-"""The command line: ``tfadaopt list | run | compare | report | inspect``."""
+"""The command line: ``tfadaopt list | run | compare | find-rate | report | inspect``."""
 
 import importlib.metadata
 import os
@@ -13,6 +13,7 @@ from tfadaopt.catalog import METHODS
 from tfadaopt.experiments import catalog, configs
 from tfadaopt.experiments.cli.comparing import compare_methods
 from tfadaopt.experiments.cli.options import Jobs, command, need_tensorflow
+from tfadaopt.experiments.cli.rates import find_rate
 from tfadaopt.experiments.cli.terminal import console, end, say_error, say_where, shown, watched
 from tfadaopt.experiments.runs.executor import default_jobs
 
@@ -123,6 +124,7 @@ def run_experiment(
 
 
 app.command("compare")(compare_methods)
+app.command("find-rate")(find_rate)
 
 
 @app.command("report")
