@@ -215,8 +215,8 @@ def _figures(
             data = figures.layers_over_time(layers, methods, sizing, label, guide=False)
             yield "accumulators", data
     for surface in paths.surface.unique():
-        data = figures.trajectories(paths, surface, contours, methods)
-        yield f"path_{surface.replace(' ', '_')}", data
+        ground = figures.trajectories(paths, surface, contours, methods)
+        yield f"path_{surface.replace(' ', '_')}", ground
     if len(paths):
         yield "descent", figures.excess_over_time(paths, LOWEST, methods)
 
@@ -228,7 +228,7 @@ def _read(folder: Path) -> tuple[dict, dict[str, pd.DataFrame], Mapping[str, np.
                 f"{folder / name} does not exist, so there is nothing to report. Make the results "
                 f"first: tfadaopt run lecture --out {shlex.quote(str(folder))}"
             )
-    run = Store(folder).describe()
+    run = Store(folder).describe() or {}
     tables = {}
     for table, columns in TABLES.items():
         try:

@@ -5,6 +5,7 @@ import functools
 import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -74,7 +75,7 @@ class Trainer:
             at = epoch if log_dir is not None else last
             rows.append({"epoch": at, "split": "validation", "loss": loss, "accuracy": accuracy})
         diverged = last < self._config.epochs or not math.isfinite(history["loss"][-1])
-        result: dict[str, object] = {"rows": rows, "diverged": diverged}
+        result: dict[str, Any] = {"rows": rows, "diverged": diverged}
         if log_dir is not None:
             test = self._model.evaluate(_whole(self._data["test"]), verbose=0, return_dict=True)
             rows.append({"epoch": last, "split": "test", **test})
@@ -82,7 +83,7 @@ class Trainer:
             self._check_log(log_dir, result["series"])
         return result
 
-    def _check_log(self, log_dir: Path, series: list[dict[str, object]]) -> None:
+    def _check_log(self, log_dir: Path, series: list[dict[str, Any]]) -> None:
         # A callback that cannot write lets the training go on: half a log is no result.
         every, done = self._config.every, int(self._model.optimizer.iterations)
         last = done // every * every

@@ -1,3 +1,5 @@
 """A cell: what determines one result, by name; all of it can be written as JSON."""
 
-Cell = dict[str, object]
+from typing import Any, TypeAlias
+
+Cell: TypeAlias = dict[str, Any]
