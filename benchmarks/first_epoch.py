@@ -125,9 +125,10 @@ def main():
     minutes = (time.process_time() - began) / 60
     text = f"""# One epoch of a small CNN on 4,000 digits
 
-`python benchmarks/first_epoch.py`: accuracy on 1,000 other digits after 125 steps of 32, median over
-{arguments.seeds} seeds, at twelve rates, each four times the one before, from 1/4096 of the default
-on; {minutes:.0f} minutes of processor time. The last column counts the rates within 0.02 of the best.
+`python benchmarks/first_epoch.py`: accuracy on 1,000 other digits after 125 steps of 32, median
+over {arguments.seeds} seeds, at twelve rates, each four times the one before, from 1/4096 of the
+default on; {minutes:.0f} minutes of processor time. The last column counts the rates within 0.02
+of the best.
 
 | method | best (range over seeds) | at η | at the default | default η | rates within 0.02 |
 |---|---|---|---|---|---|
