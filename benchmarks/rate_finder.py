@@ -39,7 +39,7 @@ def trained(module, parts, method, rate, seed):
     """Loss on validation after two epochs; infinite where it is not finite."""
     model = compiled(module, method, rate, seed)
     model.fit(*parts[0], epochs=2, batch_size=32, verbose=0)
-    loss = model.evaluate(*parts[1], verbose=0)
+    loss = model.evaluate(*parts[1], verbose=0, return_dict=True)["loss"]
     return loss if np.isfinite(loss) else np.inf
 
 

@@ -1,11 +1,11 @@
 """DeepOBS' ``quadratic_deep``: a noisy quadratic whose curvatures are like those of a deep network.
 
-½ (θ − x)ᵀ Q (θ − x) with x ~ N(0, 0.6² I) in 100 dimensions: ninety curvatures from U(0, 1), ten from
-U(30, 60), in a rotated basis. Batches of 128 from 1,000 rows, the rest of them dropped: seven updates
-an epoch, in the same order in every epoch, as in the runs that were published.
+½ (θ − x)ᵀ Q (θ − x) with x ~ N(0, 0.6² I) in 100 dimensions: ninety curvatures from U(0, 1), ten
+from U(30, 60), in a rotated basis. Batches of 128 from 1,000 rows, the rest of them dropped: seven
+updates an epoch, in the same order in every epoch, as in the runs that were published.
 
-F. Schneider, L. Balles and P. Hennig, "DeepOBS: a deep learning optimizer benchmark suite", ICLR 2019,
-arXiv 1903.05499.
+F. Schneider, L. Balles and P. Hennig, "DeepOBS: a deep learning optimizer benchmark suite", ICLR
+2019, arXiv 1903.05499.
 """
 
 import functools
@@ -100,9 +100,9 @@ def losses_of(method: str, rate: float, epochs: int, seeds: int, **arguments: An
 def _rotation(size: int, random: np.random.RandomState) -> Array:
     """A rotation that is uniform among all: the subgroup algorithm.
 
-    P. Diaconis and M. Shahshahani, "The subgroup algorithm for generating uniform random variables",
-    Probability in the Engineering and Informational Sciences 1 (1987). Each turn puts what there is
-    into one more dimension, and reflects its first axis onto a random one.
+    P. Diaconis and M. Shahshahani, "The subgroup algorithm for generating uniform random
+    variables", Probability in the Engineering and Informational Sciences 1 (1987). Each turn puts
+    what there is into one more dimension, and reflects its first axis onto a random one.
     """
     angle = 2 * np.pi * random.uniform()
     found = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
