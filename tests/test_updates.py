@@ -167,6 +167,7 @@ KERAS = {
     "rmsprop-centered-momentum": lambda **kw: keras.optimizers.RMSprop(
         centered=True, epsilon=1e-4, momentum=0.9, rho=0.95, **kw
     ),
+    "lion": lambda **kw: keras.optimizers.Lion(**kw),
 }
 
 
@@ -207,6 +208,9 @@ OPTAX = {
     "rmsprop-centered-momentum": lambda: optax.rmsprop(
         RATE, decay=0.95, eps=1e-4, centered=True, momentum=0.9
     ),
+    "lion": lambda: optax.lion(RATE, weight_decay=0.0),
+    "lion-betas": lambda: optax.lion(RATE, 0.5, 0.75, weight_decay=0.0),
+    "lion-decay": lambda: optax.lion(RATE, weight_decay=0.5),
 }
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tfadaopt.optimizers.dowg import DoWG as DoWG
     from tfadaopt.optimizers.lamb import LAMB as LAMB
     from tfadaopt.optimizers.lars import LARS as LARS
+    from tfadaopt.optimizers.lion import Lion as Lion
     from tfadaopt.optimizers.madgrad import MADGRAD as MADGRAD
     from tfadaopt.optimizers.momentum import Momentum as Momentum
     from tfadaopt.optimizers.nadam import Nadam as Nadam

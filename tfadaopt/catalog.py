@@ -277,6 +277,15 @@ METHODS = (
         peers=("", "", "same", ""),
     ),
     Method(
+        name="Lion",
+        module="tfadaopt.optimizers.lion",
+        year=2023,
+        source="Chen et al., Symbolic discovery of optimization algorithms, Algorithm 2",
+        rule="c = β₁ m + (1 − β₁) g; θ ← θ − η sign c; m ← β₂ m + (1 − β₂) g",
+        state=1,
+        peers=("η 0.001", "", "λ 1e-3", ""),
+    ),
+    Method(
         name="ScheduleFreeSGD",
         module="tfadaopt.optimizers.schedulefreesgd",
         year=2024,
