@@ -182,6 +182,8 @@ CASES = (
     Case("lion-betas", "Lion", {"beta_1": 0.5, "beta_2": 0.75}),
     Case("lion-decay", "Lion", {"weight_decay": 0.5}),
     Case("lion", "Lion"),
+    Case("signum-0.5", "Signum", {"momentum": 0.5}),
+    Case("signum", "Signum"),
     Case("shampoo-diagonal", "Shampoo", {"max_dimension": 5}),
     Case("shampoo-refresh", "Shampoo", {"refresh_every": 7}),
     Case("shampoo", "Shampoo"),

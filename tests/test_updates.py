@@ -211,6 +211,8 @@ OPTAX = {
     "lion": lambda: optax.lion(RATE, weight_decay=0.0),
     "lion-betas": lambda: optax.lion(RATE, 0.5, 0.75, weight_decay=0.0),
     "lion-decay": lambda: optax.lion(RATE, weight_decay=0.5),
+    "signum-0.5": lambda: optax.signum(RATE, beta=0.5),
+    "signum": lambda: optax.signum(RATE),
 }
 
 

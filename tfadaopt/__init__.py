@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from tfadaopt.optimizers.schedulefreesgd import ScheduleFreeSGD as ScheduleFreeSGD
     from tfadaopt.optimizers.sgd import SGD as SGD
     from tfadaopt.optimizers.shampoo import Shampoo as Shampoo
+    from tfadaopt.optimizers.signum import Signum as Signum
     from tfadaopt.optimizers.sm3 import SM3 as SM3
     from tfadaopt.optimizers.soap import SOAP as SOAP
     from tfadaopt.optimizers.transforms import AdaptiveClip, Centralize, GradientTransform

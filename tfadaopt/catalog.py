@@ -164,6 +164,15 @@ METHODS = (
         has_rate=False,
     ),
     Method(
+        name="Signum",
+        module="tfadaopt.optimizers.signum",
+        year=2018,
+        source="Bernstein et al., signSGD, Algorithm 2",
+        rule="m ← β m + (1 − β) g; θ ← θ − η sign m",
+        state=1,
+        peers=("", "", "same", ""),
+    ),
+    Method(
         name="AdamW",
         module="tfadaopt.optimizers.adamw",
         year=2019,
