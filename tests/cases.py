@@ -184,6 +184,10 @@ CASES = (
     Case("lion", "Lion"),
     Case("signum-0.5", "Signum", {"momentum": 0.5}),
     Case("signum", "Signum"),
+    Case("stableadamw-decay", "StableAdamW", {"weight_decay": 0.5}),
+    Case("stableadamw-epsilon", "StableAdamW", {"epsilon": 1e-2}),
+    # Without the decay, which is apart from rate and direction, by the rate of each variable.
+    Case("stableadamw", "StableAdamW", {"weight_decay": None}),
     Case("shampoo-diagonal", "Shampoo", {"max_dimension": 5}),
     Case("shampoo-refresh", "Shampoo", {"refresh_every": 7}),
     Case("shampoo", "Shampoo"),

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from tfadaopt.optimizers.signum import Signum as Signum
     from tfadaopt.optimizers.sm3 import SM3 as SM3
     from tfadaopt.optimizers.soap import SOAP as SOAP
+    from tfadaopt.optimizers.stableadamw import StableAdamW as StableAdamW
     from tfadaopt.optimizers.transforms import AdaptiveClip, Centralize, GradientTransform
     from tfadaopt.optimizers.yogi import Yogi as Yogi
     from tfadaopt.readers import UnsupportedOptimizerError

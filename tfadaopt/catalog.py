@@ -286,6 +286,15 @@ METHODS = (
         peers=("", "", "same", ""),
     ),
     Method(
+        name="StableAdamW",
+        module="tfadaopt.optimizers.stableadamw",
+        year=2023,
+        source="Wortsman et al., Stable and low-precision training, Algorithm 2",
+        rule="η_t = η / max(1, RMS(g/√v̂)); θ ← (1 − η_t λ) θ − η_t m̂ / (√v̂ + ε)",
+        state=2,
+        elementwise=False,
+    ),
+    Method(
         name="Lion",
         module="tfadaopt.optimizers.lion",
         year=2023,
