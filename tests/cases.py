@@ -78,6 +78,9 @@ def slots_of(optimizer, variable) -> dict:
     return found
 
 
+# Settings of several arguments.
+WARMING = {"alpha_warmup_steps": 50, "beta_3_warmup_steps": 80, "beta_3": 0.99}
+
 # The last row of a method is the one with the most state: it stands for the method where running
 # every row would cost more than it shows.
 CASES = (
@@ -188,6 +191,9 @@ CASES = (
     Case("stableadamw-epsilon", "StableAdamW", {"epsilon": 1e-2}),
     # Without the decay, which is apart from rate and direction, by the rate of each variable.
     Case("stableadamw", "StableAdamW", {"weight_decay": None}),
+    Case("ademamix-warmup", "AdEMAMix", WARMING),
+    Case("ademamix-decay", "AdEMAMix", {"alpha": 2.0, "weight_decay": 0.5}),
+    Case("ademamix", "AdEMAMix"),
     Case("shampoo-diagonal", "Shampoo", {"max_dimension": 5}),
     Case("shampoo-refresh", "Shampoo", {"refresh_every": 7}),
     Case("shampoo", "Shampoo"),

@@ -56,8 +56,17 @@ EDGES = {
     "safeguard_warmup": SWITCH,
     "refresh_every": [None, 0, 0.5],
     "max_dimension": [None, 0, 0.5],
+    "alpha": [None, -1e-9],
+    "alpha_warmup_steps": [0, 0.5],
+    "beta_3_warmup_steps": [0, 0.5],
 }
-WHOLE = {"warmup_steps", "refresh_every", "max_dimension"}
+WHOLE = {
+    "beta_3_warmup_steps",
+    "alpha_warmup_steps",
+    "warmup_steps",
+    "refresh_every",
+    "max_dimension",
+}
 SWITCHES = {name for name, bad in EDGES.items() if bad is SWITCH}
 NOT_HALF = {"learning_rate", "threshold", "growth_rate", *SWITCHES, *WHOLE}
 # The base class refuses these, for all methods.

@@ -624,6 +624,27 @@ EDITS = [
         "tf.sqrt(v_hat) + self.epsilon",
     ),
     Edit("stableadamw-decay", "decay of η", 'eta / tf.maximum(new["step_rms"], 1)', "eta"),
+    Edit(
+        "ademamix",
+        "m₂ corrected",
+        'alpha * state["slow_momentum"]',
+        'alpha * state["slow_momentum"] / weight_so_far(self.beta_3, t)',
+    ),
+    Edit("ademamix", "m₁ not corrected", "/ weight_so_far(self.beta_1, t)", ""),
+    Edit("ademamix", "α forgotten", "alpha * state", "state"),
+    Edit("ademamix", "v not corrected", "/ weight_so_far(self.beta_2, t)", ""),
+    Edit("ademamix", "β₁ for m₂", "s / math.log(self.beta_3)", "s / math.log(self.beta_1)"),
+    Edit("ademamix-warmup", "α at once", "self.alpha * warmup", "self.alpha + 0 * warmup"),
+    Edit("ademamix-warmup", "α a step late", "warmup(t, self.alpha", "warmup(t - 1, self.alpha"),
+    Edit(
+        "ademamix-warmup", "β₃ at once", "s = warmup(t, self.beta_3_warmup_steps or 0)", "s = 1.0"
+    ),
+    Edit(
+        "ademamix-warmup",
+        "ln β₃ linear",
+        "1 / ((1 - s) * begin + s / math.log(self.beta_3))",
+        "(1 - s) / begin + s * math.log(self.beta_3)",
+    ),
     Edit("shampoo", "power −1/2", "[2 * len(shape)", "[len(shape)"),
     Edit("shampoo", "running mean", "return statistics +", "return 0.9 * statistics +"),
     Edit("shampoo-refresh", "always fresh", "% self.refresh_every", "% 1"),

@@ -213,6 +213,8 @@ OPTAX = {
     "lion-decay": lambda: optax.lion(RATE, weight_decay=0.5),
     "signum-0.5": lambda: optax.signum(RATE, beta=0.5),
     "signum": lambda: optax.signum(RATE),
+    "ademamix": lambda: contrib.ademamix(RATE),
+    "ademamix-decay": lambda: contrib.ademamix(RATE, alpha=2.0, weight_decay=0.5),
 }
 
 

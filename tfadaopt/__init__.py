@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tfadaopt.optimizers.adamax import Adamax as Adamax
     from tfadaopt.optimizers.adamw import AdamW as AdamW
     from tfadaopt.optimizers.adan import Adan as Adan
+    from tfadaopt.optimizers.ademamix import AdEMAMix as AdEMAMix
     from tfadaopt.optimizers.adopt import ADOPT as ADOPT
     from tfadaopt.optimizers.amsgrad import AMSGrad as AMSGrad
     from tfadaopt.optimizers.dadaptadam import DAdaptAdam as DAdaptAdam

@@ -341,6 +341,15 @@ METHODS = (
         peers=("", "", "bias-corrected", ""),
     ),
     Method(
+        name="AdEMAMix",
+        module="tfadaopt.optimizers.ademamix",
+        year=2025,
+        source="Pagliardini, Ablin & Grangier, The AdEMAMix optimizer, Algorithm 1",
+        rule="θ ← θ − η (m̂₁ + α m₂) / (√v̂ + ε), m₂ a slower mean",
+        state=3,
+        peers=("", "", "warm-up at t − 1", ""),
+    ),
+    Method(
         name="SOAP",
         module="tfadaopt.optimizers.soap",
         year=2025,
