@@ -59,6 +59,10 @@ EDGES = {
     "alpha": [None, -1e-9],
     "alpha_warmup_steps": [0, 0.5],
     "beta_3_warmup_steps": [0, 0.5],
+    "final_rate": [None, 0.0],
+    "gamma": [None, -1e-9],
+    "amsbound": SWITCH,
+    "as_published": SWITCH,
 }
 WHOLE = {
     "beta_3_warmup_steps",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tfadaopt.averages import averaged_weights
     from tfadaopt.effective import accumulators, effective_learning_rate
     from tfadaopt.optimizers.adabelief import AdaBelief as AdaBelief
+    from tfadaopt.optimizers.adabound import AdaBound as AdaBound
     from tfadaopt.optimizers.adadelta import Adadelta as Adadelta
     from tfadaopt.optimizers.adagrad import Adagrad as Adagrad
     from tfadaopt.optimizers.adagradnorm import AdaGradNorm as AdaGradNorm

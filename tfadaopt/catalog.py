@@ -201,6 +201,14 @@ METHODS = (
         peers=("", "", "ε 1e-8", ""),
     ),
     Method(
+        name="AdaBound",
+        module="tfadaopt.optimizers.adabound",
+        year=2019,
+        source="Luo, Xiong, Liu & Sun, Adaptive gradient methods with dynamic bound, Algorithm 2",
+        rule="θ ← θ − clip(η / (√v̂ + ε), l_t, u_t) m",
+        state=2,
+    ),
+    Method(
         name="RAdam",
         module="tfadaopt.optimizers.radam",
         year=2020,
