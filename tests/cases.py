@@ -198,6 +198,8 @@ CASES = (
     Case("adabound-narrow", "AdaBound", {"gamma": 0.1, "final_rate": 1.0}),
     Case("adabound", "AdaBound"),
     Case("adabound-amsbound", "AdaBound", {"amsbound": True}),
+    Case("novograd-averaging", "NovoGrad", {"grad_averaging": True, "weight_decay": 0.5}),
+    Case("novograd", "NovoGrad"),
     Case("shampoo-diagonal", "Shampoo", {"max_dimension": 5}),
     Case("shampoo-refresh", "Shampoo", {"refresh_every": 7}),
     Case("shampoo", "Shampoo"),

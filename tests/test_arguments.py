@@ -63,6 +63,7 @@ EDGES = {
     "gamma": [None, -1e-9],
     "amsbound": SWITCH,
     "as_published": SWITCH,
+    "grad_averaging": SWITCH,
 }
 WHOLE = {
     "beta_3_warmup_steps",

@@ -55,6 +55,7 @@ DECAY = {
     "DAdaptAdam",
     "Prodigy",
     "StableAdamW",
+    "NovoGrad",
 }
 
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tfadaopt.optimizers.nadam import Nadam as Nadam
     from tfadaopt.optimizers.nadamw import NadamW as NadamW
     from tfadaopt.optimizers.nesterov import Nesterov as Nesterov
+    from tfadaopt.optimizers.novograd import NovoGrad as NovoGrad
     from tfadaopt.optimizers.prodigy import Prodigy as Prodigy
     from tfadaopt.optimizers.radam import RAdam as RAdam
     from tfadaopt.optimizers.rmsprop import RMSprop as RMSprop

@@ -201,6 +201,16 @@ METHODS = (
         peers=("", "", "ε 1e-8", ""),
     ),
     Method(
+        name="NovoGrad",
+        module="tfadaopt.optimizers.novograd",
+        year=2019,
+        source="Ginsburg et al., Training deep networks with normalized gradients, Algorithm 1",
+        rule="v ← β₂ v + (1 − β₂)‖g‖²; m ← β₁ m + g / (√v + ε) + λ θ; θ ← θ − η m",
+        state=1,
+        elementwise=False,
+        peers=("", "", "β₂ 0.25, λ 0", "β₂ 0.999, λ 0"),
+    ),
+    Method(
         name="AdaBound",
         module="tfadaopt.optimizers.adabound",
         year=2019,
