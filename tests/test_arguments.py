@@ -64,6 +64,9 @@ EDGES = {
     "amsbound": SWITCH,
     "as_published": SWITCH,
     "grad_averaging": SWITCH,
+    "nesterov": SWITCH,
+    "delta": [None, -1e-9],
+    "wd_ratio": [None, -1e-9],
 }
 WHOLE = {
     "beta_3_warmup_steps",

@@ -56,6 +56,7 @@ DECAY = {
     "Prodigy",
     "StableAdamW",
     "NovoGrad",
+    "SGDP",
 }
 
 

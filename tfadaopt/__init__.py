@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from tfadaopt.optimizers.schedulefreeadamw import ScheduleFreeAdamW as ScheduleFreeAdamW
     from tfadaopt.optimizers.schedulefreesgd import ScheduleFreeSGD as ScheduleFreeSGD
     from tfadaopt.optimizers.sgd import SGD as SGD
+    from tfadaopt.optimizers.sgdp import SGDP as SGDP
     from tfadaopt.optimizers.shampoo import Shampoo as Shampoo
     from tfadaopt.optimizers.signum import Signum as Signum
     from tfadaopt.optimizers.sm3 import SM3 as SM3

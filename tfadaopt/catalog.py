@@ -247,6 +247,15 @@ METHODS = (
         peers=("decay outside the ratio", "", "same", "same rule"),
     ),
     Method(
+        name="SGDP",
+        module="tfadaopt.optimizers.sgdp",
+        year=2021,
+        source="Heo et al., AdamP: slowing down the slowdown, Algorithm 1",
+        rule="b ← μ b + g; θ ← θ − η (b less its part along θ), where g has none",
+        state=1,
+        elementwise=False,
+    ),
+    Method(
         name="MADGRAD",
         module="tfadaopt.optimizers.madgrad",
         year=2022,
