@@ -57,6 +57,7 @@ DECAY = {
     "StableAdamW",
     "NovoGrad",
     "SGDP",
+    "AdamP",
 }
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tfadaopt.optimizers.adagradnorm import AdaGradNorm as AdaGradNorm
     from tfadaopt.optimizers.adam import Adam as Adam
     from tfadaopt.optimizers.adamax import Adamax as Adamax
+    from tfadaopt.optimizers.adamp import AdamP as AdamP
     from tfadaopt.optimizers.adamw import AdamW as AdamW
     from tfadaopt.optimizers.adan import Adan as Adan
     from tfadaopt.optimizers.ademamix import AdEMAMix as AdEMAMix

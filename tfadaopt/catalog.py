@@ -256,6 +256,15 @@ METHODS = (
         elementwise=False,
     ),
     Method(
+        name="AdamP",
+        module="tfadaopt.optimizers.adamp",
+        year=2021,
+        source="Heo et al., AdamP: slowing down the slowdown, Algorithm 2",
+        rule="θ ← θ − η (m̂ / (√v̂ + ε) less its part along θ), where g has none",
+        state=2,
+        elementwise=False,
+    ),
+    Method(
         name="MADGRAD",
         module="tfadaopt.optimizers.madgrad",
         year=2022,
