@@ -67,6 +67,7 @@ EDGES = {
     "nesterov": SWITCH,
     "delta": [None, -1e-9],
     "wd_ratio": [None, -1e-9],
+    "first_difference": SWITCH,
 }
 WHOLE = {
     "beta_3_warmup_steps",

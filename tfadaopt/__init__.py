@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tfadaopt.optimizers.lars import LARS as LARS
     from tfadaopt.optimizers.lion import Lion as Lion
     from tfadaopt.optimizers.madgrad import MADGRAD as MADGRAD
+    from tfadaopt.optimizers.mars import MARS as MARS
     from tfadaopt.optimizers.momentum import Momentum as Momentum
     from tfadaopt.optimizers.nadam import Nadam as Nadam
     from tfadaopt.optimizers.nadamw import NadamW as NadamW

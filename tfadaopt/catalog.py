@@ -386,6 +386,15 @@ METHODS = (
         peers=("", "", "warm-up at t − 1", ""),
     ),
     Method(
+        name="MARS",
+        module="tfadaopt.optimizers.mars",
+        year=2025,
+        source="Yuan et al., MARS: unleashing the power of variance reduction, Algorithm 2",
+        rule="c = g + γ β₁/(1 − β₁) (g − g₋₁), of norm ≤ 1; AdamW on c",
+        state=3,
+        elementwise=False,
+    ),
+    Method(
         name="SOAP",
         module="tfadaopt.optimizers.soap",
         year=2025,
