@@ -80,6 +80,13 @@ def slots_of(optimizer, variable) -> dict:
 
 # Settings of several arguments.
 WARMING = {"alpha_warmup_steps": 50, "beta_3_warmup_steps": 80, "beta_3": 0.99}
+STRENGTHS = {
+    "initial_accumulator_value": 0.1,
+    "l1_regularization_strength": 0.1,
+    "l2_regularization_strength": 0.2,
+    "l2_shrinkage_regularization_strength": 0.1,
+    "beta": 0.5,
+}
 
 # The last row of a method is the one with the most state: it stands for the method where running
 # every row would cost more than it shows.
@@ -210,6 +217,10 @@ CASES = (
     Case("mars-vectors", "MARS", {"skip_vectors": True}),
     Case("mars-decay", "MARS", {"weight_decay": 0.5}),
     Case("mars", "MARS"),
+    Case("ftrl-keras", "Ftrl", {"initial_accumulator_value": 0.1}),
+    Case("ftrl-power", "Ftrl", {"learning_rate_power": -0.25}),
+    Case("ftrl-strengths", "Ftrl", STRENGTHS),
+    Case("ftrl", "Ftrl"),
     Case("shampoo-diagonal", "Shampoo", {"max_dimension": 5}),
     Case("shampoo-refresh", "Shampoo", {"refresh_every": 7}),
     Case("shampoo", "Shampoo"),

@@ -68,7 +68,13 @@ EDGES = {
     "delta": [None, -1e-9],
     "wd_ratio": [None, -1e-9],
     "first_difference": SWITCH,
+    "learning_rate_power": [None, 1e-9],
+    "l1_regularization_strength": [None, -1e-9],
+    "l2_regularization_strength": [None, -1e-9],
+    "l2_shrinkage_regularization_strength": [None, -1e-9],
 }
+# Of a method in which a name means something else.
+EDGES_OF = {("Ftrl", "beta"): [None, -1e-9]}
 WHOLE = {
     "beta_3_warmup_steps",
     "alpha_warmup_steps",
@@ -77,7 +83,7 @@ WHOLE = {
     "max_dimension",
 }
 SWITCHES = {name for name, bad in EDGES.items() if bad is SWITCH}
-NOT_HALF = {"learning_rate", "threshold", "growth_rate", *SWITCHES, *WHOLE}
+NOT_HALF = {"learning_rate_power", "learning_rate", "threshold", "growth_rate", *SWITCHES, *WHOLE}
 # The base class refuses these, for all methods.
 BAD_COMMON = {
     "weight_decay": [-1e-9, "0.1"],
@@ -138,7 +144,7 @@ def test_bad_value_is_refused(argument, value):
     ],
 )
 def test_method_refuses_what_is_past_the_edge(method, argument):
-    for value in (*EDGES[argument], math.nan, "0.1"):
+    for value in (*EDGES_OF.get((method.__name__, argument), EDGES[argument]), math.nan, "0.1"):
         refused(method, argument, value)
 
 

@@ -23,6 +23,7 @@ from .cases import (
     METHODS,
     QUICK,
     RATE,
+    STRENGTHS,
     each_method_with_a_rate,
     quick,
 )
@@ -168,6 +169,11 @@ KERAS = {
         centered=True, epsilon=1e-4, momentum=0.9, rho=0.95, **kw
     ),
     "lion": lambda **kw: keras.optimizers.Lion(**kw),
+    "ftrl-keras": lambda **kw: keras.optimizers.Ftrl(**kw),
+    "ftrl-power": lambda **kw: keras.optimizers.Ftrl(
+        learning_rate_power=-0.25, initial_accumulator_value=0.0, **kw
+    ),
+    "ftrl-strengths": lambda **kw: keras.optimizers.Ftrl(**STRENGTHS, **kw),
 }
 
 

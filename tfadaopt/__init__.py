@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tfadaopt.optimizers.dadaptadam import DAdaptAdam as DAdaptAdam
     from tfadaopt.optimizers.dog import DoG as DoG
     from tfadaopt.optimizers.dowg import DoWG as DoWG
+    from tfadaopt.optimizers.ftrl import Ftrl as Ftrl
     from tfadaopt.optimizers.lamb import LAMB as LAMB
     from tfadaopt.optimizers.lars import LARS as LARS
     from tfadaopt.optimizers.lion import Lion as Lion

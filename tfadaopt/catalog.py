@@ -99,6 +99,15 @@ METHODS = (
         peers=("η 0.001: hardly moves", "ρ 0.9", "ρ 0.9", ""),
     ),
     Method(
+        name="Ftrl",
+        module="tfadaopt.optimizers.ftrl",
+        year=2013,
+        source="McMahan et al., Ad click prediction: a view from the trenches, Algorithm 1",
+        rule="z ← z + g − (s − s₋₁) θ, s = √n / η; θ ← (clip(z, ±λ₁) − z) / (s + 2 λ₂)",
+        state=2,
+        peers=("n₀ 0.1: forgets the start", "", "", ""),
+    ),
+    Method(
         name="Adam",
         module="tfadaopt.optimizers.adam",
         year=2015,
