@@ -87,6 +87,7 @@ STRENGTHS = {
     "l2_shrinkage_regularization_strength": 0.1,
     "beta": 0.5,
 }
+BOUNDS = {"initial_step": 0.5, "increase": 1.5, "decrease": 0.25, "smallest": 0.02, "largest": 2.0}
 
 # The last row of a method is the one with the most state: it stands for the method where running
 # every row would cost more than it shows.
@@ -221,6 +222,8 @@ CASES = (
     Case("ftrl-power", "Ftrl", {"learning_rate_power": -0.25}),
     Case("ftrl-strengths", "Ftrl", STRENGTHS),
     Case("ftrl", "Ftrl"),
+    Case("rprop-bounds", "Rprop", BOUNDS, 0.5),
+    Case("rprop", "Rprop"),
     Case("shampoo-diagonal", "Shampoo", {"max_dimension": 5}),
     Case("shampoo-refresh", "Shampoo", {"refresh_every": 7}),
     Case("shampoo", "Shampoo"),

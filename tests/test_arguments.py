@@ -40,6 +40,11 @@ EDGES = {
     "beta_1": [None, -1e-9, 1.0],
     "beta_2": [None, -1e-9, 1.0],
     "psi": [-1e-9],
+    "initial_step": [None, 0.0],
+    "increase": [None, 1.0],
+    "decrease": [None, 0.0, 1.0],
+    "smallest": [None, 0.0],
+    "largest": [None, 1e-9],
     "threshold": [None, 3.9],
     "bias_correction": SWITCH,
     "weight_decay": [-1e-9],
@@ -83,7 +88,15 @@ WHOLE = {
     "max_dimension",
 }
 SWITCHES = {name for name, bad in EDGES.items() if bad is SWITCH}
-NOT_HALF = {"learning_rate_power", "learning_rate", "threshold", "growth_rate", *SWITCHES, *WHOLE}
+NOT_HALF = {
+    "increase",
+    "learning_rate_power",
+    "learning_rate",
+    "threshold",
+    "growth_rate",
+    *SWITCHES,
+    *WHOLE,
+}
 # The base class refuses these, for all methods.
 BAD_COMMON = {
     "weight_decay": [-1e-9, "0.1"],

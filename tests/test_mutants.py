@@ -746,6 +746,25 @@ EDITS = [
         "tf.square(g + 2 * self.l2_shrinkage_regularization_strength * theta)\n",
     ),
     Edit("ftrl-strengths", "β without η", "self.beta / eta", "self.beta"),
+    Edit("rprop", "steps never grow", "self.increase * step", "step"),
+    Edit("rprop", "steps never shrink", "self.decrease * step", "step"),
+    Edit(
+        "rprop-bounds",
+        "no largest step",
+        "tf.minimum(self.increase * step, self.largest)",
+        "self.increase * step",
+    ),
+    Edit(
+        "rprop-bounds",
+        "no smallest step",
+        "tf.maximum(self.decrease * step, self.smallest)",
+        "self.decrease * step",
+    ),
+    Edit("rprop", "does not wait", "tf.where(same < 0, tf.zeros_like(g), g)", "g"),
+    Edit(
+        "rprop", "no sign", 'tf.sign(state["previous_gradient"])\n', 'state["previous_gradient"]\n'
+    ),
+    Edit("rprop-bounds", "starts at 0.01", '{"step_size": self.initial_step', '{"step_size": 0.01'),
     Edit("shampoo", "power −1/2", "[2 * len(shape)", "[len(shape)"),
     Edit("shampoo", "running mean", "return statistics +", "return 0.9 * statistics +"),
     Edit("shampoo-refresh", "always fresh", "% self.refresh_every", "% 1"),

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from tfadaopt.optimizers.prodigy import Prodigy as Prodigy
     from tfadaopt.optimizers.radam import RAdam as RAdam
     from tfadaopt.optimizers.rmsprop import RMSprop as RMSprop
+    from tfadaopt.optimizers.rprop import Rprop as Rprop
     from tfadaopt.optimizers.schedulefreeadamw import ScheduleFreeAdamW as ScheduleFreeAdamW
     from tfadaopt.optimizers.schedulefreesgd import ScheduleFreeSGD as ScheduleFreeSGD
     from tfadaopt.optimizers.sgd import SGD as SGD

@@ -72,6 +72,15 @@ METHODS = (
         peers=("`SGD(nesterov)`: η inside", "`SGD(nesterov)`", "`sgd(nesterov)`", ""),
     ),
     Method(
+        name="Rprop",
+        module="tfadaopt.optimizers.rprop",
+        year=1993,
+        source="Riedmiller & Braun, The RPROP algorithm; iRprop− of Igel & Hüsken 2003",
+        rule="Δ ← 1.2 Δ where the sign of g stays, 0.5 Δ where it changes; θ ← θ − Δ sign g",
+        state=2,
+        peers=("", "`Rprop`: η is Δ₀", "moves a step late", ""),
+    ),
+    Method(
         name="Adagrad",
         module="tfadaopt.optimizers.adagrad",
         year=2011,
