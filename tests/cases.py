@@ -88,6 +88,7 @@ STRENGTHS = {
     "beta": 0.5,
 }
 BOUNDS = {"initial_step": 0.5, "increase": 1.5, "decrease": 0.25, "smallest": 0.02, "largest": 2.0}
+PLAIN = {"relative_step": False, "scale_parameter": False, "clip_threshold": 0.5}
 
 # The last row of a method is the one with the most state: it stands for the method where running
 # every row would cost more than it shows.
@@ -224,6 +225,11 @@ CASES = (
     Case("ftrl", "Ftrl"),
     Case("rprop-bounds", "Rprop", BOUNDS, 0.5),
     Case("rprop", "Rprop"),
+    Case("adafactor-plain", "Adafactor", PLAIN),
+    Case("adafactor-unfactored", "Adafactor", {"min_dim_size_to_factor": 128}),
+    Case("adafactor-fast", "Adafactor", {"beta_2_decay": -0.5, "epsilon_2": 0.1}, 0.5),
+    Case("adafactor", "Adafactor"),
+    Case("adafactor-momentum", "Adafactor", {"beta_1": 0.9}),
     Case("shampoo-diagonal", "Shampoo", {"max_dimension": 5}),
     Case("shampoo-refresh", "Shampoo", {"refresh_every": 7}),
     Case("shampoo", "Shampoo"),

@@ -45,6 +45,13 @@ EDGES = {
     "decrease": [None, 0.0, 1.0],
     "smallest": [None, 0.0],
     "largest": [None, 1e-9],
+    "beta_2_decay": [None, 1e-9],
+    "epsilon_1": [None, -1e-9],
+    "epsilon_2": [None, -1e-9],
+    "clip_threshold": [None, 0.0],
+    "relative_step": SWITCH,
+    "scale_parameter": SWITCH,
+    "min_dim_size_to_factor": [None, 0, 0.5],
     "threshold": [None, 3.9],
     "bias_correction": SWITCH,
     "weight_decay": [-1e-9],
@@ -81,6 +88,7 @@ EDGES = {
 # Of a method in which a name means something else.
 EDGES_OF = {("Ftrl", "beta"): [None, -1e-9]}
 WHOLE = {
+    "min_dim_size_to_factor",
     "beta_3_warmup_steps",
     "alpha_warmup_steps",
     "warmup_steps",
@@ -89,6 +97,7 @@ WHOLE = {
 }
 SWITCHES = {name for name, bad in EDGES.items() if bad is SWITCH}
 NOT_HALF = {
+    "beta_2_decay",
     "increase",
     "learning_rate_power",
     "learning_rate",

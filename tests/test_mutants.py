@@ -765,6 +765,28 @@ EDITS = [
         "rprop", "no sign", 'tf.sign(state["previous_gradient"])\n', 'state["previous_gradient"]\n'
     ),
     Edit("rprop-bounds", "starts at 0.01", '{"step_size": self.initial_step', '{"step_size": 0.01'),
+    Edit("adafactor", "V is R Cᵀ", "tf.math.divide_no_nan(r, tf.reduce_mean(r))", "r"),
+    Edit("adafactor", "rows alone", " * inverse_root(c)", ""),
+    Edit(
+        "adafactor", "root forgotten", "rows = inverse_root(", "rows = tf.math.reciprocal_no_nan("
+    ),
+    Edit("adafactor-unfactored", "factored", ">= self.min_dim_size_to_factor", ">= 1"),
+    Edit("adafactor-fast", "power −0.8", "t**self.beta_2_decay", "t**-0.8"),
+    Edit("adafactor-fast", "no 1/√t", "if self.relative_step", "if False"),
+    Edit("adafactor-plain", "1/√t", "if self.relative_step", "if True"),
+    Edit(
+        "adafactor-fast",
+        "ε₂ forgotten",
+        "tf.maximum(root_mean_square(theta), self.epsilon_2)",
+        "root_mean_square(theta)",
+    ),
+    Edit("adafactor-plain", "relative", "if self.scale_parameter", "if True"),
+    Edit("adafactor", "not relative", "if self.scale_parameter", "if False"),
+    Edit(
+        "adafactor", "never clipped", 'tf.maximum(state["step_rms"] / self.clip_threshold, 1)', "1"
+    ),
+    Edit("adafactor-plain", "d = 1", "/ self.clip_threshold, 1)", ", 1)"),
+    Edit("adafactor-momentum", "no momentum", "if self.beta_1:", "if False:"),
     Edit("shampoo", "power −1/2", "[2 * len(shape)", "[len(shape)"),
     Edit("shampoo", "running mean", "return statistics +", "return 0.9 * statistics +"),
     Edit("shampoo-refresh", "always fresh", "% self.refresh_every", "% 1"),

@@ -174,6 +174,11 @@ KERAS = {
         learning_rate_power=-0.25, initial_accumulator_value=0.0, **kw
     ),
     "ftrl-strengths": lambda **kw: keras.optimizers.Ftrl(**STRENGTHS, **kw),
+    # Its kernels of convolutions are matrices per position; 1/√t binds with a rate of 0.5.
+    "adafactor": lambda **kw: keras.optimizers.Adafactor(**kw),
+    "adafactor-fast": lambda **kw: keras.optimizers.Adafactor(
+        **{**kw, "learning_rate": 0.5}, beta_2_decay=-0.5, epsilon_2=0.1
+    ),
 }
 
 
@@ -245,6 +250,11 @@ IN_OPTAX_FORM = {
         lambda: contrib.prodigy(RATE, estim_lr0=0.5, eps=1e-100),
     ),
     "novograd": ({}, lambda: optax.novograd(RATE, 0.95, 0.98, 1e-8, weight_decay=0.001)),
+    # It takes t^−0.8 in float32, and knows no 1/√t.
+    "adafactor-momentum": (
+        {"relative_step": False},
+        lambda: optax.adafactor(RATE, min_dim_size_to_factor=1, momentum=0.9),
+    ),
 }
 
 
@@ -305,5 +315,7 @@ def test_agrees_with_optax_in_its_form(name, worst):
     starts, gradients = problem(shapes=((7,), (5, 6)))
     actual = train(case.make(**arguments), starts, gradients, dtype="float64")
     expected = train_optax(make(), starts, gradients)
-    error = check_updates(actual, expected, 1e-6 if name == "madgrad" else 1e-9)
+    error = check_updates(
+        actual, expected, 1e-9 if name not in ("madgrad", "adafactor-momentum") else 1e-6
+    )
     worst("worst displacement error against Optax, float64", case.name, error)

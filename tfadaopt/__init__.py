@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tfadaopt.optimizers.adabelief import AdaBelief as AdaBelief
     from tfadaopt.optimizers.adabound import AdaBound as AdaBound
     from tfadaopt.optimizers.adadelta import Adadelta as Adadelta
+    from tfadaopt.optimizers.adafactor import Adafactor as Adafactor
     from tfadaopt.optimizers.adagrad import Adagrad as Adagrad
     from tfadaopt.optimizers.adagradnorm import AdaGradNorm as AdaGradNorm
     from tfadaopt.optimizers.adam import Adam as Adam

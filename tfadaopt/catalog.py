@@ -191,6 +191,16 @@ METHODS = (
         peers=("", "", "same", ""),
     ),
     Method(
+        name="Adafactor",
+        module="tfadaopt.optimizers.adafactor",
+        year=2018,
+        source="Shazeer & Stern, Adafactor, Algorithms 4 to 6",
+        rule="V = R Cᵀ / mean R; U = g / √V; θ ← θ − ρ RMS(θ) U / max(1, RMS(U) / d)",
+        state=0,
+        elementwise=False,
+        peers=("≤ 1/√t always, V in full", "a matrix per position", "no 1/√t, sides ≥ 128", ""),
+    ),
+    Method(
         name="AdamW",
         module="tfadaopt.optimizers.adamw",
         year=2019,
