@@ -35,13 +35,15 @@ class SGDP(Optimizer):
     Effective learning rate: η, the same for all coordinates, on the direction q. Accumulators:
     ``momentum`` b.
 
-    ======================  =========  ==================  =======================
-    implementation          default μ  decay per step      one condition for
-    ======================  =========  ==================  =======================
-    tfadaopt                0.9        η ω λ θ / (1 − μ)   all channels at once
-    authors' code           0          η ω λ θ / (1 − μ)   all channels at once
+    ======================  =========  ==================  ============================
+    implementation          default μ  decay per step      what is projected
+    ======================  =========  ==================  ============================
+    tfadaopt, paper         0.9        η ω λ θ / (1 − μ)   the step
+    authors' code           0          η ω λ θ / (1 − μ)   b itself, unless ``nesterov``
     Keras, PyTorch, Optax   —          —                   —
-    ======================  =========  ==================  =======================
+    ======================  =========  ==================  ============================
+
+    The authors' code takes b for p without a copy, so that what was projected once is forgotten.
 
     Args:
         learning_rate: η ≥ 0, a number, schedule or callable. Default 0.01.
@@ -61,10 +63,10 @@ class SGDP(Optimizer):
         >>> import keras, tfadaopt
         >>> w = keras.Variable([[3.0], [4.0]])
         >>> optimizer = tfadaopt.SGDP(learning_rate=1.0, momentum=0.5)
-        >>> for g in ([[1.0], [1.0]], [[-2.5], [2.0]]):
+        >>> for g in ([[1.0], [1.0]], [[-3.0], [2.0]]):
         ...     optimizer.apply([keras.ops.array(g)], [w])
-        >>> w.numpy().tolist()  # [2, 3], then by [−2, 2.5] less what is along [2, 3]
-        [[4.538461685180664], [1.3076922595500946]]
+        >>> [round(float(x), 3) for x in w.numpy()[:, 0]]  # [2, 3] − [−2.5, 2.5], projected
+        [4.885, 1.077]
 
     Source:
         B. Heo et al., "AdamP: slowing down the slowdown for momentum optimizers on scale-invariant

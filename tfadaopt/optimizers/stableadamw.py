@@ -56,8 +56,8 @@ class StableAdamW(Adam):
         >>> optimizer = tfadaopt.StableAdamW(beta_1=0.0, beta_2=0.99)
         >>> for g in [1.0] * 500 + [100.0]:
         ...     optimizer.apply([keras.ops.array([g])], [w])
-        >>> round(float(tfadaopt.accumulators(optimizer, w)["step_rms"]), 1)  # 100 / √(.99 + 100)
-        10.0
+        >>> round(float(tfadaopt.accumulators(optimizer, w)["step_rms"]), 2)  # 100 / √v̂
+        9.92
 
     Source:
         M. Wortsman et al., "Stable and low-precision training for large-scale vision-language
