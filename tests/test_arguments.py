@@ -77,7 +77,7 @@ EDGES = {
     "as_published": SWITCH,
     "grad_averaging": SWITCH,
     "nesterov": SWITCH,
-    "delta": [None, -1e-9],
+    "cosine": [None, -1e-9],
     "wd_ratio": [None, -1e-9],
     "first_difference": SWITCH,
     "learning_rate_power": [None, 1e-9],

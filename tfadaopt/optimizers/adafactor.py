@@ -104,7 +104,7 @@ class Adafactor(Optimizer):
         self.min_dim_size_to_factor = count(owner, name, side, at_least=1, hint=hint)
 
     def slots(self, shape):
-        squares = {"velocity": 0.0}
+        squares: dict[str, float | Slot] = {"velocity": 0.0}
         if len(shape) > 1 and min(math.prod(shape[:-1]), shape[-1]) >= self.min_dim_size_to_factor:
             squares = {"row_velocity": Slot(shape[:-1]), "column_velocity": Slot(shape[-1:])}
         momentum = {"momentum": 0.0} if self.beta_1 else {}

@@ -43,7 +43,7 @@ class AdamP(Adam):
         beta_1: β₁ in [0, 1), the share of m that is kept per step. Default 0.9.
         beta_2: β₂ in [0, 1), the share of v that is kept per step. Default 0.999.
         epsilon: ε ≥ 0, beside the root and the norms. Default 1e-8.
-        delta: δ ≥ 0, times 1 / √n, the largest cosine that counts as none. Default 0.1.
+        cosine: δ ≥ 0, times 1 / √n, the largest cosine that counts as none. Default 0.1.
         wd_ratio: ω ≥ 0, the share of the decay that is left where a step is projected. Default 0.1.
         nesterov: Whether the step has β₁ m + (1 − β₁) g in the place of m. Default False.
         weight_decay: λ ≥ 0, or None for no decay. Default None.
@@ -74,7 +74,7 @@ class AdamP(Adam):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
-        delta: float = 0.1,
+        cosine: float = 0.1,
         wd_ratio: float = 0.1,
         nesterov: bool = False,
         weight_decay: float | None = None,
@@ -84,7 +84,7 @@ class AdamP(Adam):
             learning_rate, beta_1, beta_2, epsilon, weight_decay=weight_decay, **kwargs
         )
         owner = type(self).__name__
-        self.delta, self.wd_ratio = checked_projection(owner, delta, wd_ratio)
+        self.cosine, self.wd_ratio = checked_projection(owner, cosine, wd_ratio)
         self.nesterov = boolean(owner, "nesterov", nesterov)
 
     def decay_and_update(self, theta, state, g, t, eta, decay):
@@ -92,6 +92,6 @@ class AdamP(Adam):
         m = new["momentum"]
         m = running_mean(m, g, self.beta_1) if self.nesterov else m
         p = self.scale(new, t) * m
-        q, free = projected(p, g, theta, self.delta, self.epsilon)
+        q, free = projected(p, g, theta, self.cosine, self.epsilon)
         omega = tf.where(free, tf.constant(self.wd_ratio, g.dtype), 1)
         return new, eta * (q + omega * decay * theta)

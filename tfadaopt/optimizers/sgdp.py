@@ -49,7 +49,7 @@ class SGDP(Optimizer):
         learning_rate: η ≥ 0, a number, schedule or callable. Default 0.01.
         momentum: μ in [0, 1), the share of the buffer that is kept per step. Default 0.9.
         nesterov: Whether to look ahead by another μ b. Default False.
-        delta: δ ≥ 0, times 1 / √n, the largest cosine that counts as none. Default 0.1.
+        cosine: δ ≥ 0, times 1 / √n, the largest cosine that counts as none. Default 0.1.
         wd_ratio: ω ≥ 0, the share of the decay that is left where a step is projected. Default 0.1.
         epsilon: ε ≥ 0, beside the norms. Default 1e-8.
         weight_decay: λ ≥ 0, or None for no decay. Default None.
@@ -81,7 +81,7 @@ class SGDP(Optimizer):
         learning_rate: Rate = 0.01,
         momentum: float = 0.9,
         nesterov: bool = False,
-        delta: float = 0.1,
+        cosine: float = 0.1,
         wd_ratio: float = 0.1,
         epsilon: float = 1e-8,
         weight_decay: float | None = None,
@@ -91,7 +91,7 @@ class SGDP(Optimizer):
         owner = type(self).__name__
         self.momentum = share(owner, "momentum", momentum, "the buffer, such as 0.9")
         self.nesterov = boolean(owner, "nesterov", nesterov)
-        self.delta, self.wd_ratio = checked_projection(owner, delta, wd_ratio)
+        self.cosine, self.wd_ratio = checked_projection(owner, cosine, wd_ratio)
         self.epsilon = small(owner, epsilon, "1e-8")
 
     def slots(self, shape):
@@ -103,6 +103,6 @@ class SGDP(Optimizer):
     def decay_and_update(self, theta, state, g, t, eta, decay):
         b = self.momentum * state["momentum"] + g
         p = g + self.momentum * b if self.nesterov else b
-        q, free = projected(p, g, theta, self.delta, self.epsilon)
+        q, free = projected(p, g, theta, self.cosine, self.epsilon)
         omega = tf.where(free, tf.constant(self.wd_ratio, g.dtype), 1)
         return {"momentum": b}, eta * (q + omega * decay / (1 - self.momentum) * theta)

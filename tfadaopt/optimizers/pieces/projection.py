@@ -5,12 +5,12 @@ import tensorflow as tf
 from tfadaopt.optimizers.arguments import number
 
 
-def checked_projection(owner: str, delta: object, wd_ratio: object) -> tuple[float, float]:
+def checked_projection(owner: str, cosine: object, wd_ratio: object) -> tuple[float, float]:
     """δ and ω as floats ≥ 0, or an error that says what is allowed."""
     hint = "give the cosine δ, times √n of n weights, below which a step is projected, such as 0.1"
-    threshold = number(owner, "delta", delta, at_least=0.0, hint=hint)
+    cosine = number(owner, "cosine", cosine, at_least=0.0, hint=hint)
     hint = "give the share ω of the decay that is left where a step is projected, such as 0.1"
-    return threshold, number(owner, "wd_ratio", wd_ratio, at_least=0.0, hint=hint)
+    return cosine, number(owner, "wd_ratio", wd_ratio, at_least=0.0, hint=hint)
 
 
 def projected(
