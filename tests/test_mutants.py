@@ -648,8 +648,9 @@ EDITS = [
     Edit("adabound", "no lower bound", "lower, upper)", "0.0, upper)"),
     Edit("adabound", "no upper bound", "lower, upper)", "lower, 1e30)"),
     Edit("adabound-narrow", "f of before", "tf.constant(self.final_rate, t.dtype)", "0.1"),
-    Edit("adabound-narrow", "γ forgotten below", "1 / (self.gamma * t + 1)", "1 / (0.001 * t + 1)"),
-    Edit("adabound-narrow", "γ forgotten above", "1 / (self.gamma * t))", "1 / (0.001 * t))"),
+    Edit("adabound-narrow", "γ forgotten", "speed = self.gamma * t", "speed = 0.001 * t"),
+    Edit("adabound-narrow", "lower bound of before", "speed / (speed + 1)", "(1 - 1 / speed)"),
+    Edit("adabound-narrow", "upper bound of before", "(speed + 1) / speed", "(speed + 2) / speed"),
     Edit(
         "adabound",
         "not corrected",

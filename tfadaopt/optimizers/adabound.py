@@ -118,8 +118,9 @@ class AdaBound(Optimizer):
 
     def scale(self, state, t):
         f = tf.math.divide_no_nan(tf.constant(self.final_rate, t.dtype), state["first_rate"])
-        lower = f * (1 - 1 / (self.gamma * t + 1))
-        upper = f * (1 + 1 / (self.gamma * t))
+        # As a difference from 1, the lower bound is wrong in the fifth digit in float32.
+        speed = self.gamma * t
+        lower, upper = f * speed / (speed + 1), f * (speed + 1) / speed
         clipped = tf.clip_by_value(self.adam_scale(state, t), lower, upper)
         return clipped / tf.sqrt(t) if self.as_published else clipped
 
