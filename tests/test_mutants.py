@@ -15,7 +15,16 @@ from tfadaopt.optimizers.pieces.moments import inverse_root
 
 from .audit import FAULTS
 from .cases import BY_ID, FULLEST, METHODS, QUICK, RATE, each_method_with_a_rate
-from .trajectories import ONE, STEPS, check_readings, check_updates, follow, problem_of, train
+from .trajectories import (
+    ONE,
+    SHAPES,
+    STEPS,
+    check_readings,
+    check_updates,
+    follow,
+    problem_of,
+    train,
+)
 
 TOLERANCE = 1e-5  # as in test_updates, in float32
 
@@ -55,6 +64,8 @@ class Edit:
         right: Text in the module of the class, or in ``module``.
         wrong: What stands there instead.
         module: Module of ``tfadaopt.optimizers`` whose functions the class uses.
+        schedule: Whether only a changing rate can tell.
+        shapes: Of the variables, where one of thirty coordinates cannot tell.
     """
 
     case: str
@@ -63,6 +74,7 @@ class Edit:
     wrong: str
     module: str = ""
     schedule: bool = False
+    shapes: tuple = ONE
 
     def __str__(self) -> str:
         return f"{self.case}: {self.fault}"
@@ -670,7 +682,7 @@ EDITS = [
     Edit("novograd", "norm, not squared", "n = total(tf.square(g))", "n = tf.norm(g)"),
     Edit("novograd", "largest coordinate", "n = total(tf.square(g))", "n = tf.reduce_max(g * g)"),
     Edit("novograd", "β₂ for m", "self.beta_1 * state", "self.beta_2 * state"),
-    Edit("novograd", "no decay", "+ decay * theta\n", "\n"),
+    Edit("novograd-decay", "no decay", "+ decay * theta\n", "\n"),
     Edit("novograd-averaging", "weight 1", "1 - self.beta_1 if", "1.0 if"),
     Edit(
         "novograd-averaging",
@@ -716,9 +728,15 @@ EDITS = [
         "return c / tf.maximum(tf.sqrt(total(tf.square(c))), 1)",
         "return c",
     ),
-    Edit("mars", "always of norm 1", "tf.maximum(tf.sqrt(total(tf.square(c))), 1)", "tf.norm(c)"),
-    Edit("mars", "g₀ is 0", "if not self.first_difference", "if False"),
-    Edit("mars-first", "g₀ is g₁", "if not self.first_difference", "if True"),
+    Edit(
+        "mars",
+        "always of norm 1",
+        "tf.maximum(tf.sqrt(total(tf.square(c))), 1)",
+        "tf.norm(c)",
+        shapes=SHAPES,
+    ),
+    Edit("mars", "g₀ is 0", "if not self.first_difference", "if False", shapes=SHAPES),
+    Edit("mars-first", "g₀ is g₁", "if not self.first_difference", "if True", shapes=SHAPES),
     Edit("mars", "change of c", '"previous_gradient": g', '"previous_gradient": c'),
     Edit("ftrl", "σ forgotten", "- sigma * theta", ""),
     Edit(
@@ -787,7 +805,7 @@ EDITS = [
         "adafactor", "never clipped", 'tf.maximum(state["step_rms"] / self.clip_threshold, 1)', "1"
     ),
     Edit("adafactor-plain", "d = 1", "/ self.clip_threshold, 1)", ", 1)"),
-    Edit("adafactor-momentum", "no momentum", "if self.beta_1:", "if False:"),
+    Edit("adafactor-momentum", "no momentum", "u = new[", "new["),
     Edit("shampoo", "power −1/2", "[2 * len(shape)", "[len(shape)"),
     Edit("shampoo", "running mean", "return statistics +", "return 0.9 * statistics +"),
     Edit("shampoo-refresh", "always fresh", "% self.refresh_every", "% 1"),
@@ -821,7 +839,7 @@ def schedule():
 def run(make, mutant):
     """Train an optimizer and the case's twin on one variable."""
     case = BY_ID[mutant.case]
-    starts, gradients = problem_of(case, shapes=ONE)
+    starts, gradients = problem_of(case, shapes=getattr(mutant, "shapes", ONE))
     eta = schedule() if mutant.schedule else case.rate
     rates = [float(eta(step)) if callable(eta) else eta for step in range(STEPS)]
     expected = follow(case, starts, gradients, rates.__getitem__)

@@ -251,7 +251,7 @@ IN_OPTAX_FORM = {
         {"epsilon": 1e-100},
         lambda: contrib.prodigy(RATE, estim_lr0=0.5, eps=1e-100),
     ),
-    "novograd": ({}, lambda: optax.novograd(RATE, 0.95, 0.98, 1e-8, weight_decay=0.001)),
+    "novograd-decay": ({}, lambda: optax.novograd(RATE, 0.95, 0.98, 1e-8, weight_decay=0.001)),
     # It knows no 1/√t.
     "adafactor": (
         {"relative_step": False},

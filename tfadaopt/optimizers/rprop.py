@@ -73,6 +73,7 @@ class Rprop(Optimizer):
     """
 
     unit = "coordinate"
+    follows_gradient = True
     gradient_in = GradientIn("previous_gradient")
 
     def __init__(
