@@ -222,8 +222,9 @@ CASES = (
     Case("mars", "MARS"),
     Case("ftrl-keras", "Ftrl", {"initial_accumulator_value": 0.1}),
     Case("ftrl-power", "Ftrl", {"learning_rate_power": -0.25}),
-    Case("ftrl-strengths", "Ftrl", STRENGTHS),
     Case("ftrl", "Ftrl"),
+    # Without shrinkage, it is by chance that a coordinate without gradient stays to the last bit.
+    Case("ftrl-strengths", "Ftrl", STRENGTHS),
     Case("rprop-bounds", "Rprop", BOUNDS, 0.5),
     Case("rprop", "Rprop"),
     Case("adafactor-plain", "Adafactor", PLAIN, 0.5),

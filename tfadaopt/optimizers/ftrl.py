@@ -22,8 +22,8 @@ class Ftrl(Optimizer):
         \theta_t = \frac{\mathrm{clip}(z_t, -\lambda_1, \lambda_1) - z_t}
         {s_t + \beta / \eta_t + 2 \lambda_2}
 
-    with the power p = −½. λ₁ keeps at exactly 0 what has |z| ≤ λ₁. Without β and λs it is Adagrad
-    without ε, written from the start: θ = −z / s.
+    with the power p = −½. λ₁ keeps at exactly 0 what has a z of at most λ₁. Without β and λs it is
+    Adagrad without ε, written from the start: θ = −z / s.
 
     Effective learning rate: 1 / (s + β / η + 2 λ₂), elementwise, on the direction g, or what λ₁
     leaves of it. Accumulators: ``accumulator`` n, ``linear`` z and the number ``last_rate``, the η

@@ -25,7 +25,7 @@ def projected(
         p: The step.
         g: The gradient.
         theta: The weights θ that it was taken at.
-        delta: δ: n weights are orthogonal to their gradient if |cos| < δ / √n.
+        delta: δ: n weights are orthogonal to their gradient if their cosine is below δ / √n.
         epsilon: ε, beside the norms.
     """
     if p.shape.rank < 2:
