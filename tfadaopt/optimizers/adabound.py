@@ -26,7 +26,8 @@ class AdaBound(Optimizer):
     with Adam's m and v. η₀ is the first η above 0: a schedule lowers f as it lowers η. A warm-up
     from a tiny η raises f as much, so begin it near η, or give f times η₀ / η. With γ = 0.001, the
     bounds are (0.0001, 100.1) at first, (0.05, 0.2) after 1,000 steps and (0.09, 0.11) after
-    10,000: whatever η, it ends as ``Momentum`` with the rate f (1 − β₁) = 0.01.
+    10,000: whatever η, it ends as ``Momentum`` with the rate f (1 − β₁) = 0.01. A factor of
+    ``learning_rate_multipliers`` is in η and η₀, not in f.
 
     Effective learning rate: the clipped one, elementwise, on the direction m. Accumulators:
     ``momentum`` m, ``velocity`` v, with ``amsbound`` its maximum ``velocity_hat``, and the number
