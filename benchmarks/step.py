@@ -48,6 +48,9 @@ PARTNERS = {
     "AMSGrad": ("Adam", {"amsgrad": True}),
     "AdamW": ("AdamW", {}),
     "LAMB": ("Lamb", {}),
+    "Ftrl": ("Ftrl", {}),
+    "Adafactor": ("Adafactor", {}),
+    "Lion": ("Lion", {}),
 }
 FORMS = {
     "compiled": {},
@@ -56,7 +59,7 @@ FORMS = {
     "whole step under XLA": {"jit_compile": False},
 }
 IDS = 4096
-KERAS_ALONE = ("Adafactor", "Ftrl", "Lion", "Muon", "ScheduleFreeAdamW")
+KERAS_ALONE = ("Muon", "ScheduleFreeAdamW")
 OPTAX = {
     "SGD": lambda: optax.sgd(0.01),
     "Momentum": lambda: optax.sgd(0.01, momentum=0.9),

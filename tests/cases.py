@@ -78,6 +78,18 @@ def slots_of(optimizer, variable) -> dict:
     return found
 
 
+# Settings of several arguments.
+WARMING = {"alpha_warmup_steps": 50, "beta_3_warmup_steps": 80, "beta_3": 0.99}
+STRENGTHS = {
+    "initial_accumulator_value": 0.1,
+    "l1_regularization_strength": 0.1,
+    "l2_regularization_strength": 0.2,
+    "l2_shrinkage_regularization_strength": 0.1,
+    "beta": 0.5,
+}
+BOUNDS = {"initial_step": 0.5, "increase": 1.5, "decrease": 0.25, "smallest": 0.02, "largest": 2.0}
+PLAIN = {"relative_step": False, "scale_parameter": False, "clip_threshold": 0.5}
+
 # The last row of a method is the one with the most state: it stands for the method where running
 # every row would cost more than it shows.
 CASES = (
@@ -179,6 +191,47 @@ CASES = (
     Case("prodigy-safe", "Prodigy", {"initial_distance": 1.0, "safeguard_warmup": True}),
     Case("prodigy-decay", "Prodigy", {"initial_distance": 1.0, "weight_decay": 0.5}),
     Case("prodigy", "Prodigy", {"initial_distance": 1.0}),
+    Case("lion-betas", "Lion", {"beta_1": 0.5, "beta_2": 0.75}),
+    Case("lion-decay", "Lion", {"weight_decay": 0.5}),
+    Case("lion", "Lion"),
+    Case("signum-0.5", "Signum", {"momentum": 0.5}),
+    Case("signum", "Signum"),
+    Case("stableadamw-decay", "StableAdamW", {"weight_decay": 0.5}),
+    Case("stableadamw-epsilon", "StableAdamW", {"epsilon": 1e-2}),
+    # Without the decay, which is apart from rate and direction, by the rate of each variable.
+    Case("stableadamw", "StableAdamW", {"weight_decay": None}),
+    Case("ademamix-warmup", "AdEMAMix", WARMING),
+    Case("ademamix-decay", "AdEMAMix", {"alpha": 2.0, "weight_decay": 0.5}),
+    Case("ademamix", "AdEMAMix"),
+    Case("adabound-published", "AdaBound", {"as_published": True}),
+    Case("adabound-narrow", "AdaBound", {"gamma": 0.1, "final_rate": 1.0}),
+    Case("adabound", "AdaBound"),
+    Case("adabound-amsbound", "AdaBound", {"amsbound": True}),
+    Case("novograd-averaging", "NovoGrad", {"grad_averaging": True, "weight_decay": 0.5}),
+    Case("novograd-decay", "NovoGrad"),
+    Case("novograd", "NovoGrad", {"weight_decay": None}),
+    Case("sgdp-nesterov", "SGDP", {"nesterov": True, "cosine": 0.5}),
+    Case("sgdp-decay", "SGDP", {"cosine": 2.0, "weight_decay": 0.5, "wd_ratio": 0.2}),
+    Case("sgdp", "SGDP"),
+    Case("adamp-nesterov", "AdamP", {"nesterov": True, "cosine": 1.0}),
+    Case("adamp-decay", "AdamP", {"cosine": 2.0, "weight_decay": 0.5, "wd_ratio": 0.2}),
+    Case("adamp", "AdamP"),
+    Case("mars-first", "MARS", {"first_difference": True, "gamma": 0.5}),
+    Case("mars-vectors", "MARS", {"skip_vectors": True}),
+    Case("mars-decay", "MARS", {"weight_decay": 0.5}),
+    Case("mars", "MARS"),
+    Case("ftrl-keras", "Ftrl", {"initial_accumulator_value": 0.1}),
+    Case("ftrl-power", "Ftrl", {"learning_rate_power": -0.25}),
+    Case("ftrl", "Ftrl"),
+    # Without shrinkage, it is by chance that a coordinate without gradient stays to the last bit.
+    Case("ftrl-strengths", "Ftrl", STRENGTHS),
+    Case("rprop-bounds", "Rprop", BOUNDS, 0.5),
+    Case("rprop", "Rprop"),
+    Case("adafactor-plain", "Adafactor", PLAIN, 0.5),
+    Case("adafactor-unfactored", "Adafactor", {"min_dim_size_to_factor": 128}),
+    Case("adafactor-fast", "Adafactor", {"beta_2_decay": -0.5, "epsilon_2": 0.1}, 0.5),
+    Case("adafactor", "Adafactor"),
+    Case("adafactor-momentum", "Adafactor", {"beta_1": 0.9}),
     Case("shampoo-diagonal", "Shampoo", {"max_dimension": 5}),
     Case("shampoo-refresh", "Shampoo", {"refresh_every": 7}),
     Case("shampoo", "Shampoo"),

@@ -1,6 +1,6 @@
 """Texts that follow from the catalog: ``make format`` writes them, a test compares them.
 
-The README's table of methods, and the names of ``tfadaopt`` for type checkers and editors.
+The README's table and number of methods, and ``tfadaopt``'s names for type checkers and editors.
 """
 
 import re
@@ -13,7 +13,7 @@ README, INIT = ROOT / "README.md", ROOT / "tfadaopt" / "__init__.py"
 
 
 def readme(text: str) -> str:
-    """The README with the table of methods."""
+    """The README with the table and the number of methods."""
     head = ["method", "year", "state", "elementwise", *PEERS]
     rows = [
         [
@@ -30,6 +30,10 @@ def readme(text: str) -> str:
     table = table.replace("| " + " | ".join(["---"] * len(head)) + " |", "|---" * len(head) + "|")
     new, count = re.subn(r"\| method \| year (?:.*\n)+?(?=\n)", lambda _: f"{table}\n", text)
     assert count == 1, "README.md has no table of methods that begins with '| method | year'"
+    new, count = re.subn(r"\*\*\d+ optimizers\*\*", f"**{len(METHODS)} optimizers**", new)
+    assert count == 1, (
+        "README.md does not say how many optimizers there are, as '**30 optimizers**'"
+    )
     return new
 
 

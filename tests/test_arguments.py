@@ -40,6 +40,18 @@ EDGES = {
     "beta_1": [None, -1e-9, 1.0],
     "beta_2": [None, -1e-9, 1.0],
     "psi": [-1e-9],
+    "initial_step": [None, 0.0],
+    "increase": [None, 1.0],
+    "decrease": [None, 0.0, 1.0],
+    "smallest": [None, 0.0],
+    "largest": [None, 1e-9],
+    "beta_2_decay": [None, 1e-9],
+    "epsilon_1": [None, -1e-9],
+    "epsilon_2": [None, -1e-9],
+    "clip_threshold": [None, 0.0],
+    "relative_step": SWITCH,
+    "scale_parameter": SWITCH,
+    "min_dim_size_to_factor": [None, 0, 0.5],
     "threshold": [None, 3.9],
     "bias_correction": SWITCH,
     "weight_decay": [-1e-9],
@@ -56,10 +68,44 @@ EDGES = {
     "safeguard_warmup": SWITCH,
     "refresh_every": [None, 0, 0.5],
     "max_dimension": [None, 0, 0.5],
+    "alpha": [None, -1e-9],
+    "alpha_warmup_steps": [0, 0.5],
+    "beta_3_warmup_steps": [0, 0.5],
+    "final_rate": [None, 0.0],
+    "gamma": [None, -1e-9],
+    "amsbound": SWITCH,
+    "as_published": SWITCH,
+    "grad_averaging": SWITCH,
+    "nesterov": SWITCH,
+    "cosine": [None, -1e-9],
+    "wd_ratio": [None, -1e-9],
+    "first_difference": SWITCH,
+    "learning_rate_power": [None, 1e-9],
+    "l1_regularization_strength": [None, -1e-9],
+    "l2_regularization_strength": [None, -1e-9],
+    "l2_shrinkage_regularization_strength": [None, -1e-9],
 }
-WHOLE = {"warmup_steps", "refresh_every", "max_dimension"}
+# Of a method in which a name means something else.
+EDGES_OF = {("Ftrl", "beta"): [None, -1e-9]}
+WHOLE = {
+    "min_dim_size_to_factor",
+    "beta_3_warmup_steps",
+    "alpha_warmup_steps",
+    "warmup_steps",
+    "refresh_every",
+    "max_dimension",
+}
 SWITCHES = {name for name, bad in EDGES.items() if bad is SWITCH}
-NOT_HALF = {"learning_rate", "threshold", "growth_rate", *SWITCHES, *WHOLE}
+NOT_HALF = {
+    "beta_2_decay",
+    "increase",
+    "learning_rate_power",
+    "learning_rate",
+    "threshold",
+    "growth_rate",
+    *SWITCHES,
+    *WHOLE,
+}
 # The base class refuses these, for all methods.
 BAD_COMMON = {
     "weight_decay": [-1e-9, "0.1"],
@@ -120,7 +166,7 @@ def test_bad_value_is_refused(argument, value):
     ],
 )
 def test_method_refuses_what_is_past_the_edge(method, argument):
-    for value in (*EDGES[argument], math.nan, "0.1"):
+    for value in (*EDGES_OF.get((method.__name__, argument), EDGES[argument]), math.nan, "0.1"):
         refused(method, argument, value)
 
 

@@ -5,6 +5,7 @@ import pytest
 
 import tfadaopt
 from tfadaopt.catalog import PEERS
+from tfadaopt.keras_readers import kinds
 from tfadaopt.optimizers.base import Optimizer
 
 from . import generated
@@ -82,6 +83,11 @@ def test_what_follows_from_the_catalog_is_up_to_date(path):
 @each_record
 def test_a_method_says_how_each_peer_has_it(method):
     assert len(method.peers) == len(PEERS)
+
+
+def test_each_built_in_of_keras_has_a_counterpart():
+    ours = {method.name.lower() for method in METHODS}
+    assert {kind.__name__ for kind in kinds() if kind.__name__.lower() not in ours} <= {"Muon"}
 
 
 HOOKS = [

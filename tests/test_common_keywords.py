@@ -46,7 +46,19 @@ def same(actual, expected, rtol=1e-6):
 
 # These papers decay otherwise: a row with a decay holds each to its twin. DoG measures how far the
 # weights go, decay included.
-DECAY = {"Adan", "LARS", "LAMB", "ScheduleFreeSGD", "ScheduleFreeAdamW", "DAdaptAdam", "Prodigy"}
+DECAY = {
+    "Adan",
+    "LARS",
+    "LAMB",
+    "ScheduleFreeSGD",
+    "ScheduleFreeAdamW",
+    "DAdaptAdam",
+    "Prodigy",
+    "StableAdamW",
+    "NovoGrad",
+    "SGDP",
+    "AdamP",
+}
 
 
 # The first update of these moves nothing, decay included: tests/test_fitting.py.

@@ -21,6 +21,79 @@ def constant_gradients(value, steps=100):
     return [np.zeros(3, "float32")], [np.full((steps, 3), value, "float32")]
 
 
+# Two names of one rule, in the given settings.
+ALIKE = {
+    "AdEMAMix without α is Adam": (
+        lambda: tfadaopt.AdEMAMix(RATE, alpha=0.0),
+        lambda: tfadaopt.Adam(RATE),
+    ),
+    "MARS without γ is Adam on clipped gradients": (
+        lambda: tfadaopt.MARS(RATE, 0.9, 0.999, gamma=0.0),
+        lambda: tfadaopt.Adam(RATE, clipnorm=1.0),
+    ),
+    "Lion with equal means is Signum": (
+        lambda: tfadaopt.Lion(RATE, 0.9, 0.9),
+        lambda: tfadaopt.Signum(RATE, 0.9),
+    ),
+    "SGDP without projection is Momentum": (
+        lambda: tfadaopt.SGDP(RATE, cosine=0.0),
+        lambda: tfadaopt.Momentum(RATE),
+    ),
+    "AdamP without projection is Adam": (
+        lambda: tfadaopt.AdamP(RATE, cosine=0.0),
+        lambda: tfadaopt.Adam(RATE),
+    ),
+    "AdaBound with wide bounds is Adam": (
+        lambda: tfadaopt.AdaBound(RATE, epsilon=0.0, gamma=1e-30),
+        lambda: tfadaopt.Adam(RATE, epsilon=0.0),
+    ),
+    "AdaBound with close bounds is a running mean": (
+        lambda: tfadaopt.AdaBound(RATE, gamma=1e30, final_rate=0.625),
+        lambda: tfadaopt.Momentum(0.0625),
+    ),
+    "Ftrl without strengths is Adagrad": (
+        lambda: tfadaopt.Ftrl(RATE),
+        lambda: tfadaopt.Adagrad(RATE, epsilon=0.0),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_methods_that_are_alike(name):
+    one, other = ALIKE[name]
+    same(one(), other(), tolerance=1e-10)
+
+
+@pytest.mark.parametrize("method", [tfadaopt.SGDP, tfadaopt.AdamP])
+def test_a_projected_step_is_orthogonal_to_each_channel(method):
+    random = np.random.default_rng(0)
+    start = random.normal(size=(3, 2, 4))
+    w = keras.Variable(start, dtype="float64")
+    optimizer = method(0.5, cosine=10.0)
+    optimizer.apply([random.normal(size=start.shape)], [w])
+    moved = w.numpy() - start
+    assert np.abs(moved).min() > 1e-3
+    np.testing.assert_allclose((moved * start).sum(axis=(0, 1)), 0, atol=1e-7)
+
+
+def test_steps_of_lion_have_one_size():
+    starts, gradients = problem(shapes=ONE)
+    path = train(tfadaopt.Lion(RATE), starts, gradients, dtype="float64", reset=True)
+    assert set(np.unique(np.abs(path.thetas[0][1:]))) <= {0.0, RATE}
+
+
+def test_ftrl_stays_where_the_rate_alone_changes():
+    """θ is made from sums that have the old η in them: a lower one must not shrink it."""
+    w = keras.Variable([1.0, -2.0], dtype="float64")
+    optimizer = tfadaopt.Ftrl(0.5)
+    optimizer.apply([np.array([0.3, 0.1])], [w])
+    before = w.numpy()
+    for rate in (0.25, 0.0, 1.0):
+        optimizer.learning_rate = rate
+        optimizer.apply([np.zeros(2)], [w])
+        np.testing.assert_allclose(w.numpy(), before, rtol=1e-14)
+
+
 @pytest.mark.parametrize("method", [tfadaopt.Momentum, tfadaopt.Nesterov])
 def test_no_momentum_is_gradient_descent(method):
     same(method(momentum=0.0), tfadaopt.SGD())

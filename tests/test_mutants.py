@@ -15,7 +15,16 @@ from tfadaopt.optimizers.pieces.moments import inverse_root
 
 from .audit import FAULTS
 from .cases import BY_ID, FULLEST, METHODS, QUICK, RATE, each_method_with_a_rate
-from .trajectories import ONE, STEPS, check_readings, check_updates, follow, problem_of, train
+from .trajectories import (
+    ONE,
+    SHAPES,
+    STEPS,
+    check_readings,
+    check_updates,
+    follow,
+    problem_of,
+    train,
+)
 
 TOLERANCE = 1e-5  # as in test_updates, in float32
 
@@ -55,6 +64,8 @@ class Edit:
         right: Text in the module of the class, or in ``module``.
         wrong: What stands there instead.
         module: Module of ``tfadaopt.optimizers`` whose functions the class uses.
+        schedule: Whether only a changing rate can tell.
+        shapes: Of the variables, where one of thirty coordinates cannot tell.
     """
 
     case: str
@@ -63,6 +74,7 @@ class Edit:
     wrong: str
     module: str = ""
     schedule: bool = False
+    shapes: tuple = ONE
 
     def __str__(self) -> str:
         return f"{self.case}: {self.fault}"
@@ -600,6 +612,200 @@ EDITS = [
     Edit("prodigy-grows", "c forgotten", "self.distance_coefficient * tf", "tf"),
     Edit("prodigy-decay", "no decay", "self.gamma(t, eta) * d * decay", "0 * decay"),
     Edit("prodigy-corrected", "not corrected", "on = self.bias_correction", "on = False"),
+    Edit("lion", "β₁ for m", "g, self.beta_2)", "g, self.beta_1)"),
+    Edit("lion", "β₂ in the direction", "g, self.beta_1)", "g, self.beta_2)"),
+    Edit("lion", "no sign", "tf.sign(c)", "c"),
+    Edit("lion", "sign of the new m", "tf.sign(c)", "tf.sign(m)"),
+    Edit("lion", "sign of g", "tf.sign(c)", "tf.sign(g)"),
+    Edit("signum", "sign of g", 'tf.sign(state["momentum"])', "tf.sign(g)"),
+    Edit("signum", "no sign", 'tf.sign(state["momentum"])', 'state["momentum"]'),
+    Edit("signum-0.5", "β fixed", "g, self.momentum)", "g, 0.9)"),
+    Edit("stableadamw", "is AdamW", 'tf.maximum(state["step_rms"], 1)', "1"),
+    Edit("stableadamw", "steps grow, too", 'tf.maximum(state["step_rms"], 1)', 'state["step_rms"]'),
+    Edit("stableadamw", "v not corrected", "/ weight_so_far(self.beta_2, t)", ""),
+    Edit(
+        "stableadamw-epsilon",
+        "no ε in the mean",
+        "tf.maximum(tf.sqrt(v_hat), self.epsilon)",
+        "tf.sqrt(v_hat)",
+    ),
+    Edit(
+        "stableadamw-epsilon",
+        "ε added in the mean",
+        "tf.maximum(tf.sqrt(v_hat), self.epsilon)",
+        "tf.sqrt(v_hat) + self.epsilon",
+    ),
+    Edit("stableadamw-decay", "decay of η", 'eta / tf.maximum(new["step_rms"], 1)', "eta"),
+    Edit(
+        "ademamix",
+        "m₂ corrected",
+        'alpha * state["slow_momentum"]',
+        'alpha * state["slow_momentum"] / weight_so_far(self.beta_3, t)',
+    ),
+    Edit("ademamix", "m₁ not corrected", "/ weight_so_far(self.beta_1, t)", ""),
+    Edit("ademamix", "α forgotten", "alpha * state", "state"),
+    Edit("ademamix", "v not corrected", "/ weight_so_far(self.beta_2, t)", ""),
+    Edit("ademamix", "β₁ for m₂", "s / math.log(self.beta_3)", "s / math.log(self.beta_1)"),
+    Edit("ademamix-warmup", "α at once", "self.alpha * warmup", "self.alpha + 0 * warmup"),
+    Edit("ademamix-warmup", "α a step late", "warmup(t, self.alpha", "warmup(t - 1, self.alpha"),
+    Edit(
+        "ademamix-warmup", "β₃ at once", "s = warmup(t, self.beta_3_warmup_steps or 0)", "s = 1.0"
+    ),
+    Edit(
+        "ademamix-warmup",
+        "ln β₃ linear",
+        "1 / ((1 - s) * begin + s / math.log(self.beta_3))",
+        "(1 - s) / begin + s * math.log(self.beta_3)",
+    ),
+    Edit("adabound", "no lower bound", "lower, upper)", "0.0, upper)"),
+    Edit("adabound", "no upper bound", "lower, upper)", "lower, 1e30)"),
+    Edit("adabound-narrow", "f of before", "tf.constant(self.final_rate, t.dtype)", "0.1"),
+    Edit("adabound-narrow", "γ forgotten", "speed = self.gamma * t", "speed = 0.001 * t"),
+    Edit("adabound-narrow", "lower bound of before", "speed / (speed + 1)", "(1 - 1 / speed)"),
+    Edit("adabound-narrow", "upper bound of before", "(speed + 1) / speed", "(speed + 2) / speed"),
+    Edit(
+        "adabound",
+        "not corrected",
+        "return correction * reciprocal(root)",
+        "return reciprocal(root)",
+    ),
+    Edit("adabound", "corrected m alone", "tf.sqrt(weight_so_far(self.beta_2, t))", "1.0"),
+    Edit(
+        "adabound-amsbound",
+        "v instead of its maximum",
+        '"velocity_hat" if self.amsbound else "velocity"',
+        '"velocity"',
+    ),
+    Edit("adabound-published", "no 1/√t", "clipped / tf.sqrt(t) if self", "clipped if self"),
+    Edit("adabound-published", "corrected", "if self.as_published:", "if False:"),
+    Edit("novograd", "v starts at 0", "is_first(state)", "tf.constant(False)"),
+    Edit("novograd", "norm, not squared", "n = total(tf.square(g))", "n = tf.norm(g)"),
+    Edit("novograd", "largest coordinate", "n = total(tf.square(g))", "n = tf.reduce_max(g * g)"),
+    Edit("novograd", "β₂ for m", "self.beta_1 * state", "self.beta_2 * state"),
+    Edit("novograd-decay", "no decay", "+ decay * theta\n", "\n"),
+    Edit("novograd-averaging", "weight 1", "1 - self.beta_1 if", "1.0 if"),
+    Edit(
+        "novograd-averaging",
+        "decay not averaged",
+        "weight * d",
+        "weight * d + (1 - weight) * decay * theta",
+    ),
+    Edit("novograd", "averaged", "if self.grad_averaging", "if True"),
+    Edit("sgdp", "no projection", "eta * (q", "eta * (p"),
+    Edit("sgdp-nesterov", "no look-ahead", "if self.nesterov", "if False"),
+    Edit("sgdp-decay", "ω forgotten", "omega * decay", "decay"),
+    Edit("sgdp-decay", "ω always", "tf.where(free,", "tf.where(True,"),
+    Edit("sgdp-decay", "1 − μ forgotten", "decay / (1 - self.momentum)", "decay"),
+    Edit("sgdp-decay", "channels by rows", "every[:-1]", "every[1:]", "projection"),
+    Edit(
+        "sgdp-decay",
+        "one channel is enough",
+        "reduce_max(cosine)",
+        "reduce_min(cosine)",
+        "projection",
+    ),
+    Edit("sgdp", "never all as one", "tf.where(whole, along_all, 0)", "0.0", "projection"),
+    Edit("sgdp-decay", "δ without √n", "delta / tf.sqrt(n)", "delta / n", "projection"),
+    Edit("sgdp-decay", "sign of the cosine", "tf.abs(tf", "(tf", "projection"),
+    Edit(
+        "sgdp-decay",
+        "θ not normalized",
+        "divide_no_nan(theta, length)",
+        "divide_no_nan(theta, 1.0)",
+        "projection",
+    ),
+    Edit("adamp", "no projection", "eta * (q", "eta * (p"),
+    Edit("adamp-nesterov", "no look-ahead", "if self.nesterov", "if False"),
+    Edit("adamp-nesterov", "look-ahead by β₂", "g, self.beta_1) if", "g, self.beta_2) if"),
+    Edit("adamp-decay", "ω forgotten", "omega * decay", "decay"),
+    Edit("adamp-decay", "test of m", "projected(p, g,", "projected(p, m,"),
+    Edit("adamp-decay", "m projected", "self.scale(new, t) * m\n", "m\n"),
+    Edit("mars", "no correction", "(g - previous)", "(g - g)"),
+    Edit("mars", "γ alone", "* self.beta_1 / (1 - self.beta_1)", ""),
+    Edit(
+        "mars",
+        "never clipped",
+        "return c / tf.maximum(tf.sqrt(total(tf.square(c))), 1)",
+        "return c",
+    ),
+    Edit(
+        "mars",
+        "always of norm 1",
+        "tf.maximum(tf.sqrt(total(tf.square(c))), 1)",
+        "tf.norm(c)",
+        shapes=SHAPES,
+    ),
+    Edit("mars", "g₀ is 0", "if not self.first_difference", "if False", shapes=SHAPES),
+    Edit("mars-first", "g₀ is g₁", "if not self.first_difference", "if True", shapes=SHAPES),
+    Edit("mars", "change of c", '"previous_gradient": g', '"previous_gradient": c'),
+    Edit("ftrl", "σ forgotten", "- sigma * theta", ""),
+    Edit(
+        "ftrl",
+        "σ of one η",
+        'root(state["accumulator"]) / last',
+        'root(state["accumulator"]) / eta',
+        schedule=True,
+    ),
+    Edit("ftrl", "g instead of g²", "+ tf.square(g)\n", "+ tf.abs(g)\n"),
+    Edit("ftrl", "n of before", "s = self.root(n)", 's = self.root(state["accumulator"])'),
+    Edit("ftrl-power", "power ½", "if p == -0.5", "if True"),
+    Edit("ftrl-keras", "starts at 0", "n = self.initial_accumulator_value", "n = 0.0"),
+    Edit("ftrl-strengths", "no λ₁", "l1 = self.l1_regularization_strength", "l1 = 0.0"),
+    Edit(
+        "ftrl-strengths",
+        "λ₂, not 2 λ₂",
+        "+ 2 * self.l2_regularization_strength\n",
+        "+ self.l2_regularization_strength\n",
+    ),
+    Edit("ftrl-strengths", "no shrinkage", "+ g + shrinkage", "+ g"),
+    Edit(
+        "ftrl-strengths",
+        "shrinkage in n",
+        "tf.square(g)\n",
+        "tf.square(g + 2 * self.l2_shrinkage_regularization_strength * theta)\n",
+    ),
+    Edit("ftrl-strengths", "β without η", "self.beta / eta", "self.beta"),
+    Edit("rprop", "steps never grow", "self.increase * step", "step"),
+    Edit("rprop", "steps never shrink", "self.decrease * step", "step"),
+    Edit(
+        "rprop-bounds",
+        "no largest step",
+        "tf.minimum(self.increase * step, self.largest)",
+        "self.increase * step",
+    ),
+    Edit(
+        "rprop-bounds",
+        "no smallest step",
+        "tf.maximum(self.decrease * step, self.smallest)",
+        "self.decrease * step",
+    ),
+    Edit("rprop", "does not wait", "tf.where(same < 0, tf.zeros_like(g), g)", "g"),
+    Edit(
+        "rprop", "no sign", 'tf.sign(state["previous_gradient"])\n', 'state["previous_gradient"]\n'
+    ),
+    Edit("rprop-bounds", "starts at 0.01", '{"step_size": self.initial_step', '{"step_size": 0.01'),
+    Edit("adafactor", "V is R Cᵀ", "tf.math.divide_no_nan(r, tf.reduce_mean(r))", "r"),
+    Edit("adafactor", "rows alone", " * inverse_root(c)", ""),
+    Edit(
+        "adafactor", "root forgotten", "rows = inverse_root(", "rows = tf.math.reciprocal_no_nan("
+    ),
+    Edit("adafactor-unfactored", "factored", ">= self.min_dim_size_to_factor", ">= 1"),
+    Edit("adafactor-fast", "power −0.8", "t**self.beta_2_decay", "t**-0.8"),
+    Edit("adafactor-fast", "no 1/√t", "if self.relative_step", "if False"),
+    Edit("adafactor-plain", "1/√t", "if self.relative_step", "if True"),
+    Edit(
+        "adafactor-fast",
+        "ε₂ forgotten",
+        "tf.maximum(root_mean_square(theta), self.epsilon_2)",
+        "root_mean_square(theta)",
+    ),
+    Edit("adafactor-plain", "relative", "if self.scale_parameter", "if True"),
+    Edit("adafactor", "not relative", "if self.scale_parameter", "if False"),
+    Edit(
+        "adafactor", "never clipped", 'tf.maximum(state["step_rms"] / self.clip_threshold, 1)', "1"
+    ),
+    Edit("adafactor-plain", "d = 1", "/ self.clip_threshold, 1)", ", 1)"),
+    Edit("adafactor-momentum", "no momentum", "u = new[", "new["),
     Edit("shampoo", "power −1/2", "[2 * len(shape)", "[len(shape)"),
     Edit("shampoo", "running mean", "return statistics +", "return 0.9 * statistics +"),
     Edit("shampoo-refresh", "always fresh", "% self.refresh_every", "% 1"),
@@ -633,7 +839,7 @@ def schedule():
 def run(make, mutant):
     """Train an optimizer and the case's twin on one variable."""
     case = BY_ID[mutant.case]
-    starts, gradients = problem_of(case, shapes=ONE)
+    starts, gradients = problem_of(case, shapes=getattr(mutant, "shapes", ONE))
     eta = schedule() if mutant.schedule else case.rate
     rates = [float(eta(step)) if callable(eta) else eta for step in range(STEPS)]
     expected = follow(case, starts, gradients, rates.__getitem__)

@@ -118,7 +118,7 @@ CAUTIOUS = [case for case in FULLEST if straying(case)]
 
 def test_methods_without_cautious_steps():
     refused = {case.name for case in FULLEST} - {case.name for case in CAUTIOUS}
-    sizes_only = {"SGD", "Adagrad", "AdaGradNorm", "Adadelta"}
+    sizes_only = {"SGD", "Adagrad", "AdaGradNorm", "Adadelta", "Rprop"}
     one_rate_or_mean = {"DoG", "DoWG", "Prodigy", "DAdaptAdam", "ScheduleFreeSGD"}
     assert refused == {*sizes_only, *one_rate_or_mean, "ScheduleFreeAdamW"}
 

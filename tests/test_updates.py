@@ -23,6 +23,7 @@ from .cases import (
     METHODS,
     QUICK,
     RATE,
+    STRENGTHS,
     each_method_with_a_rate,
     quick,
 )
@@ -167,6 +168,17 @@ KERAS = {
     "rmsprop-centered-momentum": lambda **kw: keras.optimizers.RMSprop(
         centered=True, epsilon=1e-4, momentum=0.9, rho=0.95, **kw
     ),
+    "lion": lambda **kw: keras.optimizers.Lion(**kw),
+    "ftrl-keras": lambda **kw: keras.optimizers.Ftrl(**kw),
+    "ftrl-power": lambda **kw: keras.optimizers.Ftrl(
+        learning_rate_power=-0.25, initial_accumulator_value=0.0, **kw
+    ),
+    "ftrl-strengths": lambda **kw: keras.optimizers.Ftrl(**STRENGTHS, **kw),
+    # Its kernels of convolutions are matrices per position; 1/√t binds with a rate of 0.5.
+    "adafactor": lambda **kw: keras.optimizers.Adafactor(**kw),
+    "adafactor-fast": lambda **kw: keras.optimizers.Adafactor(
+        **{**kw, "learning_rate": 0.5}, beta_2_decay=-0.5, epsilon_2=0.1
+    ),
 }
 
 
@@ -207,9 +219,18 @@ OPTAX = {
     "rmsprop-centered-momentum": lambda: optax.rmsprop(
         RATE, decay=0.95, eps=1e-4, centered=True, momentum=0.9
     ),
+    "lion": lambda: optax.lion(RATE, weight_decay=0.0),
+    "lion-betas": lambda: optax.lion(RATE, 0.5, 0.75, weight_decay=0.0),
+    "lion-decay": lambda: optax.lion(RATE, weight_decay=0.5),
+    "signum-0.5": lambda: optax.signum(RATE, beta=0.5),
+    "signum": lambda: optax.signum(RATE),
+    "ademamix": lambda: contrib.ademamix(RATE),
+    "ademamix-decay": lambda: contrib.ademamix(RATE, alpha=2.0, weight_decay=0.5),
 }
 
 
+# Of these, Optax takes a power of t in float32.
+IN_FLOAT32 = ("madgrad", "adafactor", "adafactor-momentum")
 # In the form of Optax, with the arguments that make ours the same.
 IN_OPTAX_FORM = {
     "adopt": ({}, lambda: contrib.adopt(RATE)),
@@ -229,6 +250,19 @@ IN_OPTAX_FORM = {
     "prodigy-corrected": (
         {"epsilon": 1e-100},
         lambda: contrib.prodigy(RATE, estim_lr0=0.5, eps=1e-100),
+    ),
+    "novograd-decay": ({}, lambda: optax.novograd(RATE, 0.95, 0.98, 1e-8, weight_decay=0.001)),
+    # It knows no 1/√t.
+    "adafactor": (
+        {"relative_step": False},
+        lambda: optax.adafactor(RATE, min_dim_size_to_factor=1),
+    ),
+    # Its mean is of what is subtracted, with α in it.
+    "adafactor-momentum": (
+        {"relative_step": False, "scale_parameter": False},
+        lambda: optax.adafactor(
+            RATE, min_dim_size_to_factor=1, momentum=0.9, multiply_by_parameter_scale=False
+        ),
     ),
 }
 
@@ -290,5 +324,5 @@ def test_agrees_with_optax_in_its_form(name, worst):
     starts, gradients = problem(shapes=((7,), (5, 6)))
     actual = train(case.make(**arguments), starts, gradients, dtype="float64")
     expected = train_optax(make(), starts, gradients)
-    error = check_updates(actual, expected, 1e-6 if name == "madgrad" else 1e-9)
+    error = check_updates(actual, expected, 1e-6 if name in IN_FLOAT32 else 1e-9)
     worst("worst displacement error against Optax, float64", case.name, error)

@@ -60,6 +60,25 @@ def test_average_is_of_constrained_weights(method, expected):
     assert layer.kernel.numpy() == expected
 
 
+# Rules
+
+
+@pytest.mark.parametrize(("package", "left"), [(keras.optimizers, 0.046236), (tfadaopt, 0.999)])
+def test_ftrl_keeps_the_weights_it_starts_from(package, left):
+    w = keras.Variable([1.0])
+    package.Ftrl(0.001).apply(constant([0.1]), [w])
+    np.testing.assert_allclose(w.numpy(), left, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("package", "moved"), [(keras.optimizers, 0.5**0.5), (tfadaopt, 1.0)])
+def test_adafactor_takes_the_rate_it_is_given(package, moved):
+    w, optimizer = keras.Variable([1.0]), package.Adafactor(1.0, relative_step=False)
+    for _ in range(2):
+        w.assign([1.0])
+        optimizer.apply(constant([1.0]), [w])
+    np.testing.assert_allclose(1 - w.numpy(), moved, rtol=1e-6)
+
+
 # Embeddings and missing gradients
 
 

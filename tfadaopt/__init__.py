@@ -19,34 +19,46 @@ if TYPE_CHECKING:
     from tfadaopt.averages import averaged_weights
     from tfadaopt.effective import accumulators, effective_learning_rate
     from tfadaopt.optimizers.adabelief import AdaBelief as AdaBelief
+    from tfadaopt.optimizers.adabound import AdaBound as AdaBound
     from tfadaopt.optimizers.adadelta import Adadelta as Adadelta
+    from tfadaopt.optimizers.adafactor import Adafactor as Adafactor
     from tfadaopt.optimizers.adagrad import Adagrad as Adagrad
     from tfadaopt.optimizers.adagradnorm import AdaGradNorm as AdaGradNorm
     from tfadaopt.optimizers.adam import Adam as Adam
     from tfadaopt.optimizers.adamax import Adamax as Adamax
+    from tfadaopt.optimizers.adamp import AdamP as AdamP
     from tfadaopt.optimizers.adamw import AdamW as AdamW
     from tfadaopt.optimizers.adan import Adan as Adan
+    from tfadaopt.optimizers.ademamix import AdEMAMix as AdEMAMix
     from tfadaopt.optimizers.adopt import ADOPT as ADOPT
     from tfadaopt.optimizers.amsgrad import AMSGrad as AMSGrad
     from tfadaopt.optimizers.dadaptadam import DAdaptAdam as DAdaptAdam
     from tfadaopt.optimizers.dog import DoG as DoG
     from tfadaopt.optimizers.dowg import DoWG as DoWG
+    from tfadaopt.optimizers.ftrl import Ftrl as Ftrl
     from tfadaopt.optimizers.lamb import LAMB as LAMB
     from tfadaopt.optimizers.lars import LARS as LARS
+    from tfadaopt.optimizers.lion import Lion as Lion
     from tfadaopt.optimizers.madgrad import MADGRAD as MADGRAD
+    from tfadaopt.optimizers.mars import MARS as MARS
     from tfadaopt.optimizers.momentum import Momentum as Momentum
     from tfadaopt.optimizers.nadam import Nadam as Nadam
     from tfadaopt.optimizers.nadamw import NadamW as NadamW
     from tfadaopt.optimizers.nesterov import Nesterov as Nesterov
+    from tfadaopt.optimizers.novograd import NovoGrad as NovoGrad
     from tfadaopt.optimizers.prodigy import Prodigy as Prodigy
     from tfadaopt.optimizers.radam import RAdam as RAdam
     from tfadaopt.optimizers.rmsprop import RMSprop as RMSprop
+    from tfadaopt.optimizers.rprop import Rprop as Rprop
     from tfadaopt.optimizers.schedulefreeadamw import ScheduleFreeAdamW as ScheduleFreeAdamW
     from tfadaopt.optimizers.schedulefreesgd import ScheduleFreeSGD as ScheduleFreeSGD
     from tfadaopt.optimizers.sgd import SGD as SGD
+    from tfadaopt.optimizers.sgdp import SGDP as SGDP
     from tfadaopt.optimizers.shampoo import Shampoo as Shampoo
+    from tfadaopt.optimizers.signum import Signum as Signum
     from tfadaopt.optimizers.sm3 import SM3 as SM3
     from tfadaopt.optimizers.soap import SOAP as SOAP
+    from tfadaopt.optimizers.stableadamw import StableAdamW as StableAdamW
     from tfadaopt.optimizers.transforms import AdaptiveClip, Centralize, GradientTransform
     from tfadaopt.optimizers.yogi import Yogi as Yogi
     from tfadaopt.rate_finder import RateSweep, find_learning_rate

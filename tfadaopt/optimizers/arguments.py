@@ -97,6 +97,25 @@ def small(owner: str, value: object, example: str) -> float:
     return number(owner, "epsilon", value, at_least=0.0, hint=hint)
 
 
+def power(owner: str, name: str, value: object, what: str) -> float:
+    """Return a power, such as that with which a rate falls, as a float ≤ 0.
+
+    Args:
+        owner: Class that the argument belongs to, for the message.
+        name: Name of the argument.
+        value: What was received.
+        what: Of what it is a power, with an example: "a power of t, such as −0.8".
+
+    Raises:
+        TypeError: Not a real number.
+        ValueError: Not finite, or above 0.
+    """
+    checked = number(owner, name, value, hint=f"give {what}")
+    if checked > 0:
+        raise ValueError(f"{owner}: {name}={checked} is not allowed; it is at most 0: give {what}.")
+    return checked
+
+
 def count(owner: str, name: str, value: object, *, at_least: int, hint: str) -> int:
     """Return ``value`` as an int, or raise an error that says what is allowed.
 
