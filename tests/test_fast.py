@@ -228,6 +228,18 @@ def test_kernels_step_where_they_follow_the_rule(name, kernel):
     assert kernel not in operations_of(cls(jit_compile=True, lazy_rows=["variable"]), size=(3, 1))
 
 
+@pytest.mark.parametrize("name", ["SGD", "Momentum", "Nesterov"])
+def test_kernels_keep_float64(name):
+    found = []
+    for jit_compile in (True, False):
+        variable = keras.Variable([1.0, -2.0], dtype="float64")
+        optimizer = getattr(tfadaopt, name)(jit_compile=jit_compile)
+        for g in ([0.3, 0.7], [-0.1, 0.9], [0.2, -0.4]):
+            optimizer.apply([tf.constant(g, "float64")], [variable])
+        found.append(variable.numpy())
+    np.testing.assert_allclose(*found, rtol=1e-14)
+
+
 @each_method
 def test_methods_say_whether_they_stay_without_gradient(case):
     """Rows may be left out exactly where this holds."""

@@ -95,6 +95,6 @@ def _momentum(
         accum=slots["momentum"],
         lr=eta,
         grad=g,
-        momentum=tf.cast(rule.momentum, g.dtype),
+        momentum=tf.constant(rule.momentum, g.dtype),
         use_nesterov=nesterov,
     )
