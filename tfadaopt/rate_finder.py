@@ -1,6 +1,7 @@
 """A sweep over learning rates on a user's own model: where the loss falls, where it diverges."""
 
 import contextlib
+import importlib
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -57,14 +58,8 @@ class RateSweep:
         Raises:
             ImportError: Matplotlib is not installed.
         """
-        try:
-            from matplotlib import rc_context
-            from matplotlib.figure import Figure
-        except ImportError as error:
-            raise ImportError(
-                "A picture needs Matplotlib: pip install 'tfadaopt[experiments]'."
-            ) from error
-        figure = Figure(figsize=(7, 4), layout="constrained")
+        matplotlib = _matplotlib()
+        figure = matplotlib.figure.Figure(figsize=(7, 4), layout="constrained")
         axes = figure.subplots()
         axes.plot(self.rates, self.losses, color="0.75", label="loss of each batch")
         axes.plot(self.rates, self.smooth, color="C0", label="smoothed")
@@ -82,7 +77,9 @@ class RateSweep:
         axes.set(xscale="log", xlabel="learning rate η", ylabel="loss", title=str(self))
         axes.title.set_fontsize(9)
         axes.legend()
-        with rc_context({"svg.fonttype": "none"}):  # text that can be searched and read aloud
+        with matplotlib.rc_context(
+            {"svg.fonttype": "none"}
+        ):  # text that can be searched and read aloud
             figure.savefig(path)
 
 
@@ -170,6 +167,17 @@ def find_learning_rate(
         if history is not None:
             model.history = history
     return sweep.found()
+
+
+def _matplotlib() -> Any:
+    try:
+        matplotlib = importlib.import_module("matplotlib")
+        importlib.import_module("matplotlib.figure")
+    except ImportError as error:
+        raise ImportError(
+            "A picture needs matplotlib, which is not installed: pip install 'tfadaopt[experiments]'"
+        ) from error
+    return matplotlib
 
 
 class _Sweep(keras.callbacks.Callback):
