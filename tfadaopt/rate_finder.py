@@ -175,7 +175,7 @@ def _matplotlib() -> Any:
         importlib.import_module("matplotlib.figure")
     except ImportError as error:
         raise ImportError(
-            "A picture needs matplotlib, which is not installed: pip install 'tfadaopt[experiments]'"
+            "A picture needs Matplotlib, which is not installed: run pip install matplotlib."
         ) from error
     return matplotlib
 
