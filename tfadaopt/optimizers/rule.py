@@ -79,6 +79,14 @@ class Rule(abc.ABC):
     def slots(self, shape: tuple[int, ...]) -> Mapping[str, float | Slot]:
         """State kept for a variable of this shape: its initial value, or a ``Slot``, by name."""
 
+    def slots_at(self, index: int, shape: tuple[int, ...]) -> Mapping[str, float | Slot]:
+        """State kept for the variable at this position: ``slots`` of its shape.
+
+        A method whose rule is not the same for all variables overrides this, and leaves out of
+        ``slots`` what one has no need of.
+        """
+        return self.slots(shape)
+
     @abc.abstractmethod
     def scale(self, state: State, t: tf.Tensor) -> tf.Tensor:
         """Size of each coordinate without η, from the state after step t; broadcasts to θ."""
