@@ -20,6 +20,7 @@ from tfadaopt.callbacks.quantities import (
     EffectiveRates,
     GradientNorms,
     MethodNumbers,
+    SpectralScales,
 )
 from tfadaopt.callbacks.request import Request, What
 from tfadaopt.callbacks.state_callback import Logs, StateCallback
@@ -29,6 +30,7 @@ _STANDARD = (
     EffectiveRates(required=False),
     Accumulators(required=False),
     MethodNumbers(),
+    SpectralScales(),
     Updates("update_ratio"),
 )
 PRESETS: dict[str, tuple[Quantity, ...]] = {
@@ -36,6 +38,7 @@ PRESETS: dict[str, tuple[Quantity, ...]] = {
         EffectiveRates(sampled=True, required=False),
         Accumulators(required=False, numbers_only=True),
         MethodNumbers(),
+        SpectralScales(),
         Updates("update_ratio", sampled=True),
     ),
     "standard": _STANDARD,
@@ -65,7 +68,8 @@ class OptimizerMonitor(StateCallback):
 
     In all of them the scheduled rate (``learning_rate``; one per optimizer with
     ``MultiOptimizer``) and a method's own numbers: ``accumulator/distance/mean`` of Prodigy,
-    ``step_size`` of DoG, ``rectification`` of RAdam, ``accumulator/trust_ratio`` of LARS. An
+    ``step_size`` of DoG, ``rectification`` of RAdam, ``accumulator/trust_ratio`` of LARS,
+    ``spectral_scale`` of Muon. An
     optimizer, or a layer, without an effective rate gets one warning, and its measured update
     ratio. What is logged is of the step just done; skipped steps log nothing; training is bit for
     bit what it is without.

@@ -187,6 +187,25 @@ class MethodNumbers:
 
 
 @dataclass(frozen=True)
+class SpectralScales:
+    """η s of each layer that is stepped as a matrix with singular values near 1, as by Muon."""
+
+    def __call__(self, view: View) -> list[Series]:
+        found = []
+        for layer in view.layers:
+            of = getattr(layer.optimizer, "spectral_scale", None)
+            if of is None or of(layer.variable) is None:
+                continue
+
+            def read(before, layer=layer, of=of):
+                return of(layer.variable, before.get(eta_key(layer.optimizer)))
+
+            before = eta_before(layer.optimizer)
+            found.append(Series("spectral_scale", layer.path, read, VALUE, before))
+        return found
+
+
+@dataclass(frozen=True)
 class GradientNorms:
     """Euclidean norm of each layer's gradient, where the optimizer's state tells it.
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tfadaopt.optimizers.madgrad import MADGRAD as MADGRAD
     from tfadaopt.optimizers.mars import MARS as MARS
     from tfadaopt.optimizers.momentum import Momentum as Momentum
+    from tfadaopt.optimizers.muon import Muon as Muon
     from tfadaopt.optimizers.nadam import Nadam as Nadam
     from tfadaopt.optimizers.nadamw import NadamW as NadamW
     from tfadaopt.optimizers.nesterov import Nesterov as Nesterov

@@ -75,6 +75,9 @@ class Rule(abc.ABC):
         """Value of an argument of the method's constructor, as it is now; None: it has none."""
         return getattr(self, name, None)
 
+    # Whether some variables have an effective rate and others none, so that ``scale`` may raise.
+    some_rates: ClassVar[bool] = False
+
     @abc.abstractmethod
     def slots(self, shape: tuple[int, ...]) -> Mapping[str, float | Slot]:
         """State kept for a variable of this shape: its initial value, or a ``Slot``, by name."""
