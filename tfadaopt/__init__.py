@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tfadaopt import callbacks, experiments, optimizers
     from tfadaopt.averages import averaged_weights
     from tfadaopt.effective import accumulators, effective_learning_rate
+    from tfadaopt.lookahead import Lookahead
     from tfadaopt.optimizers.adabelief import AdaBelief as AdaBelief
     from tfadaopt.optimizers.adabound import AdaBound as AdaBound
     from tfadaopt.optimizers.adadelta import Adadelta as Adadelta
@@ -71,6 +72,7 @@ __all__ = [
     "AdaptiveClip",
     "Centralize",
     "GradientTransform",
+    "Lookahead",
     "Method",
     "RateSweep",
     "UnsupportedOptimizerError",
@@ -94,6 +96,7 @@ _MODULE_OF = {method.name: method.module for method in METHODS} | {
     "RateSweep": "tfadaopt.rate_finder",
     "UnsupportedOptimizerError": "tfadaopt.readers",
     "accumulators": "tfadaopt.effective",
+    "Lookahead": "tfadaopt.lookahead",
     "averaged_weights": "tfadaopt.averages",
     "effective_learning_rate": "tfadaopt.effective",
     "find_learning_rate": "tfadaopt.rate_finder",
@@ -122,5 +125,5 @@ def _meet_keras(_keras: ModuleType) -> None:
 def _register_with_keras(_compat: ModuleType) -> None:
     # A saved model names its optimizer "tfadaopt>Adagrad": Keras knows that only once the class
     # exists, and a lazy package would otherwise make load_model fail.
-    for method in METHODS:
-        importlib.import_module(method.module)
+    for module in (*(method.module for method in METHODS), "tfadaopt.lookahead"):
+        importlib.import_module(module)

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from tfadaopt import compat
-from tfadaopt.effective import unwrapped
+from tfadaopt.effective import shells_of
 from tfadaopt.optimizers.rule import UnsupportedOptimizerError
 
 
@@ -59,11 +59,12 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
 
 def averaging_optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
     """Return the optimizer of a model if it has averaged weights, or raise."""
-    optimizer = unwrapped(model.optimizer)
-    if not hasattr(optimizer, "averaged"):
-        raise UnsupportedOptimizerError(
-            f"{type(optimizer).__name__} keeps no mean of the weights: what it trains is its "
-            "result. ScheduleFreeSGD, ScheduleFreeAdamW and DoG have one; for any other, "
-            "use_ema=True with keras.callbacks.SwapEMAWeights averages."
-        )
-    return optimizer
+    shells = shells_of(model.optimizer)
+    for optimizer in shells:
+        if hasattr(optimizer, "averaged"):
+            return optimizer
+    raise UnsupportedOptimizerError(
+        f"{type(shells[-1]).__name__} keeps no mean of the weights: what it trains is its "
+        "result. ScheduleFreeSGD, ScheduleFreeAdamW, DoG and Lookahead have one; for any other, "
+        "use_ema=True with keras.callbacks.SwapEMAWeights averages."
+    )
