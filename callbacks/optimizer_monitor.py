@@ -21,6 +21,7 @@ from tfadaopt.callbacks.quantities import (
     GradientNorms,
     MethodNumbers,
     SpectralScales,
+    SyncDistances,
 )
 from tfadaopt.callbacks.request import Request, What
 from tfadaopt.callbacks.state_callback import Logs, StateCallback
@@ -31,6 +32,7 @@ _STANDARD = (
     Accumulators(required=False),
     MethodNumbers(),
     SpectralScales(),
+    SyncDistances(),
     Updates("update_ratio"),
 )
 PRESETS: dict[str, tuple[Quantity, ...]] = {
@@ -39,6 +41,7 @@ PRESETS: dict[str, tuple[Quantity, ...]] = {
         Accumulators(required=False, numbers_only=True),
         MethodNumbers(),
         SpectralScales(),
+        SyncDistances(),
         Updates("update_ratio", sampled=True),
     ),
     "standard": _STANDARD,
@@ -69,10 +72,9 @@ class OptimizerMonitor(StateCallback):
     In all of them the scheduled rate (``learning_rate``; one per optimizer with
     ``MultiOptimizer``) and a method's own numbers: ``accumulator/distance/mean`` of Prodigy,
     ``step_size`` of DoG, ``rectification`` of RAdam, ``accumulator/trust_ratio`` of LARS,
-    ``spectral_scale`` of Muon. An
-    optimizer, or a layer, without an effective rate gets one warning, and its measured update
-    ratio. What is logged is of the step just done; skipped steps log nothing; training is bit for
-    bit what it is without.
+    ``spectral_scale`` of Muon, ``sync_distance`` of Lookahead. An optimizer, or a layer, without
+    an effective rate gets one warning, and its measured update ratio. What is logged is of the step
+    just done; skipped steps log nothing; training is bit for bit what it is without.
 
     In memory, ``standard`` and ``full`` keep a copy of the weights from before a step that is due,
     as the update is their difference; ``light`` keeps its sample. What a snapshot needs besides is

@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 
 import tfadaopt
-from tfadaopt.callbacks import AveragedWeights
+from tfadaopt.callbacks import AveragedWeights, OptimizerMonitor
 
+from .logged import curves
 from .support.models import X, Y, fit, make_model
 
 INNER = {
@@ -113,6 +114,19 @@ def test_what_is_read_is_the_optimizers():
     assert float(model.optimizer.learning_rate.numpy()) == 0.5
     model.optimizer.learning_rate = 0.25
     assert float(inner.learning_rate.numpy()) == 0.25
+
+
+def test_the_log_has_the_distance_of_the_last_sync(tmp_path):
+    model = make_model(tfadaopt.Lookahead(tfadaopt.SGD(0.1), 2), jit_compile=False)
+    fit(model, OptimizerMonitor(tmp_path, every=1, preset="light"))
+    logged = curves(tmp_path)["sync_distance", "value"]
+    assert set(logged[1].values()) == {0.0}
+    assert logged[3] == logged[2] != logged[4]
+    expected = make_model(tfadaopt.SGD(0.1), jit_compile=False)
+    start = weights_of(expected)
+    fit(expected, x=X[:8], y=Y[:8])
+    for path, old, new in zip(logged[2], start, weights_of(expected), strict=True):
+        assert logged[2][path] == pytest.approx(np.linalg.norm(new - old), rel=1e-5)
 
 
 def test_one_condition_for_all_variables():

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from tfadaopt.optimizers.yogi import Yogi as Yogi
     from tfadaopt.rate_finder import RateSweep, find_learning_rate
     from tfadaopt.readers import UnsupportedOptimizerError
+    from tfadaopt.sharpness import SharpnessAware
 
 __version__ = "0.1.0"
 
@@ -75,6 +76,7 @@ __all__ = [
     "Lookahead",
     "Method",
     "RateSweep",
+    "SharpnessAware",
     "UnsupportedOptimizerError",
     "accumulators",
     "averaged_weights",
@@ -97,6 +99,7 @@ _MODULE_OF = {method.name: method.module for method in METHODS} | {
     "UnsupportedOptimizerError": "tfadaopt.readers",
     "accumulators": "tfadaopt.effective",
     "Lookahead": "tfadaopt.lookahead",
+    "SharpnessAware": "tfadaopt.sharpness",
     "averaged_weights": "tfadaopt.averages",
     "effective_learning_rate": "tfadaopt.effective",
     "find_learning_rate": "tfadaopt.rate_finder",
@@ -125,5 +128,6 @@ def _meet_keras(_keras: ModuleType) -> None:
 def _register_with_keras(_compat: ModuleType) -> None:
     # A saved model names its optimizer "tfadaopt>Adagrad": Keras knows that only once the class
     # exists, and a lazy package would otherwise make load_model fail.
-    for module in (*(method.module for method in METHODS), "tfadaopt.lookahead"):
+    wrappers = "tfadaopt.lookahead", "tfadaopt.sharpness"
+    for module in (*(method.module for method in METHODS), *wrappers):
         importlib.import_module(module)
