@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from tfadaopt.rate_finder import RateSweep, find_learning_rate
     from tfadaopt.readers import UnsupportedOptimizerError
     from tfadaopt.sharpness import SharpnessAware
+    from tfadaopt.weight_average import WeightAverage
 
 __version__ = "0.1.0"
 
@@ -78,6 +79,7 @@ __all__ = [
     "RateSweep",
     "SharpnessAware",
     "UnsupportedOptimizerError",
+    "WeightAverage",
     "accumulators",
     "averaged_weights",
     "callbacks",
@@ -100,6 +102,7 @@ _MODULE_OF = {method.name: method.module for method in METHODS} | {
     "accumulators": "tfadaopt.effective",
     "Lookahead": "tfadaopt.lookahead",
     "SharpnessAware": "tfadaopt.sharpness",
+    "WeightAverage": "tfadaopt.weight_average",
     "averaged_weights": "tfadaopt.averages",
     "effective_learning_rate": "tfadaopt.effective",
     "find_learning_rate": "tfadaopt.rate_finder",
@@ -128,6 +131,6 @@ def _meet_keras(_keras: ModuleType) -> None:
 def _register_with_keras(_compat: ModuleType) -> None:
     # A saved model names its optimizer "tfadaopt>Adagrad": Keras knows that only once the class
     # exists, and a lazy package would otherwise make load_model fail.
-    wrappers = "tfadaopt.lookahead", "tfadaopt.sharpness"
+    wrappers = "tfadaopt.lookahead", "tfadaopt.sharpness", "tfadaopt.weight_average"
     for module in (*(method.module for method in METHODS), *wrappers):
         importlib.import_module(module)

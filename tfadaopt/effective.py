@@ -4,13 +4,13 @@ import keras
 import tensorflow as tf
 
 from tfadaopt import compat
+from tfadaopt.around import Around
 from tfadaopt.compat import Variable
-from tfadaopt.lookahead import Lookahead
 from tfadaopt.optimizers.base import SKIPPED
 from tfadaopt.optimizers.engine.plan import precision_of
 from tfadaopt.readers import reader_of
 
-WRAPPERS = (keras.optimizers.LossScaleOptimizer, Lookahead)
+WRAPPERS = (keras.optimizers.LossScaleOptimizer, Around)
 
 
 def shells_of(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:
@@ -22,7 +22,7 @@ def shells_of(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Op
 
 
 def unwrapped(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """The optimizer in loss scaling and Lookahead, which counts the steps; or that itself."""
+    """The optimizer in all that is around it, which counts the steps."""
     return shells_of(optimizer)[-1]
 
 
@@ -72,7 +72,8 @@ def effective_learning_rate(optimizer: keras.optimizers.Optimizer, variable: Var
 
     Args:
         optimizer: One of tfadaopt's or Keras' optimizers, or one with a method of this name, built;
-            a ``LossScaleOptimizer``, ``MultiOptimizer`` or ``Lookahead`` around it is unwrapped.
+            what is around it is unwrapped: ``LossScaleOptimizer``, ``MultiOptimizer``,
+            ``Lookahead``, ``WeightAverage``.
         variable: A variable that the optimizer was built for.
 
     Returns:
@@ -110,7 +111,8 @@ def accumulators(optimizer: keras.optimizers.Optimizer, variable: Variable) -> d
 
     Args:
         optimizer: One of tfadaopt's or Keras' optimizers, or one with a method of this name, built;
-            a ``LossScaleOptimizer``, ``MultiOptimizer`` or ``Lookahead`` around it is unwrapped.
+            what is around it is unwrapped: ``LossScaleOptimizer``, ``MultiOptimizer``,
+            ``Lookahead``, ``WeightAverage``.
         variable: A variable that the optimizer was built for.
 
     Returns:
