@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import tfadaopt
 from tfadaopt.callbacks import OptimizerMonitor
+from tfadaopt.optimizers.pieces.orthogonal import orthogonalized
 
 from .logged import curves
 from .support.models import fit, make_model
@@ -164,11 +165,10 @@ def test_decay_follows_the_rate_of_its_variable():
     np.testing.assert_allclose(b.numpy(), 1 - 0.5 * 0.25 * 0.5, rtol=1e-6)
 
 
-def test_equal_shapes_are_one_batch():
-    """Turned ones count as equal; nothing waits for the host."""
-    shapes = [(6, 5), (5, 6), (3, 2, 5), (9, 4), (7,)]
+def products(*shapes) -> int:
+    """Products of matrices in a step of variables of these shapes."""
     variables = [keras.Variable(np.zeros(s, "float32")) for s in shapes]
-    optimizer = tfadaopt.Muon(steps=3)
+    optimizer = tfadaopt.Muon()
     optimizer.build(variables)
 
     @tf.function(autograph=False)
@@ -177,8 +177,28 @@ def test_equal_shapes_are_one_batch():
 
     graph = step.get_concrete_function(*map(tf.zeros, shapes)).graph.as_graph_def()
     nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
-    products = [node for node in nodes if "MatMul" in node.op]
-    assert len(products) == 2 * 3 * 3  # two shapes, three iterations, three products
+    return sum("MatMul" in node.op for node in nodes)
+
+
+def test_equal_shapes_are_one_batch():
+    """Turned ones count as equal."""
+    one = products((6, 5))
+    assert one == 15  # five iterations of three
+    assert products((6, 5), (5, 6), (3, 2, 5), (7,), (3, 4)) == one
+    assert products((6, 5), (9, 4), (4, 9)) == one + products((9, 4))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5, 9])
+def test_few_rows_are_exact(steps):
+    """Iterations of X Xᵀ are those of X, in float32 too, and for singular values far apart."""
+    x = rotation(8) @ (10.0 ** -np.arange(8)[:, None] * rotation(40)[:8])
+    expected = x / (np.linalg.norm(x) + 1e-7)
+    for _ in range(steps):
+        a = expected @ expected.T
+        expected = 3.4445 * expected + (-4.7750 * a + 2.0315 * a @ a) @ expected
+    for dtype, atol in (("float64", 1e-11), ("float32", 2e-5)):
+        (found,) = orthogonalized([tf.constant(x, dtype)], steps)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=atol)
 
 
 def test_the_log_has_the_spectral_scale(tmp_path):

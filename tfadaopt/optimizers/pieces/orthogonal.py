@@ -16,6 +16,8 @@ A, B, C = 3.4445, -4.7750, 2.0315
 EPSILON = 1e-7
 # Beside the root of NorMuon's v.
 TINY = 1e-10
+# Iterations at most that are done on X Xᵀ alone.
+BLOCK = 3
 # s of a matrix, from its sides: what it is multiplied with after it was orthogonalized.
 SCALES = {
     "original": lambda fan_in, out: math.sqrt(max(1.0, out / fan_in)),
@@ -46,12 +48,28 @@ def orthogonalized(kernels: Sequence[tf.Tensor], steps: int) -> list[tf.Tensor]:
 
 
 def newton_schulz(x: tf.Tensor, steps: int) -> tf.Tensor:
-    """The polynomial of the singular values, so many times, of matrices of norm 1; [n, r, c]."""
+    """The polynomial of the singular values, so many times, of matrices of norm 1; [n, r, c].
+
+    Where rows are few, several iterations are one product of a small matrix and X: all that they
+    need of X is X Xᵀ. After more than ``BLOCK`` of them its smallest eigenvalues were rounding.
+    """
     x = x / (frobenius(x) + EPSILON)
-    for _ in range(steps):
+    block = BLOCK if x.shape[2] >= 2 * x.shape[1] else 1
+    for first in range(0, steps, block):
         gram = tf.matmul(x, x, transpose_b=True)
-        x = A * x + tf.matmul(B * gram + C * tf.matmul(gram, gram), x)
+        whole = one = polynomial(gram)
+        for _ in range(first + 1, min(first + block, steps)):
+            gram = tf.matmul(tf.matmul(one, gram), one)
+            one = polynomial(gram)
+            whole = tf.matmul(one, whole)
+        x = tf.matmul(whole, x)
     return x
+
+
+def polynomial(gram: tf.Tensor) -> tf.Tensor:
+    """a + b A + c A², which one iteration multiplies X with."""
+    identity = tf.eye(gram.shape[1], dtype=gram.dtype)
+    return A * identity + B * gram + C * tf.matmul(gram, gram)
 
 
 def evened(v: tf.Tensor, x: tf.Tensor, beta: float) -> tuple[tf.Tensor, tf.Tensor]:
