@@ -9,6 +9,7 @@ import tfadaopt
 from tfadaopt.callbacks import AveragedWeights
 
 from .cases import BY_ID, quick
+from .references import averages
 from .support.models import X, Y, fit, make_model
 
 SCHEDULE_FREE = BY_ID["schedulefreesgd"]
@@ -184,17 +185,12 @@ def path_of(inner) -> list[list[np.ndarray]]:
     return path
 
 
-def mean_of(path, mean):
-    """The averages of a path, in the words of the papers."""
-    if mean in ("swa", "tail"):
-        chosen = path[1::2] if mean == "swa" else path[3:]
-        return [np.mean(x, axis=0) for x in zip(*chosen, strict=True)]
-    chosen = path if mean == "ema" else path[1:]
-    average = chosen[0]
-    for n, theta in enumerate(chosen[1:], 2):
-        d = min(0.5, (1 + n) / (10 + n)) if mean == "ema" else 0.5
-        average = [d * a + (1 - d) * b for a, b in zip(average, theta, strict=True)]
-    return average
+TWINS = {
+    "ema": lambda thetas: averages.exponential_average(thetas, 0.5, warm_up=True),
+    "ema-plain": lambda thetas: averages.exponential_average(thetas[1:], 0.5),
+    "swa": lambda thetas: averages.stochastic_weight_average(thetas, 2, 2),
+    "tail": lambda thetas: averages.tail_average(thetas, 0.5),
+}
 
 
 @pytest.mark.parametrize(
@@ -210,9 +206,8 @@ def test_mean_of_any_optimizer_is_that_of_its_path(inner, mean, mode):
     path = path_of(inner)
     model = make_model(tfadaopt.WeightAverage(INNER[inner](), **MEANS[mean]), **MODES[mode])
     fit(model)
-    for v, theta, average in zip(
-        model.trainable_variables, path[-1], mean_of(path, mean), strict=True
-    ):
+    means = [TWINS[mean](thetas) for thetas in zip(*path, strict=True)]
+    for v, theta, average in zip(model.trainable_variables, path[-1], means, strict=True):
         np.testing.assert_allclose(v.numpy(), theta, rtol=2e-5, atol=1e-7)
         found = model.optimizer.averaged(v)
         np.testing.assert_allclose(found, average, rtol=2e-5, atol=1e-7)
@@ -311,8 +306,9 @@ def test_recalibration_is_the_plain_mean_and_is_put_back():
     with tfadaopt.averaged_weights(model, recalibrate=BATCHES.repeat(), batches=3):
         hidden = [model.layers[-1].layers[0](X[i : i + 6]).numpy() for i in (0, 6, 12)]
         mean, variance = statistics(model)
-        np.testing.assert_allclose(mean, np.mean([h.mean(0) for h in hidden], 0), rtol=1e-5)
-        np.testing.assert_allclose(variance, np.mean([h.var(0) for h in hidden], 0), rtol=1e-4)
+        twin = averages.recalibrated([h.mean(0) for h in hidden], [h.var(0) for h in hidden])
+        np.testing.assert_allclose(mean, twin[0], rtol=1e-5)
+        np.testing.assert_allclose(variance, twin[1], rtol=1e-4)
         assert np.abs(mean - before[4]).max() > 1e-3
     for v, old in zip(model.variables, before, strict=True):
         np.testing.assert_array_equal(v.numpy(), old)

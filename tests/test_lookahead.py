@@ -10,8 +10,11 @@ import tensorflow as tf
 import tfadaopt
 from tfadaopt.callbacks import AveragedWeights, OptimizerMonitor
 
+from .cases import BY_ID
 from .logged import curves
+from .references.lookahead import Lookahead as Twin
 from .support.models import X, Y, fit, make_model
+from .trajectories import Trajectory, displacement_error, problem, train
 
 INNER = {
     "ours": lambda: tfadaopt.Adam(0.05),
@@ -48,9 +51,26 @@ def by_hand(inner, period=2, alpha=0.25, epochs=1):
     return weights_of(model), slow
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-10)])
+def test_follows_its_twin(dtype, tolerance, worst):
+    case = BY_ID["adam"]
+    starts, gradients = problem()
+    twin, thetas = Twin(case.twin, len(starts)), starts
+    path = [thetas := twin.step_all(thetas, g) for g in zip(*gradients, strict=True)]
+    actual = train(tfadaopt.Lookahead(case.make()), starts, gradients, dtype=dtype)
+    expected = [np.stack(x) for x in zip(starts, *path, strict=True)]
+    error = displacement_error(actual, Trajectory(expected, [], [], []))
+    assert error <= tolerance
+    worst(f"worst displacement error against the twin, {dtype}", "Lookahead", error)
+
+
 @pytest.mark.parametrize(
     ("inner", "mode"),
-    [("ours", "eager"), ("ours", "jit"), ("keras", "graph-3-steps")],
+    [
+        ("ours", "eager"),
+        pytest.param("ours", "jit", marks=pytest.mark.slow),
+        ("keras", "graph-3-steps"),
+    ],
 )
 def test_fit_is_the_loop_by_hand(inner, mode):
     model = make_model(tfadaopt.Lookahead(INNER[inner](), 4, 0.25), **MODES[mode])

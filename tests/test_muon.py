@@ -188,7 +188,7 @@ def test_equal_shapes_are_one_batch():
     assert products((6, 5), (9, 4), (4, 9)) == one + products((9, 4))
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 5, 9])
+@pytest.mark.parametrize("steps", [1, 2, 3, 5])
 def test_few_rows_are_exact(steps):
     """Iterations of X Xᵀ are those of X, in float32 too, and for singular values far apart."""
     x = rotation(8) @ (10.0 ** -np.arange(8)[:, None] * rotation(40)[:8])

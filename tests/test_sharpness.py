@@ -11,6 +11,7 @@ import tfadaopt
 from tfadaopt.callbacks import OptimizerMonitor
 
 from .logged import curves
+from .references.sharpness import climb
 from .support.models import X, Y, fit
 
 MODES = {
@@ -55,16 +56,14 @@ def gradients(model, x, y):
 
 
 def by_hand(rho=0.1, adaptive=False):
-    """The weights by NumPy, from gradients at both places."""
+    """The weights by the twin, from gradients at both places."""
     model = network()
     for first in range(0, 24, 4):
         x, y = X[first : first + 4], Y[first : first + 4]
         theta = [v.numpy() for v in model.trainable_variables]
         g = gradients(model, x, y)
-        t = [np.abs(v) + 0.01 if adaptive and v.ndim > 1 else 1.0 for v in theta]
-        norm = np.sqrt(sum(np.sum((a * b) ** 2) for a, b in zip(t, g, strict=True)))
-        for v, value, a, b in zip(model.trainable_variables, theta, t, g, strict=True):
-            v.assign(value + rho * a**2 * b / norm)
+        for v, above in zip(model.trainable_variables, climb(theta, g, rho, adaptive), strict=True):
+            v.assign(above)
         nearby = gradients(model, x, y)
         for v, value, b in zip(model.trainable_variables, theta, nearby, strict=True):
             v.assign(value - 0.1 * b)

@@ -26,7 +26,7 @@ class SharpnessAware(keras.Model):
         \tilde g = \nabla L(\theta + \hat\varepsilon)
 
     on the same batch, with ‖g‖ over all variables; the optimizer steps from θ with g̃ in the place
-    of g. With ``adaptive``, ε̂ = ρ T² g / ‖T g‖, where T is |θ| + 0.01 in kernels and 1 in biases
+    of g. With ``adaptive``, ε̂ = ρ T² g / ‖T g‖, where T is the size of θ, plus 0.01, in kernels and 1 in biases
     and normalizations, so that scaling a layer does not change what is near.
 
     **Each step costs twice what it does without**: two forward and two backward passes, as
@@ -39,14 +39,14 @@ class SharpnessAware(keras.Model):
     gradient accumulation, each batch. Evaluate, export and save either of the two; the model that
     is given knows nothing of this class.
 
-    ==============  =======================  ============  =====================
-    implementation  T of ASAM                norm of ε̂     statistics
-    ==============  =======================  ============  =====================
-    tfadaopt        \|θ\| + 0.01, or 1       all weights   of the first pass
-    authors (ASAM)  the same, γ as kernels   all weights   of both
-    davda54/sam     \|θ\| everywhere         all weights   of both, unless told
-    Optax           —                        all weights   —
-    ==============  =======================  ============  =====================
+    ==============  ======================  ============  =====================
+    implementation  T of ASAM               norm of ε̂     statistics
+    ==============  ======================  ============  =====================
+    tfadaopt        as above                all weights   of the first pass
+    authors (ASAM)  of γ as of kernels      all weights   of both
+    davda54/sam     the size of θ, all      all weights   of both, unless told
+    Optax           —                       all weights   —
+    ==============  ======================  ============  =====================
 
     Optax' ``sam`` takes the two gradients on different batches unless it is made opaque.
 

@@ -16,7 +16,7 @@ class WeightAverage(Around):
 
     .. math::
         \text{ema}: \; \bar\theta \leftarrow d_n \bar\theta + (1 - d_n) \, \theta, \quad
-        d_n = \min\Big(d, \frac{1+n}{10+n}\Big) \qquad
+        d_n = \min\Big(d, \frac{n}{9+n}\Big) \qquad
         \text{swa, tail}: \; \bar\theta \leftarrow \bar\theta + \frac{\theta - \bar\theta}{n}
 
     for the n-th weights that are averaged; the mean begins at the first of them, not where the
@@ -31,12 +31,14 @@ class WeightAverage(Around):
     ==============  =====================================  ============
     implementation  decay                                  begins
     ==============  =====================================  ============
-    tfadaopt        min(d, (1 + n)/(10 + n)), or d         first update
+    tfadaopt        min(d, n/(9 + n)), or d                first update
     Keras use_ema   d                                      first update
-    TensorFlow      min(d, (1 + t)/(10 + t)) where t is    when it is
+    TensorFlow      min(d, (1 + u)/(10 + u)) where u is    when it is
                     given, else d                          first applied
     PyTorch SWA     mean                                   first update
     ==============  =====================================  ============
+
+    Where u counts the updates of the mean, the decay of TensorFlow is the same: u = n − 1.
 
     Args:
         optimizer: The optimizer that steps: an instance, or a name that Keras knows.
@@ -120,7 +122,7 @@ class WeightAverage(Around):
         n = tf.cast((t - self.first) // self.every + 1, theta.dtype)
         weight = 1 / n
         if self.average == "ema":
-            decay = tf.minimum(self.decay, (1 + n) / (10 + n)) if self.warmup else self.decay
+            decay = tf.minimum(self.decay, n / (9 + n)) if self.warmup else self.decay
             weight = 1 - decay
         # Of the first, nothing is kept: what was there before are weights of no average.
         return None, tf.where(tf.equal(n, 1), theta, kept + weight * (theta - kept))
