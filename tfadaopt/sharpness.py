@@ -26,8 +26,8 @@ class SharpnessAware(keras.Model):
         \tilde g = \nabla L(\theta + \hat\varepsilon)
 
     on the same batch, with ‖g‖ over all variables; the optimizer steps from θ with g̃ in the place
-    of g. With ``adaptive``, ε̂ = ρ T² g / ‖T g‖, where T is the size of θ, plus 0.01, in kernels and 1 in biases
-    and normalizations, so that scaling a layer does not change what is near.
+    of g. With ``adaptive``, ε̂ = ρ T² g / ‖T g‖, where T is the size of θ, plus 0.01, in kernels and
+    1 in biases and normalizations, so that scaling a layer does not change what is near.
 
     **Each step costs twice what it does without**: two forward and two backward passes, as
     ``cost()`` says, too. What Keras reports is of the first, at θ. Only that one moves the

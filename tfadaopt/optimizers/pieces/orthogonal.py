@@ -34,35 +34,33 @@ def sides(shape: Sequence[int]) -> tuple[int, int]:
 def orthogonalized(kernels: Sequence[tf.Tensor], steps: int) -> list[tf.Tensor]:
     """Each kernel as a matrix with its singular values near 1; those of equal shape at once.
 
-    Rows and columns may change places for it: the iteration costs least where rows are few.
-
     Args:
         kernels: Kernels of any shapes, of rank ≥ 2.
         steps: Iterations.
     """
     matrices = [tf.reshape(x, sides(x.shape)) for x in kernels]
-    tall = [x.shape[0] > x.shape[1] for x in matrices]
-    wide = [tf.transpose(x) if t else x for x, t in zip(matrices, tall, strict=True)]
-    done = in_stacks(lambda stack: newton_schulz(stack, steps), wide)
-    return [tf.transpose(x) if t else x for x, t in zip(done, tall, strict=True)]
+    return in_stacks(lambda stack: newton_schulz(stack, steps), matrices)
 
 
 def newton_schulz(x: tf.Tensor, steps: int) -> tf.Tensor:
     """The polynomial of the singular values, so many times, of matrices of norm 1; [n, r, c].
 
-    Where rows are few, several iterations are one product of a small matrix and X: all that they
-    need of X is X Xᵀ. After more than ``BLOCK`` of them its smallest eigenvalues were rounding.
+    On the side that is shorter, where it costs less. Where that is much shorter, several iterations
+    are one product of a small matrix and X: all that they need of X is X Xᵀ. After more than
+    ``BLOCK`` of them its smallest eigenvalues were rounding.
     """
     x = x / (frobenius(x) + EPSILON)
-    block = BLOCK if x.shape[2] >= 2 * x.shape[1] else 1
+    rows, columns = x.shape[1:]
+    tall = rows > columns
+    block = BLOCK if max(rows, columns) >= 2 * min(rows, columns) else 1
     for first in range(0, steps, block):
-        gram = tf.matmul(x, x, transpose_b=True)
+        gram = tf.matmul(x, x, transpose_a=tall, transpose_b=not tall)
         whole = one = polynomial(gram)
         for _ in range(first + 1, min(first + block, steps)):
             gram = tf.matmul(tf.matmul(one, gram), one)
             one = polynomial(gram)
             whole = tf.matmul(one, whole)
-        x = tf.matmul(whole, x)
+        x = tf.matmul(x, whole) if tall else tf.matmul(whole, x)
     return x
 
 
