@@ -32,8 +32,8 @@ LAYERS = (
     (
         *("tfadaopt.gradients", "tfadaopt.keras_readers", "tfadaopt.reader", "tfadaopt.readers"),
         *("tfadaopt.effective", "tfadaopt.averages", "tfadaopt.rate_finder"),
-        *("tfadaopt.effective", "tfadaopt.averages", "tfadaopt.lookahead"),
-        *("tfadaopt.around", "tfadaopt.sharpness", "tfadaopt.weight_average"),
+        *("tfadaopt.around", "tfadaopt.lookahead", "tfadaopt.weight_average"),
+        "tfadaopt.sharpness",
     ),
     ("tfadaopt.callbacks",),
     # The rooms of the experiments: problems and reports know nothing of each other.

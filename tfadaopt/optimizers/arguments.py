@@ -182,7 +182,7 @@ def patterns(owner: str, name: str, value: str | Iterable[str] | None) -> tuple[
         ValueError: A search for one could take for ever.
     """
     one = isinstance(value, str) or (value is not None and not isinstance(value, Iterable))
-    found = (value,) if one else tuple(value or ())
+    found: tuple[Any, ...] = (value,) if one else tuple(value or ())
     for pattern in found:
         if not isinstance(pattern, str):
             raise TypeError(

@@ -187,7 +187,7 @@ class Muon(Optimizer):
         return slots | ({"neurons": Slot(shape[-1:])} if len(shape) > 1 else {})
 
     def slots_at(self, index, shape):
-        matrix = self._routes.of[index].matrix
+        matrix = Routes.known(self.name, self._routes).of[index].matrix
         wanted = {
             "momentum": matrix or not self.sgd_weight,
             "velocity": not matrix and not self.sgd_weight,
