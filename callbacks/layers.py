@@ -9,6 +9,7 @@ import keras
 from tfadaopt import compat, effective
 from tfadaopt.callbacks.measure import Series
 from tfadaopt.compat import Variable
+from tfadaopt.lookahead import Lookahead
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,12 @@ class View:
     Attributes:
         layers: Variables that are trained.
         steps_per_execution: Steps between two looks of a callback.
+        lookaheads: What pulls the weights back every few updates, around the optimizers.
     """
 
     layers: tuple[Layer, ...]
     steps_per_execution: int = 1
+    lookaheads: tuple[Lookahead, ...] = ()
 
 
 # What is compared decides whether a traced snapshot is used again: frozen dataclasses.

@@ -41,6 +41,8 @@ OF_LAYER = {
     "update_norm": "Update norm ‖Δθ‖",
     "gradient_norm": "Gradient norm ‖g‖",
     "weight_norm": "Weight norm ‖θ‖",
+    "sync_distance": "Distance to the slow weights ‖θ − φ‖ at the last sync",
+    "spectral_scale": "Spectral scale η s of the update",
 }
 QUANTITIES = {RATE: "Effective learning rate", **OF_LAYER}
 

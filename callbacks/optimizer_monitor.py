@@ -20,6 +20,8 @@ from tfadaopt.callbacks.quantities import (
     EffectiveRates,
     GradientNorms,
     MethodNumbers,
+    SpectralScales,
+    SyncDistances,
 )
 from tfadaopt.callbacks.request import Request, What
 from tfadaopt.callbacks.state_callback import Logs, StateCallback
@@ -29,6 +31,8 @@ _STANDARD = (
     EffectiveRates(required=False),
     Accumulators(required=False),
     MethodNumbers(),
+    SpectralScales(),
+    SyncDistances(),
     Updates("update_ratio"),
 )
 PRESETS: dict[str, tuple[Quantity, ...]] = {
@@ -36,6 +40,8 @@ PRESETS: dict[str, tuple[Quantity, ...]] = {
         EffectiveRates(sampled=True, required=False),
         Accumulators(required=False, numbers_only=True),
         MethodNumbers(),
+        SpectralScales(),
+        SyncDistances(),
         Updates("update_ratio", sampled=True),
     ),
     "standard": _STANDARD,
@@ -65,10 +71,10 @@ class OptimizerMonitor(StateCallback):
 
     In all of them the scheduled rate (``learning_rate``; one per optimizer with
     ``MultiOptimizer``) and a method's own numbers: ``accumulator/distance/mean`` of Prodigy,
-    ``step_size`` of DoG, ``rectification`` of RAdam, ``accumulator/trust_ratio`` of LARS. An
-    optimizer, or a layer, without an effective rate gets one warning, and its measured update
-    ratio. What is logged is of the step just done; skipped steps log nothing; training is bit for
-    bit what it is without.
+    ``step_size`` of DoG, ``rectification`` of RAdam, ``accumulator/trust_ratio`` of LARS,
+    ``spectral_scale`` of Muon, ``sync_distance`` of Lookahead. An optimizer, or a layer, without
+    an effective rate gets one warning, and its measured update ratio. What is logged is of the step
+    just done; skipped steps log nothing; training is bit for bit what it is without.
 
     In memory, ``standard`` and ``full`` keep a copy of the weights from before a step that is due,
     as the update is their difference; ``light`` keeps its sample. What a snapshot needs besides is

@@ -22,6 +22,8 @@ from tfadaopt.callbacks.sampled import (
     size_of_row,
 )
 from tfadaopt.callbacks.summaries import ALL, SPREAD, STATISTICS, VALUE
+from tfadaopt.compat import Variable
+from tfadaopt.lookahead import Lookahead
 from tfadaopt.optimizers.base import SKIPPED
 from tfadaopt.optimizers.pieces.first import UPDATES
 from tfadaopt.optimizers.rule import UnsupportedOptimizerError
@@ -187,6 +189,41 @@ class MethodNumbers:
 
 
 @dataclass(frozen=True)
+class SpectralScales:
+    """η s of each layer that is stepped as a matrix with singular values near 1, as by Muon."""
+
+    def __call__(self, view: View) -> list[Series]:
+        found = []
+        for layer in view.layers:
+            of = getattr(layer.optimizer, "spectral_scale", None)
+            if of is None or of(layer.variable) is None:
+                continue
+
+            def read(before, layer=layer, of=of):
+                return of(layer.variable, before.get(eta_key(layer.optimizer)))
+
+            before = eta_before(layer.optimizer)
+            found.append(Series("spectral_scale", layer.path, read, VALUE, before))
+        return found
+
+
+@dataclass(frozen=True)
+class SyncDistances:
+    """How far each layer was from Lookahead's slow weights when it was last pulled to them.
+
+    Apart from the update ratio, which at such a step is that of the pull, too.
+    """
+
+    def __call__(self, view: View) -> list[Series]:
+        return [
+            Series("sync_distance", layer.path, partial(_pulled, around, layer.variable), VALUE)
+            for around in view.lookaheads
+            for layer in view.layers
+            if compat.index_of(around, layer.variable) is not None
+        ]
+
+
+@dataclass(frozen=True)
 class GradientNorms:
     """Euclidean norm of each layer's gradient, where the optimizer's state tells it.
 
@@ -225,6 +262,10 @@ def _rate(layer: Layer, pick: Pick | None, before: Before) -> tf.Tensor:
 
 def _magnitude(state: Kept, before: Before) -> tf.Tensor:
     return tf.abs(tf.convert_to_tensor(state))
+
+
+def _pulled(around: Lookahead, variable: Variable, before: Before) -> tf.Tensor:
+    return around.sync_distance(variable)
 
 
 def _skipped(layer: Layer, before: Before) -> tf.Tensor:

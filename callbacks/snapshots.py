@@ -15,6 +15,7 @@ from tfadaopt.callbacks.layers import Layer, View, layers_of, paths_of
 from tfadaopt.callbacks.measure import Before, Series, Snapshot
 from tfadaopt.callbacks.quantities import eta_before, eta_key
 from tfadaopt.callbacks.request import What
+from tfadaopt.lookahead import Lookahead
 
 
 class Snapshots:
@@ -67,7 +68,10 @@ class Snapshots:
         """What is read of each layer that is asked for."""
         if what not in self._series:
             steps = getattr(self.model, "steps_per_execution", 1) or 1
-            view = View(tuple(x for x in self.layers if what.wants(x.path)), steps)
+            given = getattr(self.model, "optimizer", None)
+            around = () if given is None else effective.shells_of(given)
+            lookaheads = tuple(x for x in around if isinstance(x, Lookahead))
+            view = View(tuple(x for x in self.layers if what.wants(x.path)), steps, lookaheads)
             self._series[what] = [s for quantity in what.quantities for s in quantity(view)]
         return self._series[what]
 

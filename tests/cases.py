@@ -67,8 +67,9 @@ class Case:
     def tolerance(self) -> Mapping[str, float]:
         """How far displacements may be from the twin's, by dtype."""
         # Matrices in float32 know their small eigenvalues, which count the most, to 1e-7 of the
-        # largest: with ε = 1e-4 and sums of 1e3, to a percent.
-        return {"float32": 1e-5 if self.has_rate else 1e-2, "float64": 1e-10}
+        # largest: with ε = 1e-4 and sums of 1e3, to a percent. Muon takes no roots of matrices.
+        exact = self.has_rate or self.name == "Muon"
+        return {"float32": 1e-5 if exact else 1e-2, "float64": 1e-10}
 
 
 def slots_of(optimizer, variable) -> dict:
@@ -235,6 +236,11 @@ CASES = (
     Case("shampoo-diagonal", "Shampoo", {"max_dimension": 5}),
     Case("shampoo-refresh", "Shampoo", {"refresh_every": 7}),
     Case("shampoo", "Shampoo"),
+    Case("muon-rms", "Muon", {"scale": "match_rms", "nesterov": False, "steps": 3}),
+    Case("muon-spectral", "Muon", {"scale": "spectral", "adamw_beta_1": 0.5, "adamw_ratio": 0.5}),
+    Case("muon-sgd", "Muon", {"muon_weight": 0.25, "sgd_weight": 0.5, "weight_decay": 0.5}),
+    Case("muon", "Muon", {"weight_decay": 0.5}),
+    Case("muon-neurons", "Muon", {"normalize": "neurons", "beta_2": 0.75}),
     Case("soap-diagonal", "SOAP", {"max_dimension": 5}),
     Case("soap-refresh", "SOAP", {"refresh_every": 1, "weight_decay": None}),
     Case("soap", "SOAP"),

@@ -32,6 +32,8 @@ LAYERS = (
     (
         *("tfadaopt.gradients", "tfadaopt.keras_readers", "tfadaopt.reader", "tfadaopt.readers"),
         *("tfadaopt.effective", "tfadaopt.averages", "tfadaopt.rate_finder"),
+        *("tfadaopt.around", "tfadaopt.lookahead", "tfadaopt.weight_average"),
+        "tfadaopt.sharpness",
     ),
     ("tfadaopt.callbacks",),
     # The rooms of the experiments: problems and reports know nothing of each other.
@@ -60,10 +62,13 @@ LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 # Their lists of lazy names point everywhere below; tests/test_import.py holds them.
 LAZY = ("tfadaopt", "tfadaopt.callbacks")
 MOST_STATEMENTS_OF_A_METHOD = 70
+# Muon is three methods by its options, and steps by two more what is no matrix.
+MOST_STATEMENTS_OF = {"Muon": 96}
 # What lies beside the methods; pieces that several methods share are in a folder of their own.
 BESIDE_METHODS = [
     *("arguments", "base", "cautious", "docstrings", "held", "incoming", "matching"),
-    *("multipliers", "rates", "restoring", "rule", "stored", "transforms", "undecayed"),
+    *("multipliers", "rates", "restoring", "routes", "rule", "stored", "transforms"),
+    "undecayed",
     *("engine", "pieces"),
 ]
 
@@ -290,7 +295,7 @@ def test_a_method_is_one_short_file(method):
     path = ROOT.joinpath(*method.module.split(".")).with_suffix(".py")
     assert path.parent == ROOT / "tfadaopt" / "optimizers"
     statements = [n for n in ast.walk(sources()[method.module]) if isinstance(n, ast.stmt)]
-    assert len(statements) <= MOST_STATEMENTS_OF_A_METHOD
+    assert len(statements) <= MOST_STATEMENTS_OF.get(method.name, MOST_STATEMENTS_OF_A_METHOD)
     classes = [n.name for n in sources()[method.module].body if isinstance(n, ast.ClassDef)]
     assert classes == [method.name]
 

@@ -18,6 +18,7 @@ POSITIVE = [0, 0.0, *NOT_NEGATIVE]
 SHARE = [-0.1, 1.0, 1, 2, math.nan, math.inf, *NO_NUMBER]
 COUNT = [-1, 0.5, 2.0, "3", None, True, [1]]
 SWITCH = [None, 1, 0.0, "False"]
+PATTERNS = [1, 2.5]
 
 # All that one check refuses, for one argument that it checks.
 REFUSED = {
@@ -84,10 +85,23 @@ EDGES = {
     "l1_regularization_strength": [None, -1e-9],
     "l2_regularization_strength": [None, -1e-9],
     "l2_shrinkage_regularization_strength": [None, -1e-9],
+    "steps": [None, 0, 0.5],
+    "scale": [None, "orginal", 1],
+    "normalize": ["rows", True],
+    "muon_weight": [None, -1e-9],
+    "sgd_weight": [None, -1e-9],
+    "adamw_ratio": [None, -1e-9],
+    "adamw_beta_1": [None, -1e-9, 1.0],
+    "adamw_beta_2": [None, -1e-9, 1.0],
+    "adamw_epsilon": [None, -1e-9],
+    "only_adamw": PATTERNS,
+    "only_muon": PATTERNS,
 }
 # Of a method in which a name means something else.
 EDGES_OF = {("Ftrl", "beta"): [None, -1e-9]}
+WORDS = {"scale", "normalize", "only_adamw", "only_muon"}
 WHOLE = {
+    "steps",
     "min_dim_size_to_factor",
     "beta_3_warmup_steps",
     "alpha_warmup_steps",
@@ -105,6 +119,7 @@ NOT_HALF = {
     "growth_rate",
     *SWITCHES,
     *WHOLE,
+    *WORDS,
 }
 # The base class refuses these, for all methods.
 BAD_COMMON = {
@@ -166,7 +181,8 @@ def test_bad_value_is_refused(argument, value):
     ],
 )
 def test_method_refuses_what_is_past_the_edge(method, argument):
-    for value in (*EDGES_OF.get((method.__name__, argument), EDGES[argument]), math.nan, "0.1"):
+    bad = EDGES_OF.get((method.__name__, argument), EDGES[argument])
+    for value in (*bad, math.nan, *(() if bad is PATTERNS else ("0.1",))):
         refused(method, argument, value)
 
 

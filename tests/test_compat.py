@@ -50,7 +50,10 @@ def owners() -> dict[str, object]:
     native = tf.Variable(1.0)
     native._distributed_container = None
     graph = tf.compat.v1.get_default_graph()
-    return {"optimizer": optimizer, "variable": variable, "native": native, "graph": graph}
+    model = keras.Sequential([keras.Sequential([keras.layers.BatchNormalization()])])
+    model.compile("sgd", "mse")
+    named = {"optimizer": optimizer, "variable": variable, "model": model}
+    return {**named, "native": native, "graph": graph}
 
 
 @pytest.mark.parametrize(("function", "owner", "name"), USES)
@@ -86,6 +89,14 @@ def test_private_names_mean_what_compat_says(owners):
         optimizer.apply([keras.ops.ones([2])])
         assert int(compat.micro_steps(optimizer)) == done
         assert float(compat.applied_learning_rate(optimizer)) == pytest.approx(applied)
+
+
+def test_private_names_of_models_mean_what_compat_says(owners):
+    model = owners["model"]
+    assert compat.normalizations_of(model) == model.layers[0].layers
+    compat.track_loss(model, tf.constant(3.0), tf.zeros((4, 2)))
+    compat.track_loss(model, tf.constant(1.0), {"x": tf.zeros((4, 2))})
+    assert float(model.metrics[0].result()) == 2.0
 
 
 @pytest.mark.slow

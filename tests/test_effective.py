@@ -217,8 +217,8 @@ def test_unsupported_optimizer_is_a_type_error_that_names_the_supported(read, ma
 
 @pytest.mark.parametrize("case", rows([case for case in FULLEST if not case.has_rate]))
 def test_a_method_without_rates_says_so(case):
-    optimizer = case.make()
-    w = trained(optimizer)
+    optimizer, w = case.make(), keras.Variable(np.zeros((5, 4)))
+    optimizer.apply([tf.ones((5, 4))], [w])
     with pytest.raises(tfadaopt.UnsupportedOptimizerError, match=r"matrix.*accumulators"):
         tfadaopt.effective_learning_rate(optimizer, w)
     assert slots_of(optimizer, w)

@@ -810,6 +810,35 @@ EDITS = [
     Edit("shampoo", "running mean", "return statistics +", "return 0.9 * statistics +"),
     Edit("shampoo-refresh", "always fresh", "% self.refresh_every", "% 1"),
     Edit("shampoo-diagonal", "no limit", "n <= self.max_dimension", "True"),
+    *(
+        Edit(case, fault, right, wrong, "orthogonal")
+        for case, fault, right, wrong in (
+            ("muon", "does not look ahead", "if recipe.nesterov else m", "if False else m"),
+            ("muon-rms", "always looks ahead", "if recipe.nesterov else m", "if True else m"),
+            ("muon", "a is 1 % off", "3.4445", "3.41"),
+            ("muon", "b is 1 % off", "-4.7750", "-4.73"),
+            ("muon", "c is 1 % off", "2.0315", "2.05"),
+            ("muon", "ε too large", "EPSILON = 1e-7", "EPSILON = 1e-3"),
+            ("muon", "one iteration less", "range(0, steps,", "range(0, steps - 1,"),
+            ("muon-rms", "always five iterations", "range(0, steps,", "range(0, 5,"),
+            ("muon", "s turned over", "max(1.0, out / fan_in)", "max(1.0, fan_in / out)"),
+            ("muon-rms", "s by the short side", "0.2 * math.sqrt(max", "0.2 * math.sqrt(min"),
+            ("muon-spectral", "s turned over", "sqrt(out / fan_in)", "sqrt(fan_in / out)"),
+            ("muon-neurons", "β₂ halved", "axis=0), beta)", "axis=0), beta / 2)"),
+            ("muon-neurons", "no root", "tf.sqrt(v) + TINY", "v + TINY"),
+            ("muon-neurons", "norm not kept", "divide_no_nan(frobenius(x)", "divide_no_nan(1.0"),
+        )
+    ),
+    Edit("muon", "decays by AdamW's rate", "return decay if is_matrix(state) else", "return"),
+    Edit("muon-sgd", "no weight of the matrix", "step *= self.muon_weight", "step *= 1.0"),
+    Edit("muon-sgd", "no weight of SGD", "self.sgd_weight if matrix else 1", "1"),
+    Edit(
+        "muon-sgd", "SGD does not look ahead", "g + self.momentum * b if self.nesterov else b", "b"
+    ),
+    Edit(
+        "muon-sgd", "decay in the matrix", "(states, gradients, pulled,", "(states, pulled, pulled,"
+    ),
+    Edit("muon-sgd", "no decay", "g + decay * theta if decay", "g if decay"),
     Edit("soap", "moves at first", "tf.where(first, tf.zeros_like(x), x)", "x"),
     Edit("soap", "bases stay", "tf.where(due[i], basis, old)", "old", "eigenbases"),
     Edit("soap", "corrected with k + 1", "tf.maximum(k, 1)", "k + 1"),

@@ -14,6 +14,8 @@ SHAPES = [(6, 5), (5, 6), (6, 5), (7,), (), (2, 3, 5), (0, 3), (9, 2)]
 SETTINGS = [
     ("Shampoo", {"refresh_every": 3, "max_dimension": 8, "weight_decay": 0.1}),
     ("SOAP", {"refresh_every": 2, "max_dimension": 8}),
+    ("Muon", {"normalize": "neurons", "weight_decay": 0.1}),
+    ("Muon", {"sgd_weight": 0.5, "weight_decay": 0.1}),
 ]
 DECOMPOSITIONS = {"SelfAdjointEigV2", "Qr"}
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tfadaopt import callbacks, experiments, optimizers
     from tfadaopt.averages import averaged_weights
     from tfadaopt.effective import accumulators, effective_learning_rate
+    from tfadaopt.lookahead import Lookahead
     from tfadaopt.optimizers.adabelief import AdaBelief as AdaBelief
     from tfadaopt.optimizers.adabound import AdaBound as AdaBound
     from tfadaopt.optimizers.adadelta import Adadelta as Adadelta
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from tfadaopt.optimizers.madgrad import MADGRAD as MADGRAD
     from tfadaopt.optimizers.mars import MARS as MARS
     from tfadaopt.optimizers.momentum import Momentum as Momentum
+    from tfadaopt.optimizers.muon import Muon as Muon
     from tfadaopt.optimizers.nadam import Nadam as Nadam
     from tfadaopt.optimizers.nadamw import NadamW as NadamW
     from tfadaopt.optimizers.nesterov import Nesterov as Nesterov
@@ -63,6 +65,8 @@ if TYPE_CHECKING:
     from tfadaopt.optimizers.yogi import Yogi as Yogi
     from tfadaopt.rate_finder import RateSweep, find_learning_rate
     from tfadaopt.readers import UnsupportedOptimizerError
+    from tfadaopt.sharpness import SharpnessAware
+    from tfadaopt.weight_average import WeightAverage
 
 __version__ = "0.1.0"
 
@@ -70,9 +74,12 @@ __all__ = [
     "AdaptiveClip",
     "Centralize",
     "GradientTransform",
+    "Lookahead",
     "Method",
     "RateSweep",
+    "SharpnessAware",
     "UnsupportedOptimizerError",
+    "WeightAverage",
     "accumulators",
     "averaged_weights",
     "callbacks",
@@ -93,6 +100,9 @@ _MODULE_OF = {method.name: method.module for method in METHODS} | {
     "RateSweep": "tfadaopt.rate_finder",
     "UnsupportedOptimizerError": "tfadaopt.readers",
     "accumulators": "tfadaopt.effective",
+    "Lookahead": "tfadaopt.lookahead",
+    "SharpnessAware": "tfadaopt.sharpness",
+    "WeightAverage": "tfadaopt.weight_average",
     "averaged_weights": "tfadaopt.averages",
     "effective_learning_rate": "tfadaopt.effective",
     "find_learning_rate": "tfadaopt.rate_finder",
@@ -121,5 +131,6 @@ def _meet_keras(_keras: ModuleType) -> None:
 def _register_with_keras(_compat: ModuleType) -> None:
     # A saved model names its optimizer "tfadaopt>Adagrad": Keras knows that only once the class
     # exists, and a lazy package would otherwise make load_model fail.
-    for method in METHODS:
-        importlib.import_module(method.module)
+    wrappers = "tfadaopt.lookahead", "tfadaopt.sharpness", "tfadaopt.weight_average"
+    for module in (*(method.module for method in METHODS), *wrappers):
+        importlib.import_module(module)

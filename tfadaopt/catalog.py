@@ -405,6 +405,17 @@ METHODS = (
         peers=("", "", "bias-corrected", ""),
     ),
     Method(
+        name="Muon",
+        module="tfadaopt.optimizers.muon",
+        year=2024,
+        source="Jordan et al., Muon: an optimizer for hidden layers in neural networks",
+        rule="M ← μ M + (1 − μ) G; W ← W − η s NewtonSchulz(μ M + (1 − μ) G); others: AdamW",
+        state=1,
+        elementwise=False,
+        has_rate=False,
+        peers=("convolutions by AdamW", "kernels of 2 axes only", "M corrected", ""),
+    ),
+    Method(
         name="AdEMAMix",
         module="tfadaopt.optimizers.ademamix",
         year=2025,

@@ -162,6 +162,20 @@ def writes_summaries(model: keras.Model) -> bool:
     return strategy.extended.should_save_summary
 
 
+def normalizations_of(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    """All layers of batch normalization in a model, however deep."""
+    layers = model._flatten_layers(include_self=False, recursive=True)
+    return [x for x in layers if isinstance(x, keras.layers.BatchNormalization)]
+
+
+def track_loss(model: keras.Model, loss: tf.Tensor, inputs: Any) -> None:
+    """Count the loss of a batch into what ``fit`` reports, as ``train_step`` of Keras does."""
+    batch = tf.shape(next(x for x in tf.nest.flatten(inputs) if x is not None))[0]
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    whole = loss * tf.cast(replicas, loss.dtype)  # Keras has divided it for the sum over all
+    model._loss_tracker.update_state(whole, sample_weight=batch)
+
+
 def applied_learning_rate(optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
     """Rate η of the update just done (of the first one, before any).
 

@@ -4,21 +4,30 @@ import keras
 import tensorflow as tf
 
 from tfadaopt import compat
+from tfadaopt.around import Around
 from tfadaopt.compat import Variable
 from tfadaopt.optimizers.base import SKIPPED
 from tfadaopt.optimizers.engine.plan import precision_of
 from tfadaopt.readers import reader_of
 
+WRAPPERS = (keras.optimizers.LossScaleOptimizer, Around)
+
+
+def shells_of(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:
+    """An optimizer, and what it wraps, from the outside to the one that steps."""
+    found = [optimizer]
+    while isinstance(found[-1], WRAPPERS):
+        found.append(found[-1].inner_optimizer)
+    return found
+
 
 def unwrapped(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """The optimizer inside loss scaling, which counts the steps; or the optimizer itself."""
-    while isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        optimizer = optimizer.inner_optimizer
-    return optimizer
+    """The optimizer in all that is around it, which counts the steps."""
+    return shells_of(optimizer)[-1]
 
 
 def leaves(optimizer: keras.optimizers.Optimizer) -> list[keras.optimizers.Optimizer]:
-    """The optimizers that hold the state: those inside loss scaling and ``MultiOptimizer``."""
+    """The optimizers that hold the state: those inside all that may be around them."""
     optimizer = unwrapped(optimizer)
     if hasattr(optimizer, "optimizers"):
         return list(optimizer.optimizers)
@@ -63,7 +72,8 @@ def effective_learning_rate(optimizer: keras.optimizers.Optimizer, variable: Var
 
     Args:
         optimizer: One of tfadaopt's or Keras' optimizers, or one with a method of this name, built;
-            a ``LossScaleOptimizer`` or ``MultiOptimizer`` around it is unwrapped.
+            what is around it is unwrapped: ``LossScaleOptimizer``, ``MultiOptimizer``,
+            ``Lookahead``, ``WeightAverage``.
         variable: A variable that the optimizer was built for.
 
     Returns:
@@ -101,7 +111,8 @@ def accumulators(optimizer: keras.optimizers.Optimizer, variable: Variable) -> d
 
     Args:
         optimizer: One of tfadaopt's or Keras' optimizers, or one with a method of this name, built;
-            a ``LossScaleOptimizer`` or ``MultiOptimizer`` around it is unwrapped.
+            what is around it is unwrapped: ``LossScaleOptimizer``, ``MultiOptimizer``,
+            ``Lookahead``, ``WeightAverage``.
         variable: A variable that the optimizer was built for.
 
     Returns:

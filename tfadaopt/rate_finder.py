@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from tfadaopt.around import Around
+from tfadaopt.effective import WRAPPERS
 from tfadaopt.optimizers.arguments import count, number
 
 _FEWEST = 20
@@ -222,9 +224,10 @@ def _at_rate(given: keras.optimizers.Optimizer, rate: float) -> keras.optimizers
         ValueError: It has several rates, or none.
     """
     config = given.get_config()
-    if isinstance(given, keras.optimizers.LossScaleOptimizer):
+    if isinstance(given, WRAPPERS):
+        name = "optimizer" if isinstance(given, Around) else "inner_optimizer"
         inner = _at_rate(given.inner_optimizer, rate)
-        config["inner_optimizer"] = keras.saving.serialize_keras_object(inner)
+        config[name] = keras.saving.serialize_keras_object(inner)
     elif "learning_rate" in config:
         config["learning_rate"] = rate
     else:

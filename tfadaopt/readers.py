@@ -44,7 +44,8 @@ class OursReader(Reader):
     optimizer: Optimizer
 
     def check(self, what: str | None = None) -> None:
-        if what == RATE and type(self.optimizer) in (m.cls for m in METHODS if not m.has_rate):
+        rateless = (m.cls for m in METHODS if not m.has_rate)
+        if what == RATE and not self.varies() and type(self.optimizer) in rateless:
             raise no_rate(type(self.optimizer).__name__)
 
     def rate(
@@ -98,6 +99,9 @@ class OursReader(Reader):
 
     def shared_names(self) -> frozenset[str]:
         return frozenset(self.optimizer.shared())
+
+    def varies(self) -> bool:
+        return self.optimizer.some_rates
 
 
 class KerasReader(Reader):

@@ -181,7 +181,8 @@ def patterns(owner: str, name: str, value: str | Iterable[str] | None) -> tuple[
         re.error: One is no regular expression.
         ValueError: A search for one could take for ever.
     """
-    found = (value,) if isinstance(value, str) else tuple(value or ())
+    one = isinstance(value, str) or (value is not None and not isinstance(value, Iterable))
+    found: tuple[Any, ...] = (value,) if one else tuple(value or ())
     for pattern in found:
         if not isinstance(pattern, str):
             raise TypeError(

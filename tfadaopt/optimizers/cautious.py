@@ -73,6 +73,9 @@ class Cautious(Rule):
     def slots(self, shape):
         return {**self._rule.slots(shape), CAUTION: 1.0}
 
+    def slots_at(self, index, shape):
+        return {**self._rule.slots_at(index, shape), CAUTION: 1.0}
+
     def scale(self, state, t):
         return self._rule.scale(state, t) * state[CAUTION]
 

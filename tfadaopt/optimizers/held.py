@@ -52,7 +52,7 @@ class Held:
             variables: The variables.
             shares: Names of what gradient transforms find out about each of them.
         """
-        self.own = [self._made(v) for v in variables]
+        self.own = [self._made(v, i) for i, v in enumerate(variables)]
         dtype = "float64" if "float64" in map(precision_of, variables) else "float32"
         self.shared = {
             name: compat.add_shared(self.optimizer, name, initial_value, dtype)
@@ -64,11 +64,12 @@ class Held:
             for path in paths
         ]
 
-    def _made(self, variable: Variable) -> dict[str, keras.Variable]:
+    def _made(self, variable: Variable, index: int) -> dict[str, keras.Variable]:
         if not incoming.is_float(variable) or compat.is_overwritten_by_gradient(variable):
             return {}
         made = {}
-        for name, slot in self.optimizer.rule().slots(tuple(variable.shape)).items():
+        slots = self.optimizer.rule().slots_at(index, tuple(variable.shape))
+        for name, slot in slots.items():
             shape, initial_value = slot if isinstance(slot, Slot) else (None, slot)
             made[name] = compat.add_slot(
                 self.optimizer, variable, name, initial_value, precision_of(variable), shape

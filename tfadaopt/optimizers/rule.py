@@ -75,9 +75,20 @@ class Rule(abc.ABC):
         """Value of an argument of the method's constructor, as it is now; None: it has none."""
         return getattr(self, name, None)
 
+    # Whether some variables have an effective rate and others none, so that ``scale`` may raise.
+    some_rates: ClassVar[bool] = False
+
     @abc.abstractmethod
     def slots(self, shape: tuple[int, ...]) -> Mapping[str, float | Slot]:
         """State kept for a variable of this shape: its initial value, or a ``Slot``, by name."""
+
+    def slots_at(self, index: int, shape: tuple[int, ...]) -> Mapping[str, float | Slot]:
+        """State kept for the variable at this position: ``slots`` of its shape.
+
+        A method whose rule is not the same for all variables overrides this, and leaves out of
+        ``slots`` what one has no need of.
+        """
+        return self.slots(shape)
 
     @abc.abstractmethod
     def scale(self, state: State, t: tf.Tensor) -> tf.Tensor:

@@ -20,6 +20,12 @@ def first_and_second(state, g: tf.Tensor, beta_1: float, beta_2: float) -> dict[
     }
 
 
+def adam_scale(v: tf.Tensor, t: tf.Tensor, beta_1: float, beta_2: float, epsilon: float):
+    """Adam's 1 / ((1 − β₁^t)(√v̂ + ε)), on m, from v after step t."""
+    v_hat = v / weight_so_far(beta_2, t)
+    return reciprocal(weight_so_far(beta_1, t) * (tf.sqrt(v_hat) + epsilon))
+
+
 @once
 def weight_so_far(beta: float, t: tf.Tensor) -> tf.Tensor:
     """1 − β^t, what the weights of a running mean from zero sum to.
