@@ -7,7 +7,8 @@ import itertools
 import os
 import warnings
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, ClassVar, TextIO
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -39,6 +40,14 @@ class NotebookFile:
         ImportError: Parquet needs pyarrow.
     """
 
+    _of_path: ClassVar[WeakValueDictionary[tuple[str, str], "NotebookFile"]] = WeakValueDictionary()
+
+    @classmethod
+    def at(cls, path: str | os.PathLike[str]) -> "NotebookFile":
+        """The file of that name: callbacks that name the same one share it."""
+        made = cls(path)
+        return cls._of_path.setdefault((os.path.abspath(path), os.fspath(path)), made)  # noqa: PTH100
+
     def __init__(self, path: str | os.PathLike[str]):
         if not isinstance(path, str | os.PathLike):
             raise TypeError(f"file must be a path, but {path!r} was received; give 'run.csv'.")
@@ -60,7 +69,6 @@ class NotebookFile:
                     f"file={os.fspath(path)!r} needs pyarrow: run pip install pyarrow, or give a "
                     "name that ends in .csv or .npz."
                 ) from error
-        self._run = ""
         self._taken: list[tuple[str, int, Tables]] = []
         self._kept: _Kept | None = None
         self._out: TextIO | None = None
@@ -76,12 +84,14 @@ class NotebookFile:
         """
         self.close()
         self._path = _free(self._asked_for)
-        self._run, self._taken = run, []
+        self._taken = []
         self._kept = _Kept(self._path, self._arrow, self._parquet, run, step)
+        if self._path.suffix == ".csv":
+            self._kept.trim_csv()
 
-    def add(self, step: int, tables: Tables) -> None:
-        """Take the numbers of a snapshot."""
-        self._taken.append((self._run, step, tables))
+    def add(self, run: str, step: int, tables: Tables) -> None:
+        """Take the numbers of a snapshot of a run."""
+        self._taken.append((run, step, tables))
         if self._path.suffix == ".csv":
             self.save()
 
@@ -93,7 +103,6 @@ class NotebookFile:
         if self._path.suffix == ".csv":
             taken, self._taken = self._taken, []
             if self._out is None:
-                self._kept.trim_csv()
                 self._out = self._path.open("a", newline="", encoding="utf-8")
                 if self._out.tell() == 0:
                     csv.writer(self._out).writerow(COLUMNS)

@@ -294,6 +294,22 @@ def test_file_that_another_process_writes_is_left_to_it(ending, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["logs", "more", other.name, file.name]
 
 
+@pytest.mark.parametrize("ending", ["csv", "npz"])
+def test_two_monitors_may_share_a_file(ending, tmp_path):
+    file = tmp_path / f"run.{ending}"
+    first, second = (OptimizerMonitor(tmp_path / name, 1, "light", file=file) for name in "ab")
+    fit(make_model(), first, second)
+    if ending == "csv":
+        with file.open(newline="", encoding="utf-8") as rows:
+            found = {(int(row["step"]), row["run"]) for row in csv.DictReader(rows)}
+    else:
+        arrays = np.load(file)
+        prefix = "update_ratio/value"
+        steps, runs = (arrays[f"{prefix}/{name}"].tolist() for name in ("steps", "runs"))
+        found = set(zip(steps, runs, strict=True))
+    assert found == {(step, str(tmp_path / name)) for step in range(1, 6) for name in "ab"}
+
+
 def read_back(file):
     if file.suffix == ".npz":
         arrays = np.load(file)
