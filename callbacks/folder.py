@@ -4,27 +4,20 @@ import contextlib
 import os
 import re
 import warnings
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event
 
+from tfadaopt.callbacks import locks
 from tfadaopt.callbacks.log_format import PLUGIN, SUFFIX, FormatError, description
-
-fcntl: Any
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl = None
 
 # Folders that are tried beyond the last run, where other processes begin at the same time.
 _TRIES = 1000
 # Locked as long as a process writes to the folder that it is in.
 _CLAIM = ".tfadaopt.lock"
-_claims: dict[str, int] = {}
 # That Keras gives to a name that there is already.
 _NUMBER = r"_(\d+)(?=/|$)"
 
@@ -84,59 +77,62 @@ def free_for(log_dir: str, step: int, layers: frozenset[str]) -> str:
 
 
 def names_in(layers: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    """What a run calls layers that differ from those it knows in Keras' numbers alone.
+    """What a run calls layers whose names differ although they are the same.
 
     A model that is made again in one process has other numbers: ``sequential_1/dense_3/kernel``.
+    One that is loaded may lack the model's name: ``dense_3/kernel``.
     """
-    if _words(layers) != _words(known):
-        return {}
     new, old = _by_words(layers), _by_words(known)
-    pairs = (pair for word in new for pair in zip(new[word], old[word], strict=True))
+    if {word: len(paths) for word, paths in new.items()} != {
+        word: len(paths) for word, paths in old.items()
+    }:
+        return {}
+    pairs = [pair for word in new for pair in zip(new[word], old[word], strict=True)]
+    if not all(_is_end_of(_words(a), _words(b)) for a, b in pairs):
+        return {}
     return {path: name for path, name in pairs if path != name}
 
 
-def _words(layers: Iterable[str]) -> Counter[str]:
-    return Counter(re.sub(_NUMBER, "", path) for path in layers)
+def _words(path: str) -> list[str]:
+    """Parts of a path without the numbers that Keras gives."""
+    return re.sub(_NUMBER, "", path).split("/")
 
 
-def _by_words(layers: Iterable[str]) -> dict[str, list[str]]:
-    """Paths by what is left of them without numbers, in the order of the numbers."""
-    found: dict[str, list[str]] = {}
-    for path in sorted(layers, key=lambda path: [int(n) for n in re.findall(_NUMBER, path)]):
-        found.setdefault(re.sub(_NUMBER, "", path), []).append(path)
+def _is_end_of(a: list[str], b: list[str]) -> bool:
+    """Whether one of two is all of the other, or its end."""
+    least = min(len(a), len(b))
+    return a[-least:] == b[-least:]
+
+
+def _by_words(layers: Iterable[str]) -> dict[tuple[str, ...], list[str]]:
+    """Paths by what is left of layer and variable without numbers, in the order of the numbers."""
+
+    def order(path: str) -> list[list[int]]:
+        layer, rest = path.split("/")[-2:], path.split("/")[:-2]
+        return [[int(n) for n in re.findall(_NUMBER, "/".join(part))] for part in (layer, rest)]
+
+    found: dict[tuple[str, ...], list[str]] = {}
+    for path in sorted(layers, key=order):
+        found.setdefault(tuple(_words(path)[-2:]), []).append(path)
     return found
 
 
 def _same(layers: frozenset[str], known: frozenset[str]) -> bool:
-    return bool(layers & known) or _words(layers) == _words(known)
+    return bool(layers & known) or bool(names_in(layers, known))
 
 
 def release(folder: str | None) -> None:
     """Let other processes write to a folder."""
-    if folder is not None and folder in _claims:
-        claim = _claims.pop(folder)
-        with contextlib.suppress(OSError):
-            os.unlink(os.path.join(folder, _CLAIM))  # noqa: PTH108, PTH118
-        os.close(claim)
+    if folder is not None:
+        locks.release(os.path.join(folder, _CLAIM))  # noqa: PTH118
 
 
 def _claim(folder: str) -> bool:
-    """Whether this process may write to a folder: a lock that ends with the process says so."""
-    if fcntl is None or "://" in folder or folder in _claims:
+    """Whether this process may write to a folder."""
+    if "://" in folder:
         return True
     os.makedirs(folder, exist_ok=True)  # noqa: PTH103
-    path = os.path.join(folder, _CLAIM)  # noqa: PTH118
-    claim = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(claim)
-        return False
-    except OSError:  # a file system without locks
-        os.close(claim)
-        return True
-    _claims[folder] = claim
-    return True
+    return locks.take(os.path.join(folder, _CLAIM))  # noqa: PTH118
 
 
 def _folder(log_dir: str, number: int) -> str:

@@ -3,13 +3,16 @@
 import csv
 import heapq
 import importlib
+import itertools
 import os
 import warnings
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, ClassVar, TextIO
+from weakref import WeakValueDictionary
 
 import numpy as np
 
+from tfadaopt.callbacks import locks
 from tfadaopt.callbacks.log_format import Tables
 
 COLUMNS = ("step", "quantity", "statistic", "layer", "value", "run")
@@ -25,7 +28,8 @@ class NotebookFile:
     change in between, NaN fills what was not there. A run that is resumed goes on after its step.
     Rows are in the order of their steps, also where several runs share a file. CSV grows with each
     snapshot, and its lines are on disk at once; the others are written again at each end of an
-    epoch, so their numbers stay in memory.
+    epoch, so their numbers stay in memory. While another process writes the file, ``run.csv``, a
+    training goes to ``run-2.csv``, and so on: neither loses rows.
 
     Args:
         path: Name of the file; its ending says which kind.
@@ -36,10 +40,18 @@ class NotebookFile:
         ImportError: Parquet needs pyarrow.
     """
 
+    _of_path: ClassVar[WeakValueDictionary[tuple[str, str], "NotebookFile"]] = WeakValueDictionary()
+
+    @classmethod
+    def at(cls, path: str | os.PathLike[str]) -> "NotebookFile":
+        """The file of that name: callbacks that name the same one share it."""
+        made = cls(path)
+        return cls._of_path.setdefault((os.path.abspath(path), os.fspath(path)), made)  # noqa: PTH100
+
     def __init__(self, path: str | os.PathLike[str]):
         if not isinstance(path, str | os.PathLike):
             raise TypeError(f"file must be a path, but {path!r} was received; give 'run.csv'.")
-        self._path = Path(path)
+        self._asked_for = self._path = Path(path)
         if self._path.suffix not in _KINDS:
             raise ValueError(
                 f"file={os.fspath(path)!r} is not allowed; its name must end in one of "
@@ -57,7 +69,6 @@ class NotebookFile:
                     f"file={os.fspath(path)!r} needs pyarrow: run pip install pyarrow, or give a "
                     "name that ends in .csv or .npz."
                 ) from error
-        self._run = ""
         self._taken: list[tuple[str, int, Tables]] = []
         self._kept: _Kept | None = None
         self._out: TextIO | None = None
@@ -72,12 +83,15 @@ class NotebookFile:
             step: Optimizer iterations done before.
         """
         self.close()
-        self._run, self._taken = run, []
+        self._path = _free(self._asked_for)
+        self._taken = []
         self._kept = _Kept(self._path, self._arrow, self._parquet, run, step)
+        if self._path.suffix == ".csv":
+            self._kept.trim_csv()
 
-    def add(self, step: int, tables: Tables) -> None:
-        """Take the numbers of a snapshot."""
-        self._taken.append((self._run, step, tables))
+    def add(self, run: str, step: int, tables: Tables) -> None:
+        """Take the numbers of a snapshot of a run."""
+        self._taken.append((run, step, tables))
         if self._path.suffix == ".csv":
             self.save()
 
@@ -86,11 +100,9 @@ class NotebookFile:
         if not self._taken:
             return
         assert self._kept is not None  # ``add`` comes after ``begin``
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         if self._path.suffix == ".csv":
             taken, self._taken = self._taken, []
             if self._out is None:
-                self._kept.trim_csv()
                 self._out = self._path.open("a", newline="", encoding="utf-8")
                 if self._out.tell() == 0:
                     csv.writer(self._out).writerow(COLUMNS)
@@ -119,6 +131,7 @@ class NotebookFile:
             self._out.close()
             self._out = None
             self._merge_csv()
+        locks.release(_lock_of(self._path))
 
     def _merge_csv(self) -> None:
         """Put the new rows between those of other runs, by step."""
@@ -136,6 +149,26 @@ class NotebookFile:
             before = iter(lambda: old.readline() if old.tell() < self._begun_at else b"", b"")
             out.writelines(heapq.merge(before, new, key=_step_of))
         part.replace(self._path)
+
+
+def _lock_of(path: Path) -> str:
+    return os.fspath(path.with_name(f".{path.name}.lock"))
+
+
+def _free(path: Path) -> Path:
+    """The file, or the next one that no other process writes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        free = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+        if locks.take(_lock_of(free)):
+            break
+    if free != path:
+        warnings.warn(
+            f"file={os.fspath(path)!r} is written by another process, so the numbers of this run "
+            f"go to {os.fspath(free)!r}; give each run a file of its own to name them yourself.",
+            stacklevel=2,
+        )
+    return free
 
 
 def _step_of(line: Any) -> int:

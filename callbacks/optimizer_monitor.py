@@ -152,7 +152,7 @@ class OptimizerMonitor(StateCallback):
         self.include: tuple[str, ...] = _patterns("include", include)
         self.exclude: tuple[str, ...] = _patterns("exclude", exclude)
         self.scalars: int = int(scalars)
-        self.file: NotebookFile | None = None if file is None else NotebookFile(file)
+        self.file: NotebookFile | None = None if file is None else NotebookFile.at(file)
         self._keeping: bool = False
         self.hparams: dict[str, float | str | bool] = _hparams(hparams or {})
 
@@ -176,7 +176,7 @@ class OptimizerMonitor(StateCallback):
         if not self._keeping:
             self._keeping = True
             self.file.begin(run, self._recorder.begun_at)
-        self.file.add(step, tables)
+        self.file.add(run, step, tables)
 
     def on_train_begin(self, logs: Logs = None) -> None:
         self._keeping = False

@@ -18,10 +18,11 @@ from tfadaopt.callbacks.clock import StepClock
 from tfadaopt.callbacks.layers import paths_of
 from tfadaopt.callbacks.log_format import Tables
 from tfadaopt.callbacks.measure import Before, Snapshot, Taken
-from tfadaopt.callbacks.request import Request, What
+from tfadaopt.callbacks.request import Request
 from tfadaopt.callbacks.run_log import RunLog
 from tfadaopt.callbacks.shown import Shown
 from tfadaopt.callbacks.snapshots import Snapshots
+from tfadaopt.callbacks.telling import left_out
 from tfadaopt.optimizers.base import SKIPPED
 from tfadaopt.readers import reader_of
 
@@ -49,7 +50,10 @@ class Recorder:
         self._driver: object | None = None
         self._records = True
         self._ready = False
-        # Optimizer iterations done before the first step that was recorded.
+        # State in a file that waits until the optimizer is built may turn out not to fit.
+        self._count_may_fall = False
+        # Calls of ``apply``, and iterations, done before the first step that was recorded.
+        self._seen_before = 0
         self.begun_at = 0
         self._skips_said = False
 
@@ -93,15 +97,16 @@ class Recorder:
             for leaf in effective.leaves(watched):
                 reader_of(leaf).check(request.what.reads)
         variables = watched_by.variables_of(model, watched)
-        _check(type(callback).__name__, request.what, variables)
+        request.what.check(type(callback).__name__, paths_of(variables))
         optimizer = effective.unwrapped(watched)
-        if not _is_same(optimizer, self._optimizer):
+        if not watched_by.is_same(optimizer, self._optimizer):
             self._optimizer = optimizer
             self._snapshots = Snapshots(optimizer)
             self._shown.clear()
         self._snapshots.model = model
         self._records = compat.writes_summaries(model)
         self._clock = StepClock(optimizer, model)
+        self._seen_before = self._clock.seen
         self._ready = False
         if self._optimizer.built:
             self._find_layers()
@@ -128,9 +133,14 @@ class Recorder:
         """Variables that are trained."""
         return self._snapshots.variables
 
-    def steps_seen(self, ask: bool = False) -> int:
-        """Calls of ``apply`` that were counted; ``ask``: those that the optimizer has counted."""
-        return self._clock.asked() if ask else self._clock.seen
+    @property
+    def steps_seen(self) -> int:
+        """Calls of ``apply`` that were counted."""
+        return self._clock.seen
+
+    def has_moved(self) -> bool:
+        """Whether the optimizer has counted a call of ``apply`` since the first batch."""
+        return self._clock.asked() != self._seen_before
 
     def begin_epoch(self, callback: object) -> None:
         """Count batches from 0 again, as Keras does, and trace the next snapshot beforehand."""
@@ -170,6 +180,10 @@ class Recorder:
         if not self._drives(callback):
             return
         self._get_ready(count=False)
+        if self._count_may_fall and self._optimizer.built:
+            self._count_may_fall = False
+            if self._clock.asked() < self._clock.seen:
+                self._begin_at(0)
         due = self._due_at(self._clock.end_batch(batch))
         if not due or not self._optimizer.built:
             return
@@ -216,13 +230,24 @@ class Recorder:
             return
         self._ready = True
         if count:
-            self._clock.seen = self._clock.asked()
-            self.begun_at = self._clock.step
-            for asker, request in self._asked.items():
-                self._due[asker] = request.when.next_after(self._clock.step)
+            self._count_may_fall = not self._optimizer.built
+            self._begin_at(self._clock.asked())
+        else:
+            self._open()
+
+    def _begin_at(self, seen: int) -> None:
+        if seen < self._clock.seen:
+            self._log.close()  # It was to go on at a step that the training has not reached.
+        self._clock.seen = self._seen_before = seen
+        self.begun_at = self._clock.step
+        for asker, request in self._asked.items():
+            self._due[asker] = request.when.next_after(self._clock.step)
+        self._open()
+
+    def _open(self) -> None:
         if self._records and not self._log.is_open:
             paths = paths_of(self.variables)
-            names = self._log.open(self._clock.step, paths, _method_name(self._optimizer))
+            names = self._log.open(self._clock.step, paths, watched_by.method_of(self._optimizer))
             self._snapshots.rename(names)
             if names:
                 self._shown.clear()
@@ -271,30 +296,5 @@ class Recorder:
             return
         self._skips_said = True
         i = int(np.argmax(counts))
-        warnings.warn(
-            f"Up to step {step}, the optimizer left out {counts[i]:.0f} "
-            f"update{'' if counts[i] == 1 else 's'} of {layers[i]}"
-            + (f", and some of {np.sum(counts > 0) - 1} others" if np.sum(counts > 0) > 1 else "")
-            + ": the gradient is NaN, infinite or too large (nonfinite='skip'). Look for NaN in "
-            "the data, for log(0) and 0/0 in the loss; lower the learning rate or clip gradients.",
-            stacklevel=2,
-        )
-
-
-def _check(owner: str, what: What, variables: list) -> None:
-    paths = paths_of(variables)
-    if paths and not any(what.wants(path) for path in paths):
-        raise ValueError(
-            f"{owner}: include={list(what.include)} and exclude={list(what.exclude)} leave no "
-            "variable of the model. The patterns are searched in the paths of what is trained, "
-            f"such as: {', '.join(paths[:20])}."
-        )
-
-
-def _is_same(a, b) -> bool:
-    several = isinstance(a, watched_by.Several) and isinstance(b, watched_by.Several)
-    return a.by_name == b.by_name if several else a is b
-
-
-def _method_name(optimizer) -> str:
-    return " + ".join(dict.fromkeys(type(x).__name__ for x in effective.leaves(optimizer)))
+        others = int(np.sum(counts > 0)) - 1
+        warnings.warn(left_out(step, layers[i], int(counts[i]), others), stacklevel=2)

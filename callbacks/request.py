@@ -25,7 +25,7 @@ It returns marks to be written with the event: dictionaries with ``layer``, ``ki
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tfadaopt.callbacks.layers import Quantity
@@ -57,6 +57,20 @@ class What:
         """Whether a layer is among those asked for."""
         included = not self.include or any(re.search(pattern, path) for pattern in self.include)
         return included and not any(re.search(pattern, path) for pattern in self.exclude)
+
+    def check(self, owner: str, paths: Sequence[str]) -> None:
+        """Raise a ``ValueError`` if no layer is asked for.
+
+        Args:
+            owner: Class of the callback, for the message.
+            paths: Paths of what is trained; none where they are not known yet.
+        """
+        if paths and not any(self.wants(path) for path in paths):
+            raise ValueError(
+                f"{owner}: include={list(self.include)} and exclude={list(self.exclude)} leave no "
+                "variable of the model. The patterns are searched in the paths of what is trained, "
+                f"such as: {', '.join(paths[:20])}."
+            )
 
 
 @dataclass(frozen=True)

@@ -194,7 +194,7 @@ class StallWarning(StateCallback):
             # Under loss scaling, no step may be taken any more, and so there is no look.
             self._safely(self._take_in_losses)
             if self._batch_losses.unseen >= _UNSEEN:
-                self._safely(self._look, self._recorder.steps_seen(), {})
+                self._safely(self._look, self._recorder.steps_seen, {})
 
     def _take_in_losses(self) -> None:
         for batch, loss in self._reported:

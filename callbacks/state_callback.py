@@ -69,8 +69,8 @@ class StateCallback(keras.callbacks.Callback, abc.ABC):
         self.every = schedule(every)
         self.optimizer = watched.checked(type(self).__name__, optimizer)
         self._failed = False
-        self._first_step: int | None = None
         self._batches = 0
+        self._has_said = False
 
     def __reduce__(self):
         args, kwargs = self._made_with
@@ -143,7 +143,7 @@ class StateCallback(keras.callbacks.Callback, abc.ABC):
             return
         try:
             self._recorder.start(self, self.model, self.request(), self.optimizer)
-            self._first_step, self._batches = self._recorder.steps_seen(), 0
+            self._batches, self._has_said = 0, False
         except UnicodeError as error:
             self._fail(error)
         except (ValueError, TypeError):
@@ -191,11 +191,11 @@ class StateCallback(keras.callbacks.Callback, abc.ABC):
         )
 
     def _say_if_nothing_moved(self) -> None:
-        first, self._first_step = self._first_step, None  # said early, or never
-        if first is None:
+        if self._has_said:
             return
+        self._has_said = True  # early, or never
         name, batches = type(self).__name__, self._batches
-        if self._recorder.steps_seen(ask=True) == first:
+        if not self._recorder.has_moved():
             warnings.warn(
                 f"{name}: {self._recorder.watched} took no step in {batches} batches, so nothing "
                 "is logged. If the model is trained by another optimizer, name it: "

@@ -1,4 +1,4 @@
-"""What a stall warning says: marks of several layers put together in a few sentences."""
+"""What callbacks say: marks of several layers put together in a few sentences."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,16 @@ KINDS = {
     "stalled": "stalled",
 }
 _MOST_NAMED = 6
+
+
+def left_out(step: int, layer: str, count: int, others: int) -> str:
+    """What is said once of updates that the optimizer left out, of one layer and some others."""
+    return (
+        f"Up to step {step}, the optimizer left out {count} update{'' if count == 1 else 's'} of "
+        f"{layer}{f', and some of {others} others' if others else ''}: the gradient is NaN, "
+        "infinite or too large (nonfinite='skip'). Look for NaN in the data, for log(0) and 0/0 in "
+        "the loss; lower the learning rate or clip gradients."
+    )
 
 
 def together(marks: Sequence) -> list[tuple[Mapping, list[str]]]:

@@ -114,6 +114,17 @@ def variables_of(model, optimizer) -> list:
     return list(found.values())
 
 
+def is_same(a, b) -> bool:
+    """Whether two are the same optimizer, or the same several."""
+    several = isinstance(a, Several) and isinstance(b, Several)
+    return a.by_name == b.by_name if several else a is b
+
+
+def method_of(optimizer) -> str:
+    """Name of the class of an optimizer, or of each of several."""
+    return " + ".join(dict.fromkeys(type(x).__name__ for x in effective.leaves(optimizer)))
+
+
 def _attributes(model, own) -> Iterator[tuple[str, keras.optimizers.Optimizer]]:
     """Optimizers among the attributes of a model and of those inside it, by name."""
     seen, waiting = {id(own)}, [("", model)]

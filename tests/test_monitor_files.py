@@ -278,6 +278,38 @@ def test_file_for_notebooks_has_what_the_tab_has(ending, tmp_path):
     assert read_back(file) == expected
 
 
+@pytest.mark.parametrize("ending", ["csv", "npz"])
+def test_file_that_another_process_writes_is_left_to_it(ending, tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    file, other = tmp_path / f"run.{ending}", tmp_path / f"run-2.{ending}"
+    monitor = OptimizerMonitor(tmp_path / "logs", 5, file=file)
+    with (tmp_path / f".run.{ending}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.warns(UserWarning, match="another process.*run-2"):
+            fit(make_model(), monitor)
+        assert {key[0] for key in read_back(other)} == {5}
+        assert not file.exists()
+    fit(make_model(), OptimizerMonitor(tmp_path / "more", 5, file=file))
+    assert {key[0] for key in read_back(file)} == {5}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["logs", "more", other.name, file.name]
+
+
+@pytest.mark.parametrize("ending", ["csv", "npz"])
+def test_two_monitors_may_share_a_file(ending, tmp_path):
+    file = tmp_path / f"run.{ending}"
+    first, second = (OptimizerMonitor(tmp_path / name, 1, "light", file=file) for name in "ab")
+    fit(make_model(), first, second)
+    if ending == "csv":
+        with file.open(newline="", encoding="utf-8") as rows:
+            found = {(int(row["step"]), row["run"]) for row in csv.DictReader(rows)}
+    else:
+        arrays = np.load(file)
+        prefix = "update_ratio/value"
+        steps, runs = (arrays[f"{prefix}/{name}"].tolist() for name in ("steps", "runs"))
+        found = set(zip(steps, runs, strict=True))
+    assert found == {(step, str(tmp_path / name)) for step in range(1, 6) for name in "ab"}
+
+
 def read_back(file):
     if file.suffix == ".npz":
         arrays = np.load(file)
@@ -355,12 +387,19 @@ def unnamed():
     return model
 
 
-def test_a_resume_in_the_same_process_goes_on_in_its_run(tmp_path, recwarn):
+def weights_loaded(file):
+    model = unnamed()
+    model.load_weights(file)
+    return model
+
+
+# Of a model that is loaded, paths lack the name of the model.
+@pytest.mark.parametrize("load", [weights_loaded, keras.saving.load_model])
+def test_a_resume_in_the_same_process_goes_on_in_its_run(load, tmp_path, recwarn):
     first = unnamed()
     fit(first, UpdateRatio(tmp_path / "logs", 1))
     first.save(tmp_path / "model.keras")
-    resumed = unnamed()
-    resumed.load_weights(tmp_path / "model.keras")
+    resumed = load(tmp_path / "model.keras")
     paths = [v.path for v in resumed.trainable_variables]
     assert not set(paths) & {v.path for v in first.trainable_variables}
     fit(resumed, UpdateRatio(tmp_path / "logs", 1))

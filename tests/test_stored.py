@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import re
 import warnings
 
 import keras
@@ -83,6 +84,43 @@ def test_weights_of_before_training_reset_the_optimizer(case, tmp_path):
     fit(model, 3)
     for a, b in zip(first, weights(model), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@each_method
+def test_state_set_to_zeros_is_a_fresh_one(case):
+    """A widespread way to begin anew: all variables of the optimizer to 0, then the rate."""
+    start = np.linspace(0.5, 1.5, 6, dtype="float32").reshape(2, 3)
+    variable, optimizer = keras.Variable(start), case.make()
+    rate = float(optimizer.learning_rate)
+
+    def train():
+        variable.assign(start)
+        for _ in range(3):
+            optimizer.apply([0.1 + variable], [variable])
+        return variable.numpy()
+
+    first = train()
+    for v in optimizer.variables:
+        v.assign(tf.zeros_like(v))
+    optimizer.learning_rate = rate
+    again = train()
+    initial = {**optimizer.shared(), **optimizer.slots((2, 3))}
+    only_zeros = not any(getattr(x, "initial_value", x) for x in initial.values())
+    if only_zeros or "distance" in str(list(initial)):
+        np.testing.assert_array_equal(again, first)
+    else:  # where a mean begins elsewhere, it begins at 0 then
+        assert np.all(again < start)
+
+
+def test_model_of_an_hdf5_file_trains(tmp_path):
+    """Keras' reader builds the optimizer of such a file for no variables, and says it is fresh."""
+    model = make_model(tfadaopt.Adam())
+    model.compile(model.optimizer, keras.losses.MeanSquaredError())  # no name in such a file
+    fit(model, 2)
+    model.save(tmp_path / "model.h5")
+    loaded = keras.models.load_model(tmp_path / "model.h5")
+    fit(loaded)
+    assert int(loaded.optimizer.iterations) == 1
 
 
 def by_function(model):
@@ -337,6 +375,8 @@ def test_expression_that_could_take_for_ever_is_refused(name, pattern):
     config = {**tfadaopt.SGD().get_config(), name: [pattern]}
     with pytest.raises(ValueError, match="for ever"):
         tfadaopt.SGD.from_config(config)
+    with pytest.raises(re.error, match=rf"{name}='\(' is no regular expression"):
+        tfadaopt.SGD(**{name: ["("]})
     tfadaopt.SGD(**{name: ["bias", "norm.*/gamma", r"block_(\d+)/conv", "(conv|dense)_1/kernel$"]})
 
 

@@ -503,3 +503,22 @@ def test_all_callbacks_under_strategies(tmp_path):
 
 if __name__ == "__main__":
     print(json.dumps(under_strategies()))
+
+
+@each_callback
+def test_state_that_does_not_fit_begins_a_run_at_step_0(callback, tmp_path):
+    """It waits until the optimizer is built, and its count with it: only then is it refused."""
+    trained, logs = make_model(tfadaopt.Adam()), tmp_path / "logs"
+    fit(trained, callback(logs, every=5))
+    trained.save_weights(tmp_path / "w.weights.h5")
+    other = make_model(tfadaopt.Adagrad())
+    other.load_weights(tmp_path / "w.weights.h5")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit(other, callback(logs, every=5))
+    said = "".join(str(w.message) for w in caught)
+    assert "was not taken" in said
+    assert "took no step" not in said
+    runs = read(logs)
+    assert [run.steps.tolist() for run in runs.values()] == [[5, 10]] * len(runs)
+    assert len(runs) == 2

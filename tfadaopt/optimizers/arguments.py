@@ -189,7 +189,13 @@ def patterns(owner: str, name: str, value: str | Iterable[str] | None) -> tuple[
                 f"{owner}: {name} takes regular expressions, but {pattern!r} was received; give "
                 "strings such as 'bias'."
             )
-        re.compile(pattern)
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise re.error(
+                f"{owner}: {name}={pattern!r} is no regular expression ({error}); it is searched "
+                "in the paths of variables: give 'bias', or re.escape(text) for a text as it is."
+            ) from error
         if _EXPLOSIVE.search(pattern) or len(re.findall(r"[*+]|,\}", pattern)) > _MOST_REPETITIONS:
             raise ValueError(
                 f"{owner}: {name}={pattern!r} is not allowed: it repeats what repeats or branches "

@@ -164,10 +164,14 @@ class Optimizer(Rule, compat.KerasOptimizer):
         return self._masked or self
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
-        """Create the state for ``variables``, once; Keras calls this before the first update."""
-        if self.built:
-            return
+        """Create the state for ``variables``, once; Keras calls this before the first update.
+
+        For no variables it does nothing: Keras' reader of HDF5 files of whole models gives none, of
+        a model that has some, and its first update brings them.
+        """
         variables = list(variables)
+        if self.built or not variables:
+            return
         state = bool(self.use_ema or self.gradient_accumulation_steps or self.rule().slots(()))
         incoming.can_train(self.name, variables, compat.strategy_of(self), self.use_ema, state)
         # Also where a step is traced, or what waits would be assigned in each step, or never.

@@ -12,6 +12,7 @@ from tfadaopt.optimizers.pieces.distances import (
     checked_distance,
     grown,
     numbers_shared,
+    reached,
 )
 from tfadaopt.optimizers.pieces.moments import reciprocal, running_mean
 from tfadaopt.optimizers.rates import Rate
@@ -114,13 +115,14 @@ class DAdaptAdam(Optimizer):
         return adam_correction(self.beta_1, self.beta_2, t) if on else tf.ones_like(t)
 
     def terms(self, shared, theta, state, g, t, eta):
-        s, rate = state["gradient_sum"], shared["distance"] * eta * self.correction(t)
+        d = reached(shared, self.initial_distance)
+        s, rate = state["gradient_sum"], d * eta * self.correction(t)
         scaled = s * reciprocal(tf.sqrt(state["velocity"]) + self.epsilon)
         new = running_mean(s, rate * g, math.sqrt(self.beta_2))
         return {"product": g * scaled, "norm": tf.abs(new)}
 
     def combine(self, shared, sums, t, eta):
-        d, q = shared["distance"], math.sqrt(self.beta_2)
+        d, q = reached(shared, self.initial_distance), math.sqrt(self.beta_2)
         product = d * eta * self.correction(t) * sums["product"]
         r = running_mean(shared["numerator"], product, q)
         estimate = tf.math.divide_no_nan(r, (1 - q) * sums["norm"])

@@ -89,6 +89,8 @@ class DoWG(Optimizer):
 
     def combine(self, shared, sums, t, eta):
         r2 = tf.maximum(shared["squared_distance"], sums["distances"])
+        # Where somebody sets all state to zeros, the method starts anew.
+        r2 = tf.maximum(r2, self.shared()["squared_distance"])
         v = shared["gradient_sum"] + r2 * sums["squares"]
         return {"squared_distance": r2, "gradient_sum": v}
 

@@ -127,11 +127,12 @@ class Prodigy(Optimizer):
         return running_mean(s, gamma * tf.square(d) * g, math.sqrt(self.beta_2))
 
     def terms(self, shared, theta, state, g, t, eta):
-        s = self.next_gradient_sum(state["gradient_sum"], g, shared["distance"], t, eta)
+        d = distances.reached(shared, self.initial_distance)
+        s = self.next_gradient_sum(state["gradient_sum"], g, d, t, eta)
         return {"product": g * (start_of(theta, state) - theta), "norm": tf.abs(s)}
 
     def combine(self, shared, sums, t, eta):
-        d = shared["distance"]
+        d = distances.reached(shared, self.initial_distance)
         product = sums["product"] * self.gamma(t, eta) * tf.square(d)
         r = running_mean(shared["numerator"], product, math.sqrt(self.beta_2))
         estimate = self.distance_coefficient * tf.math.divide_no_nan(r, sums["norm"])

@@ -1,5 +1,7 @@
 """What methods share whose rate is an estimate of the distance to the solution."""
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import number
@@ -23,6 +25,11 @@ def numbers_shared(initial_distance: float) -> dict[str, float]:
         "previous_distance": initial_distance,
         "numerator": 0.0,
     }
+
+
+def reached(shared: Mapping[str, tf.Tensor], initial_distance: float) -> tf.Tensor:
+    """d, at least d₀: where somebody sets all state to zeros, the method starts anew."""
+    return tf.maximum(shared["distance"], initial_distance)
 
 
 def grown(d: tf.Tensor, estimate: tf.Tensor, growth_rate: float | None) -> tf.Tensor:
