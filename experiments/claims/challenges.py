@@ -1,6 +1,7 @@
 """Local minima, plateaus, cliffs and vanishing gradients each harm gradient descent."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -48,7 +49,7 @@ def cost_of_a_plateau() -> float:
     return float(flat / steep)
 
 
-def thrown_at_a_cliff(**arguments: float) -> float:
+def thrown_at_a_cliff(**arguments: Any) -> float:
     """Return how much further from the minimum, 1, a step at a cliff leads."""
     start = -0.01
     after = walk(

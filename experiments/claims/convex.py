@@ -81,7 +81,6 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
         label = f"Adagrad {position}, κ = {k}"
         numbers.append(Number(f"{label}: steps at best η", found.value, unit="steps", **found.ends))
         bars[label] = found
-    columns = np.transpose([(bar.value, bar.low, bar.high) for bar in bars.values()])
     each = {
         position: " and ".join(f"{exact(seen.times(k, position), 3)} (κ = {k})" for k in CONDITIONS)
         for position in POSITIONS
@@ -99,7 +98,14 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
         "refuted": "Take a tuned momentum instead.",
     }[verdict]
     figure = Bars(
-        "Ravines", "steps to f ≤ 10⁻⁶ f₀", tuple(bars), *columns, y_log=True, caption=f"{both}."
+        "Ravines",
+        "steps to f ≤ 10⁻⁶ f₀",
+        tuple(bars),
+        tuple(bar.value for bar in bars.values()),
+        tuple(bar.low for bar in bars.values()),
+        tuple(bar.high for bar in bars.values()),
+        y_log=True,
+        caption=f"{both}.",
     )
     lost = [n.label.partition(": ")[0] for n in numbers[:4] if not n.agrees]
     return Finding(verdict, condition, tuple(numbers), (figure,), meaning, fails="; ".join(lost))

@@ -1,6 +1,7 @@
 """Fitting equally well, adaptive methods err more on new examples than SGD."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
     for case, (*_, theory) in CASES.items():
         error, share = interval(seen.error[case]), interval(seen.share[case])
         errors.append(seen.error[case])
-        more = error.ends | {"key": case == "Adagrad", "absolute": 1e-9}
+        more: dict[str, Any] = error.ends | {"key": case == "Adagrad", "absolute": 1e-9}
         numbers.append(within(f"{case}: test error", error.value, theory, **more))
         worst = float(seen.loss[case].max())
         numbers.append(Number(f"{case}: largest training loss", worst, theory=0.0))
@@ -73,11 +74,14 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
         "hangs on the units of the features, and nothing here speaks of images.",
         "refuted": "Choose among these methods by other things than generalization.",
     }[verdict]
+    values, low, high = intervals(np.transpose(errors))
     figure = Bars(
         "Test error after a perfect fit",
         "share of errors",
         tuple(CASES),
-        *intervals(np.transpose(errors)),
+        values,
+        low,
+        high,
         caption=f"SGD {sgd}, {each}; SGD in other units {other}.",
     )
     fails = {

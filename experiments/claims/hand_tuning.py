@@ -1,6 +1,7 @@
 """For Momentum and Nesterov alike, η and μ have to be found anew on each problem."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,7 @@ def observe(settings: Claims) -> Seen:
     for problem, (f, start) in PROBLEMS.items():
         starts = np.repeat(moved_by_rounding(start, COPIES), len(rates), axis=0)
         for method, mu in kinds:
-            more = {} if mu is None else {"momentum": mu}
+            more: dict[str, Any] = {} if mu is None else {"momentum": mu}
             loss = walk(method, np.tile(rates, COPIES), starts, STEPS, loss=f, **more)["loss"]
             steps[method, mu, problem] = arrivals(loss, TARGET).reshape(COPIES, -1)
     return Seen(rates, steps, picture(rates, steps))
@@ -118,7 +119,8 @@ def decide(seen: Seen, limits: Limits) -> Verdict:
 
 def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
     narrow, cost = limits["decades of good η"], limits["cost of another μ"]
-    numbers, failures, widths, costs = [], [], [], []
+    numbers: list[Number] = []
+    failures, widths, costs = [], [], []
     for problem in PROBLEMS:
         for method in BOTH:
             found, mu = width(seen, method, problem), seen.best_mu(method, problem)
@@ -162,8 +164,9 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
             numbers.append(
                 Number(f"{method}, {problem}: decades of good η", spread.width, unit="decades")
             )
-    for (method, mu, problem), steps in seen.steps.items():
-        label = f"{method}{'' if mu is None else f', μ = {mu}'}, {problem}: rates that never arrive"
+    for (method, momentum, problem), steps in seen.steps.items():
+        which = method if momentum is None else f"{method}, μ = {momentum}"
+        label = f"{which}, {problem}: rates that never arrive"
         missed = int(np.isinf(np.median(steps, axis=0)).sum())
         failures.append(Failure(label, missed, len(seen.rates)))
     tried, unstable = len(seen.steps) * len(seen.rates), seen.unstable()

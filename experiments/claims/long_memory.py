@@ -1,6 +1,7 @@
 """A long memory makes Adam safe from rare large gradients."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +16,7 @@ from tfadaopt.experiments.trial.claim import Claim, Finding, Limits, Number, Ver
 
 ROUNDS, EVERY, MEMORIES = 200_000, 1000, (0.99, 0.999, 0.9999)
 BLOCK, RARE = 1000, 10  # so that the mean of each block is (10 · 1010 − 990 · 10)/1000 = 0.2
-KINDS: dict[str, dict[str, object] | None] = {
+KINDS: dict[str, dict[str, Any] | None] = {
     "Adam": {},
     "AMSGrad": {},
     "ADOPT": {},
@@ -43,7 +44,7 @@ def stream(seeds: int, seed: int) -> np.ndarray:
     return shuffled.reshape(-1, seeds)[:ROUNDS]
 
 
-def play(method: str, gradients: np.ndarray, **arguments: object) -> np.ndarray:
+def play(method: str, gradients: np.ndarray, **arguments: Any) -> np.ndarray:
     """Mean point of the last tenth of the rounds [2 schedules, seeds], from x = 0 in [−1, 1]."""
     each = tf.constant(np.tile(gradients, 2)[..., np.newaxis])
     seeds = gradients.shape[1]

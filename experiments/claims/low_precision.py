@@ -79,9 +79,9 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
             )
         )
     for start, spacing in SPACINGS.items():
-        theory = float(np.floor((2 * RATE / spacing) ** 2))
+        stop = float(np.floor((2 * RATE / spacing) ** 2))
         label = f"{NEAREST}, w ≈ {start}: last step that moves w"
-        numbers.append(within(label, seen.last_move(start), theory, absolute=1, unit="steps"))
+        numbers.append(within(label, seen.last_move(start), stop, absolute=1, unit="steps"))
     t = np.arange(STEPS + 1)
     theory = 2 * RATE * np.sqrt(t) - 1.4604 * RATE * (t > 0)
     numbers += [

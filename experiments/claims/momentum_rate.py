@@ -1,6 +1,7 @@
 """η/(1 − μ) decides: momentum moves as SGD with that rate does."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ class Seen:
         return self.momentum / self.sgd
 
 
-def steps_to_half(method: str, rate: float, **arguments: float) -> np.ndarray:
+def steps_to_half(method: str, rate: float, **arguments: Any) -> np.ndarray:
     """Return the time at which w of ½λw², from 1, first is ½ [curvatures], between steps too."""
     w = walk(
         method,
@@ -108,7 +109,8 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
         tuple(series),
         x_log=True,
         y_log=True,
-        caption=f"1 is alike. With μ = 0.9: {slowest} at the left end, {fastest} at the right.",
+        caption=f"With μ = 0.9 the quotient is {slowest} at the left end and {fastest} at the "
+        "right.",
     )
     fails = {
         "confirmed": "",

@@ -1,6 +1,7 @@
 """Nesterov's method arrives where momentum, tuned for quadratics, goes round for ever."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +14,7 @@ from tfadaopt.experiments.trial.claim import Claim, Finding, Limits, Number, Ver
 
 L, M, STEPS, NEAR = 25.0, 1.0, 600, 1e-9  # L-smooth and M-strongly convex
 STARTS = np.concatenate([[3.3, 2.5, 3.1, 3.45], np.linspace(1.5, 5, 141)])[:, np.newaxis]
-METHODS = {
+METHODS: dict[str, tuple[float, dict[str, Any]]] = {
     "Momentum": (1 / 9, {"momentum": 4 / 9}),  # tuned for quadratics
     "SGD": (2 / (L + M), {}),
     "Nesterov": (1 / L, {"momentum": 2 / 3}),

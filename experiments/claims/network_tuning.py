@@ -1,6 +1,7 @@
 """For a CNN, one η of Adagrad serves several units of the pixels, so none has to be tuned."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,7 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
     for method in METHODS:
         one = seen.one(method)
         label = f"{method}: worst loss / lowest with one η for both units"
-        more = {"note": f"at η = {one.rate:g}", "key": method == "Adagrad"}
+        more: dict[str, Any] = {"note": f"at η = {one.rate:g}", "key": method == "Adagrad"}
         numbers.append(Number(label, one.worst, unit="×", **more))
     for method in METHODS:
         for unit, losses in zip(BRIGHTNESS, seen.medians(method), strict=True):
@@ -73,8 +74,8 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
             label = f"{method}, {unit}: runs that diverged"
             failures.append(Failure(label, diverged, seen.losses[method, unit].size))
     ours, sgd = seen.one("Adagrad").worst, seen.one("SGD").worst
-    best = [exact(RATES[i], 3) for i in seen.medians("Adagrad").argmin(axis=1)]
-    moves = f"Its best η is {' and '.join(best)} for {' and '.join(BRIGHTNESS)} ({seen.images})."
+    etas = [exact(RATES[i], 3) for i in seen.medians("Adagrad").argmin(axis=1)]
+    moves = f"Its best η is {' and '.join(etas)} for {' and '.join(BRIGHTNESS)} ({seen.images})."
     quotients = f"{exact(ours, 3)} × the lowest loss (SGD: {exact(sgd, 3)} ×)"
     condition = {
         "confirmed": f"One η is close to the best for both: {quotients}. {moves}",

@@ -1,6 +1,7 @@
 """One η of Adagrad serves all problems, so none has to be tuned."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -73,7 +74,9 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
         for unit, losses in zip(UNITS, seen.medians(method), strict=True):
             found = sensitivity(seen.rates, losses)
             label = f"{method}, features {unit}: best η"
-            more = {"note": f"loss {found.best_loss:.3g}; {found.width:.3g} decades of good η"}
+            more: dict[str, Any] = {
+                "note": f"loss {found.best_loss:.3g}; {found.width:.3g} decades of good η"
+            }
             numbers.append(Number(label, found.best_rate, **more))
             worse = int((seen.losses[method, unit] > np.log(2)).sum())
             label = f"{method}, features {unit}: worse than untrained"

@@ -1,6 +1,7 @@
 """SGD, Momentum and Nesterov multiply each coordinate's direction by one and the same rate."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ class Seen:
 def observe(settings: Claims) -> Seen:
     ratio = {}
     for method in ONE_RATE + OWN_RATES:
-        more = {} if method in ONE_RATE else {"epsilon": 0.0}
+        more: dict[str, Any] = {} if method in ONE_RATE else {"epsilon": 0.0}
         rates = walk(
             method,
             0.01,

@@ -1,6 +1,7 @@
 """After a cliff, Adagrad's sum keeps it slow on a plateau; resetting the sum cures it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -32,7 +33,7 @@ class Seen:
         return self.steps("Adagrad") / self.steps(RESET)
 
 
-def crossed(method: str, cliff: int = CLIFF, steps: int = 3000, **arguments: float) -> np.ndarray:
+def crossed(method: str, cliff: int = CLIFF, steps: int = 3000, **arguments: Any) -> np.ndarray:
     """Return the distance on the plateau [1 + steps], after some steps of the cliff."""
     w = walk(
         method,

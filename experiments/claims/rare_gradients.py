@@ -1,6 +1,7 @@
 """Where Adam fails on rare large gradients, the methods made after it do not."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -34,9 +35,9 @@ class Seen:
         return [case for case in AFTER if self.end[case] < 0]
 
 
-def play(method: str, **arguments: object) -> tuple[float, float]:
+def play(method: str, **arguments: Any) -> tuple[float, float]:
     """Return mean point of the last ten periods, and average regret, from x = 0 in [−1, 1]."""
-    more: dict[str, object] = {"schedule": tf.math.rsqrt, **arguments}
+    more: dict[str, Any] = {"schedule": tf.math.rsqrt, **arguments}
     x = walk(
         method,
         0.5,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import log, sqrt
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -39,7 +40,7 @@ class Tuned:
     double: bool
 
     @property
-    def arguments(self) -> dict[str, float]:
+    def arguments(self) -> dict[str, Any]:
         return {} if self.mu is None else {"momentum": self.mu}
 
 
@@ -75,15 +76,16 @@ class Walked:
 class Seen:
     """Walks by κ, method and form."""
 
-    walks: dict[tuple[int, str, str], Walked]
+    walks: dict[tuple[int, tuple[str, str]], Walked]
+    left: dict[str, float]
     picture: Contours
 
     def gain(self, k: int) -> float:
         """How many times as fast momentum is: the ratio of the logarithms of the rates."""
-        return log(self.walks[(k, *MOMENTUM)].rate) / log(self.walks[(k, *SGD)].rate)
+        return log(self.walks[k, MOMENTUM].rate) / log(self.walks[k, SGD].rate)
 
     def fewer(self, k: int) -> float:
-        return self.walks[(k, *SGD)].end / self.walks[(k, *MOMENTUM)].end
+        return self.walks[k, SGD].end / self.walks[k, MOMENTUM].end
 
 
 def observe(settings: Claims) -> Seen:
@@ -106,8 +108,9 @@ def observe(settings: Claims) -> Seen:
             )["point"][:, 0]
             distance = np.linalg.norm(w, axis=1) / sqrt(DIMENSIONS)
             arrived = arrivals(distance[:, np.newaxis], NEAR)[0]
-            walks[k, how.method, how.form] = Walked(how, distance, int(min(arrived, limit)))
-    return Seen(walks, paths())
+            walks[k, (how.method, how.form)] = Walked(how, distance, int(min(arrived, limit)))
+    picture, left = paths()
+    return Seen(walks, left, picture)
 
 
 def gains(seen: Seen, limits: Limits) -> list[Number]:
@@ -136,7 +139,7 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
     curves = []
     for k in CONDITIONS:
         numbers.append(Number(f"steps of SGD over those of momentum, κ = {k}", seen.fewer(k)))
-    for (k, method, form), walked in seen.walks.items():
+    for (k, (method, form)), walked in seen.walks.items():
         label = f"{method}, {form}, κ = {k}"
         numbers.append(Number(f"{label}: steps", walked.end, unit="steps"))
         numbers.append(within(f"{label}: ρ", walked.rate, walked.how.rho, relative=0.01))
@@ -144,6 +147,9 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
             t = np.arange(walked.end + 1)
             curves.append(Series(method, t, walked.distance[: walked.end + 1]))
             curves.append(Series(f"{method}: ρᵗ", t, walked.how.rho**t, style="theory"))
+    for method, left in seen.left.items():
+        label = f"{method} at SGD's best η: what is left of the zigzag after 40 steps"
+        numbers.append(Number(label, left))
     faster = " and ".join(f"{exact(seen.gain(k), 3)} (κ = {k})" for k in CONDITIONS)
     fewer = " and ".join(exact(seen.fewer(k), 3) for k in CONDITIONS)
     condition = {

@@ -40,7 +40,7 @@ def observe(settings: Claims) -> Seen:
     regret, bound = {}, {}
     for name, stream in streams.items():
         found = [regret_and_bound(stream[:rounds], name == "hinge") for rounds in HORIZONS]
-        regret[name], bound[name] = np.moveaxis(found, 1, 0)
+        regret[name], bound[name] = np.moveaxis(np.array(found), 1, 0)
     return Seen(regret, bound)
 
 
@@ -62,14 +62,14 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
                 key=name == "hinge",
             )
         )
-        theory = float(np.sqrt(2 / np.pi) / np.sqrt(8)) if name == "±1" else None
+        theory: float | None = float(np.sqrt(2 / np.pi) / np.sqrt(8)) if name == "±1" else None
         label = f"{name}: median ratio, T = {HORIZONS[-1]}"
         numbers.append(Number(label, last.value, theory=theory, **last.ends))
         theory = 0.5 if name == "±1" else None
         numbers.append(Number(f"{name}: exponent of the regret in T", seen.exponent(name), theory))
         series.append(Series(f"{name}: regret", HORIZONS, *intervals(seen.regret[name].T)))
-        band = intervals(seen.bound[name].T)
-        series.append(Series(f"{name}: regret, bound", HORIZONS, *band, style="theory"))
+        bound = np.median(seen.bound[name], axis=1)
+        series.append(Series(f"{name}: regret, bound", HORIZONS, bound, style="theory"))
     worst_of = " and ".join(f"{exact(float(seen.ratio(s).max()), 3)} ({s})" for s in STREAMS)
     grows = " and ".join(exact(seen.exponent(s), 3) for s in STREAMS)
     condition = {

@@ -1,6 +1,7 @@
 """All methods leave a saddle, from a hair beside its ridge."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -28,7 +29,7 @@ def predicted(trace: float, determinant: float, first: float) -> float:
     return float(np.ceil(np.log(0.5 / 1e-6 * (z - other) / (first - other)) / np.log(z)))
 
 
-CASES: dict[str, tuple[str, float, dict[str, float], float | None]] = {
+CASES: dict[str, tuple[str, float, dict[str, Any], float | None]] = {
     # method, η, arguments, theory
     "SGD": ("SGD", 0.05, {}, predicted(1.05, 0, 1.05)),
     "Momentum": ("Momentum", 0.05, {}, predicted(1.95, 0.9, 1.05)),

@@ -1,6 +1,7 @@
 """The scale of the loss plays no part for Adagrad: c·f is trained in the steps of f."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +15,7 @@ from tfadaopt.experiments.trial.claim import Claim, Failure, Finding, Limits, Nu
 FACTORS, STEPS, START = np.logspace(-6, 6, 13), 500, (-0.5, 1.5)
 UNIT = 6  # the place of c = 1
 FREE, LECTURE = "Adagrad, ε = 0", "Adagrad, ε = 1e-7"
-KINDS = {
+KINDS: dict[str, tuple[str, float, dict[str, Any]]] = {
     FREE: ("Adagrad", 0.5, {"epsilon": 0.0}),
     LECTURE: ("Adagrad", 0.5, {"epsilon": 1e-7}),
     "Adam, ε = 1e-8": ("Adam", 0.1, {"epsilon": 1e-8}),

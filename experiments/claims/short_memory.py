@@ -1,6 +1,7 @@
 """To forget old gradients does no harm on convex problems."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -27,17 +28,18 @@ class Seen:
         return float(self.regret[c, case][-1])
 
 
-def arguments(case: str, c: int) -> dict[str, object]:
+def arguments(case: str, c: int) -> dict[str, Any]:
     """Return the arguments of a case; β₂ is that of the theorem."""
     rho = 1 / (1 + c**2)
-    adam = {"beta_1": 0.0, "beta_2": rho}
-    return {
+    adam: dict[str, Any] = {"beta_1": 0.0, "beta_2": rho}
+    known: dict[str, dict[str, Any]] = {
         "RMSprop": {"rho": rho, "epsilon": 0.0},
         "Adam": adam | {"epsilon": 0.0},
         "AMSGrad": adam | {"epsilon": 0.0},
         "ADOPT": adam,
         "ADOPT, no clip": adam | {"clip": False},
-    }.get(case, {})
+    }
+    return known.get(case, {})
 
 
 def play(case: str, c: int) -> np.ndarray:

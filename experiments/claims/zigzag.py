@@ -1,6 +1,7 @@
 """At equal η, with μ = 0.9, momentum damps the zigzag across a ravine."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,15 +16,19 @@ from tfadaopt.experiments.trial.landscape import landscape
 MU, KAPPA, STEPS, WINDOW = 0.9, 100.0, 200, 20
 # η times the curvature across; SGD diverges from 2 on.
 PRODUCTS = np.round(np.arange(0.05, 4, 0.005), 3)
-AT_EQUAL_RATE = {"SGD": {}, "Momentum": {"momentum": MU}}
+AT_EQUAL_RATE: dict[str, dict[str, Any]] = {"SGD": {}, "Momentum": {"momentum": MU}}
 
 
 @dataclass(frozen=True)
 class Seen:
-    """By method: what is left per step, and changes of sign in 50 steps, at each product ηλ."""
+    """By method: what is left per step, and changes of sign in 50 steps, at each product ηλ.
+
+    And what is left of the zigzag at the end of the paths of the picture.
+    """
 
     kept: dict[str, np.ndarray]
     turns: dict[str, np.ndarray]
+    left: dict[str, float]
     picture: Contours
 
     @property
@@ -50,15 +55,15 @@ def ravine(w: tf.Tensor) -> tf.Tensor:
     return 0.5 * (w[:, 0] ** 2 / KAPPA + w[:, 1] ** 2)
 
 
-def paths(steps: int = 40) -> Contours:
-    """Return the paths of SGD and Momentum at the same η, the best one of SGD."""
+def paths(steps: int = 40) -> tuple[Contours, dict[str, float]]:
+    """Return the paths of SGD and Momentum at SGD's best η, and what is left of the zigzags."""
     rate, seen = 2 / (1 + 1 / KAPPA), {}
     for method, more in AT_EQUAL_RATE.items():
         walked = walk(method, rate, [2.0, 0.8], steps, loss=ravine, record=["point"], **more)
         seen[method] = walked["point"][:, 0]
     left = {m: np.abs(points[-5:, 1]).max() / 0.8 for m, points in seen.items()}
     words = "smaller" if left["Momentum"] < left["SGD"] else "no smaller"
-    return landscape(
+    picture = landscape(
         f"Equal η: the first {steps} steps across a ravine",
         ravine,
         (-1.3, 2.2),
@@ -67,6 +72,7 @@ def paths(steps: int = 40) -> Contours:
         caption=f"After {steps} steps SGD's zigzag is at {left['SGD']:.0%} of its start, "
         f"momentum's at {left['Momentum']:.0%}: {words}.",
     )
+    return picture, left
 
 
 def observe(settings: Claims) -> Seen:
@@ -85,7 +91,8 @@ def observe(settings: Claims) -> Seen:
         span = STEPS + 1 - 80
         kept[method] = np.where(late > 0, late / np.maximum(early, 1e-300), 0.0) ** (1 / span)
         turns[method] = np.sum(np.sign(w[1:51]) * np.sign(w[:50]) < 0, axis=0)
-    return Seen(kept, turns, paths())
+    picture, left = paths()
+    return Seen(kept, turns, left, picture)
 
 
 def decide(seen: Seen, limits: Limits) -> Verdict:
@@ -107,6 +114,10 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
         ),
         Number("share of the rates at which SGD zigzags where it does", share),
         within("largest ηλ at which momentum converges", seen.stable, 2 * (1 + MU), absolute=0.01),
+        *(
+            Number(f"{method}: what is left of the zigzag of the figure after 40 steps", left)
+            for method, left in seen.left.items()
+        ),
         Number("SGD, ηλ = 0.5: changes of sign in 50 steps", still),
         Number("Momentum, ηλ = 0.5: changes of sign in 50 steps", swings),
     )

@@ -1,6 +1,7 @@
 """Adagrad under gradients that do not change: how its rate falls."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -68,7 +69,7 @@ def falls(method: str = "Adagrad") -> Falls:
     return Falls(found)
 
 
-def _known(method: str, epsilon: float, initial: float) -> dict[str, float]:
+def _known(method: str, epsilon: float, initial: float) -> dict[str, Any]:
     if method != "Adagrad":
         return {"epsilon": epsilon}
     return {"epsilon": epsilon, "initial_accumulator_value": initial}

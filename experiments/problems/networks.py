@@ -115,7 +115,7 @@ class Network:
         """
         self._restart(learning_rate, seed)
         orders = np.random.default_rng(seed)
-        losses, gradients, rates = [], [], []
+        losses, gradients, readings = [], [], []
         for phase in phases:
             if phase.forget:
                 self._restart.forget()
@@ -127,8 +127,8 @@ class Network:
                 if curve:
                     losses.append(float(self._loss_on(*self._train)))
                 gradients.append(gradient.numpy())
-                rates.append(rate.numpy())
-        rates = np.concatenate(rates)
+                readings.append(rate.numpy())
+        rates = np.concatenate(readings)
         return Trace(
             layers=tuple(kernel.path.split("/")[-2] for kernel in self._kernels),
             loss=np.array(losses),
@@ -142,14 +142,14 @@ class Network:
     def _curvatures(self) -> list[float]:
         """Return the largest eigenvalue of the block of each kernel of the Hessian on a batch."""
         images, labels = (part[:CURVATURE_BATCH] for part in self._train)
-        return [
-            largest_eigenvalue(
-                lambda v, times=times: times(images, labels, tf.constant(v, "float32")).numpy(),
-                tuple(kernel.shape),
-                PRODUCTS,
-            )
-            for kernel, times in zip(self._kernels, self._products, strict=True)
-        ]
+        found = []
+        for kernel, times in zip(self._kernels, self._products, strict=True):
+
+            def product(v: np.ndarray, times: Callable = times) -> np.ndarray:
+                return np.asarray(times(images, labels, tf.constant(v, "float32")))
+
+            found.append(largest_eigenvalue(product, tuple(kernel.shape), PRODUCTS))
+        return found
 
     @functools.cached_property
     def _products(self) -> list[Callable]:

@@ -76,21 +76,21 @@ def walk(
         >>> walk("SGD", [0.5, 1.0], [4.0], 2, loss=bowl, record=["point"])["point"][..., 0].tolist()
         [[4.0, 4.0], [2.0, 0.0], [1.0, 0.0]]
     """
-    if loss is None and (gradient is None or "loss" in record):
+    slope = gradient if loss is None or gradient is not None else _gradient_of(loss)
+    if slope is None or (loss is None and "loss" in record):
         raise ValueError("Give a loss f(w), or a gradient g(w, t) and record something else.")
     if steps % every:
         raise ValueError(f"{steps} steps are no multiple of every={every}.")
     each_rate, starts = _grid(rates, start, dtype)
     if loss is not None and not np.all(np.isfinite(lowest := np.asarray(loss(starts)))):
         raise ValueError(f"The loss is {lowest.tolist()} at the start, before {method} has moved.")
-    slope = _gradient_of(loss) if gradient is None and loss is not None else gradient
     parties = _parties(method, each_rate, starts, schedule, arguments)
     points = [variable for _, variable, _ in parties]
 
     def observe(name: str) -> tf.Tensor:
         w = tf.concat(points, axis=0)
         if name in ("loss", "point"):
-            return loss(w) if name == "loss" else w
+            return w if loss is None or name == "point" else loss(w)
         if name == "rate":
             seen = [tfadaopt.effective_learning_rate(o, v) for o, v, _ in parties]
         else:
@@ -159,7 +159,7 @@ def _parties(
     arguments: dict[str, object],
 ) -> list[tuple[Optimizer, tf.Variable, slice]]:
     """Return an optimizer, its variable and the walkers that are its rows, for all walkers."""
-    cls = next(record.cls for record in METHODS if record.name == method)
+    cls: Any = next(record.cls for record in METHODS if record.name == method)
     walkers = len(rates)
     # A norm over a variable, or a number that all variables share, would join the walkers: then
     # they get a variable and an optimizer each.

@@ -271,7 +271,9 @@ def listed(pairs: Mapping[str, object]) -> str:
 def code(name: str) -> dict | None:
     """Return the source of a claim's module, with its parts of speech marked, or None."""
     entry = next((entry for entry in registry.entries() if entry.name == name), None)
-    spec = importlib.util.find_spec(entry.module) if entry else None
+    if entry is None:
+        return None
+    spec = importlib.util.find_spec(entry.module)
     if spec is None or spec.origin is None:
         return None
     source = Path(spec.origin).read_text(encoding="utf-8")

@@ -138,8 +138,8 @@ def result_of(
 
 
 def _rules_of(claim: Claim) -> dict[str, Any]:
-    names = ("title", "kind", "hypothesis", "measure", "acceptance", "theory", "source")
-    names += ("rule", "dated", "deterministic")
+    names = ["title", "kind", "hypothesis", "measure", "acceptance", "theory", "source"]
+    names += ["rule", "dated", "deterministic"]
     return {name: getattr(claim, name) for name in names} | {"limits": dict(claim.limits)}
 
 
@@ -230,7 +230,7 @@ def write_report(folder: Path, animate: bool = False) -> None:
     from tfadaopt.experiments.trial.report import write_claims_report
 
     results = read_results(folder)
-    write_claims_report(folder, results, Store(folder).describe(), animate)
+    write_claims_report(folder, results, Store(folder).describe() or {}, animate)
 
 
 def cell_of(name: str, config: Claims) -> Cell:
