@@ -88,7 +88,7 @@ def picture(rates: np.ndarray, steps: dict) -> Contours | None:
         (-0.6, 2.0),
         drawn,
         f_log=True,
-        caption="The first 200 steps, μ = 0.9.",
+        caption="Ring: start; star: end of the path drawn.",
     )
 
 
@@ -212,7 +212,7 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
     figure = Panels(
         f"Steps to f ≤ {TARGET:g}",
         panels,
-        caption=f"A line ends where the method does not arrive. Good rates span {ranges}.",
+        caption=f"Good rates span {ranges} (a line ends where the method does not arrive).",
     )
     pictures = (figure,) if seen.picture is None else (figure, seen.picture)
     fails = {

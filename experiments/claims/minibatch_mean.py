@@ -170,14 +170,15 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
         y_log=True,
         caption=f"The variance falls as n to the power {exponent}.",
     )
-    halving = 2 ** (-2 * seen.slope.value / 2)
-    meaning = (
-        f"Four times the batch divides the noise of the gradient by {exact(halving, 3)}. Drop a "
-        "small last batch (drop_remainder=True), or shuffle, so that not always the same examples "
-        "weigh more."
-        if verdict != "refuted"
-        else "Check the reduction of your loss: it is not the mean."
-    )
+    halving = 2**-seen.slope.value
+    meaning = {
+        "confirmed": f"Four times the batch divides the noise of the gradient by "
+        f"{exact(halving, 3)}. Drop a small last batch (drop_remainder=True), or shuffle, so that "
+        "not always the same examples weigh more.",
+        "depends": f"Four times the batch divides the noise of the gradient by {exact(halving, 3)} "
+        "here: measure it for your data.",
+        "refuted": "Check the reduction of your loss: it is not the mean.",
+    }[verdict]
     quantity = Number("noise (standard deviation) divided by, with four times the batch", halving)
     fails = "a smaller last batch: its examples weigh more" if abs(seen.last - 1) > 0.01 else ""
     return Finding(

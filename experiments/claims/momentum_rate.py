@@ -83,7 +83,7 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
         numbers.append(Number(f"SGD's steps to half there, μ = {mu}", half, unit="steps"))
         ends.append(f"{exact(half, 3)} (μ = {mu})")
         series.append(Series(f"Momentum, μ = {mu}", CURVATURES, seen.ratio[i]))
-    slowest = exact(seen.ratio[SHOWN, 0], 4)
+    slowest = exact(seen.ratio[SHOWN, 0], 5)
     fastest = exact(seen.ratio[SHOWN, -1], 3)
     condition = {
         "confirmed": f"At equal η/(1 − μ) the steps to half the distance differ by at most "

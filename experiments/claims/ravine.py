@@ -156,9 +156,10 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
         "confirmed": f"With η and μ tuned to the curvature, momentum converges {faster} times as "
         f"fast as SGD: √κ. To a millionth of the distance it needs {fewer} times fewer steps; the "
         "rest is lost at the start, where its double root holds it.",
-        "depends": f"Momentum converges {faster} times as fast as SGD here, and needs {fewer} "
-        "times fewer steps: a gain, but not √κ.",
-        "refuted": f"Momentum converges {faster} times as fast as SGD here: no gain.",
+        "depends": f"A gain, but not √κ: momentum converges {faster} times as fast as SGD here, "
+        "and "
+        f"needs {fewer} times fewer steps.",
+        "refuted": f"No gain: momentum converges {faster} times as fast as SGD here.",
     }[verdict]
     meaning = {
         "confirmed": "Layers and filters differ in curvature by orders of magnitude. Without "

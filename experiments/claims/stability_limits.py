@@ -11,7 +11,7 @@ from tfadaopt.experiments.reports.pages import exact
 from tfadaopt.experiments.trial.claim import Claim, Finding, Limits, Number, Verdict, of_all, within
 
 CURVATURES = np.logspace(-3, 0, 4)
-RATES = np.logspace(np.log10(0.5), np.log10(5000), 1000)
+RATES = np.logspace(np.log10(0.5), np.log10(5000), 4000)
 SPREAD = float(CURVATURES[-1] / CURVATURES[0])
 
 

@@ -43,16 +43,16 @@ def tell(seen: Falls, limits: Limits, verdict: Verdict) -> Finding:
             label = f"{kind}: fall after {MANY} gradients of {exact(g)}"
             numbers.append(Number(label, found, theory=theory, unit="×"))
     by_size = ", ".join(
-        f"{exact(found, 3)}-fold ({exact(g)})"
+        f"{exact(found, 3)} ({exact(g)})"
         for g, found in reversed(list(zip(GRADIENTS, fall, strict=True)))
     )
     condition = {
-        "confirmed": f"After {MANY} gradients the rate has fallen {by_size}: the more, the larger "
-        "they are.",
-        "depends": f"After {MANY} gradients the rate has fallen {by_size}: more for larger ones, "
-        f"but by less than the {least:g} asked for.",
-        "refuted": f"After {MANY} gradients the rate has fallen {by_size}: not more for larger "
-        "ones.",
+        "confirmed": f"It falls the more, the larger the gradients are: after {MANY} of them by a "
+        f"factor of {by_size}.",
+        "depends": f"It falls more for larger gradients, but by less than the {least:g} asked for: "
+        f"after {MANY} of them by a factor of {by_size}.",
+        "refuted": f"It does not fall more for larger gradients: after {MANY} of them by a factor "
+        f"of {by_size}.",
     }[verdict]
     keras = seen.after(KERAS, MANY)
     meaning = {
@@ -62,7 +62,7 @@ def tell(seen: Falls, limits: Limits, verdict: Verdict) -> Finding:
         "depends": "The rates are set apart, but little.",
         "refuted": "Do not expect this method to slow down large gradients more.",
     }[verdict]
-    caption = f"After {MANY} steps: {by_size}."
+    caption = f"Falls after {MANY} steps, by size of the gradient: {by_size}."
     figure = seen.figure(f"Fall of the rate since the start, {LECTURE}", LECTURE, caption)
     fails = {
         "confirmed": "",
