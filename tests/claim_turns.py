@@ -17,7 +17,7 @@ def scaled(values: dict, factor: float, *keys) -> dict:
 
 
 def constant(values: dict, value: float, *keys) -> dict:
-    return values | {key: values[key] * 0 + value for key in keys or values}
+    return values | {key: np.full_like(values[key], value) for key in keys or values}
 
 
 def rates_of_walks(seen, rho):
@@ -217,7 +217,7 @@ TURNS = {
     },
     "plateau": {
         "depends": lambda s: replace(
-            s, distance=s.distance | {"Adagrad": s.distance["Adagrad, r reset"] / 9}
+            s, distance=s.distance | {"Adagrad": s.distance["Adagrad, r reset"] / 2}
         ),
         "refuted": lambda s: replace(
             s, distance=s.distance | {"Adagrad": s.distance["Adagrad, r reset"]}
@@ -274,7 +274,7 @@ TURNS = {
     },
     "root-of-time": {
         "depends": lambda s: replace(s, rates=scaled(s.rates, 1.2)),
-        "refuted": lambda s: replace(s, rates={size: rates**3 for size, rates in s.rates.items()}),
+        "refuted": lambda s: replace(s, rates={size: 7 * rates**3 for size, rates in s.rates.items()}),
     },
     "network-decay": {
         "confirmed": lambda s: replace(

@@ -1,6 +1,6 @@
 """There are trajectories through regions of several kinds: hills, saddles and bowls."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,10 +24,17 @@ SEVERAL = 2
 
 @dataclass(frozen=True)
 class Seen:
-    """Kinds of regions that each trajectory passes [starts], by method, and one of them."""
+    """Kinds of regions that each trajectory passes [starts], by method, and paths of one start."""
 
     kinds: dict[str, np.ndarray]
+    start: int
     picture: Contours
+
+    def drawn(self) -> Contours:
+        """Return the picture with what it shows."""
+        passed = self.kinds["SGD"][self.start]
+        words = f"From this start SGD passes {passed} of the kinds bowl, saddle and hill."
+        return replace(self.picture, caption=words)
 
 
 def observe(settings: Claims) -> Seen:
@@ -38,8 +45,7 @@ def observe(settings: Claims) -> Seen:
         passed = np.array([(found == kind).any(axis=0) for kind in range(len(KINDS))])
         finite = np.isfinite(points).all(axis=(0, 2))
         kinds[method] = np.where(finite, passed.sum(axis=0), 0)
-    sgd = kinds["SGD"]
-    longest = int(sgd.argmax())
+    longest = int(kinds["SGD"].argmax())
     side = (-HALF_SIDE, HALF_SIDE)
     picture = landscape(
         "Himmelblau's function, all methods from one start",
@@ -48,9 +54,8 @@ def observe(settings: Claims) -> Seen:
         side,
         {method: points[:, longest] for method, points in walked.items()},
         f_log=True,
-        caption=f"From this start SGD passes {sgd[longest]} of {len(KINDS)} kinds of regions.",
     )
-    return Seen(kinds, picture)
+    return Seen(kinds, longest, picture)
 
 
 def decide(seen: Seen, limits: Limits) -> Verdict:
@@ -87,7 +92,7 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
         caption=f"{each}.",
     )
     fails = "none passes: " + ", ".join(none) if none else ""
-    return Finding(verdict, condition, tuple(numbers), (seen.picture, bars), meaning, fails=fails)
+    return Finding(verdict, condition, tuple(numbers), (seen.drawn(), bars), meaning, fails=fails)
 
 
 CLAIM = Claim(

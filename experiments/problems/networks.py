@@ -17,7 +17,7 @@ from tfadaopt.experiments.problems.restart import Restart
 
 BATCH = 64
 # Images to train on and to validate with: of Fashion-MNIST as many as minutes on two cores allow.
-SIZES = {"digits": (3500, 750), "Fashion-MNIST": (10_000, 2_000)}
+SIZES = {"digits": (3500, 750), "Fashion-MNIST": (6_000, 1_500)}
 # Images of the batch whose Hessian is looked at, and products with it per layer.
 CURVATURE_BATCH, PRODUCTS = 256, 12
 # Steps between two readings of the effective rates.

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -34,9 +35,11 @@ def under_seeds(claim: Claim, settings: Claims) -> tuple[Retrial, ...]:
     if claim.deterministic:
         return ()
     seeds = range(settings.seed + 1, settings.seed + 1 + settings.other_seeds)
-    return tuple(
-        Retrial(f"{SEED}{seed}", claim.run(replace(settings, seed=seed)).verdict) for seed in seeds
-    )
+    found = []
+    for seed in seeds:
+        seen = claim.observe(replace(settings, seed=seed))
+        found.append(Retrial(f"{SEED}{seed}", claim.decide(seen, claim.limits)))
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -143,3 +146,14 @@ def _of_thresholds(verdict: str, thresholds: Sequence[Retrial], count: int) -> s
 
 def _plain(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
+
+
+def main() -> None:
+    """Record the verdicts of a run with ``--set other_seeds=5``, whose folder is the argument."""
+    from tfadaopt.experiments.trial.run import read_results
+
+    write_record(read_results(Path(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    main()
