@@ -274,7 +274,9 @@ TURNS = {
     },
     "root-of-time": {
         "depends": lambda s: replace(s, rates=scaled(s.rates, 1.2)),
-        "refuted": lambda s: replace(s, rates={size: 7 * rates**3 for size, rates in s.rates.items()}),
+        "refuted": lambda s: replace(
+            s, rates={size: 7 * rates**3 for size, rates in s.rates.items()}
+        ),
     },
     "network-decay": {
         "confirmed": lambda s: replace(

@@ -122,11 +122,13 @@ CLAIM = Claim(
     "turns at random, seeds.",
     acceptance="Confirmed if Adagrad's steps are at most the given multiple of the fastest other's "
     "in all four cases, depends if in some, refuted if in none.",
-    theory="In general only O(1/√T) is known; for smooth convex functions O(1/T), and for strongly "
-    "convex ones a linear rate, both of AdaGrad-Norm; momentum's depends on √κ.",
+    theory="For convex functions in general the bound is O(1/√T); for smooth ones O(1/T), and "
+    "for a "
+    "class of strongly convex ones a linear rate, of methods with one adaptive rate such as "
+    "AdaGrad-Norm. Tuned momentum needs steps in proportion to √κ.",
     source="J. Duchi, E. Hazan and Y. Singer, JMLR 12 (2011), Corollary 6 (regret √T); K. Levy, "
     "NIPS 2017, and X. Li and F. Orabona, AISTATS 2019, on smooth convex functions (1/T); Y. Xie, "
-    "X. Wu and R. Ward, AISTATS 2020, on strongly convex ones (linear).",
+    "X. Wu and R. Ward, AISTATS 2020, arXiv 1908.10525, on strongly convex ones (linear).",
     dated="2026-11-29",
     limits={"steps over the fastest": 1.0},
     observe=observe,

@@ -62,16 +62,16 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
     each = ", ".join(f"{case} {seen.middle(case):.0%}" for case in ADAPTIVE)
     sgd, other = f"{seen.middle('SGD'):.0%}", f"{seen.middle(RESCALED):.0%}"
     condition = {
-        "confirmed": f"On data made for it, SGD errs on {sgd} of new examples and {each}; in other "
-        f"units of a feature SGD errs on {other} only.",
-        "depends": f"On data made for it, SGD errs on {sgd} of new examples and {each}. But in "
-        f"other units (feature 1 · 0.1) SGD errs on {other} as well.",
+        "confirmed": f"In both units of the features: on data made for it SGD errs on {sgd} of new "
+        f"examples and {each}; with feature 1 · 0.1 SGD errs on {other}.",
+        "depends": f"In one unit of the features only: on data made for it SGD errs on {sgd} of "
+        f"new examples and {each}; but with feature 1 · 0.1 SGD errs on {other}.",
         "refuted": f"They do not err more: SGD on {sgd} of new examples, {each}.",
     }[verdict]
     meaning = {
         "confirmed": "Prefer SGD where a perfect fit is easy.",
         "depends": "Compare methods by validation after tuning each: which of them generalizes "
-        "hangs on the units of the features, and nothing here speaks of images.",
+        "depends on the units of the features, and nothing here speaks of images.",
         "refuted": "Choose among these methods by other things than generalization.",
     }[verdict]
     values, low, high = intervals(np.transpose(errors))

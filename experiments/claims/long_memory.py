@@ -20,7 +20,7 @@ KINDS: dict[str, dict[str, Any] | None] = {
     "Adam": {},
     "AMSGrad": {},
     "ADOPT": {},
-    "ADOPT, no clip": {"clip": False},
+    "ADOPT (no clip)": {"clip": False},
     "Adagrad": None,
 }
 CONSTANT, FALLING = "α = 0.001", "α = 0.5/√t"
@@ -67,7 +67,7 @@ def play(method: str, gradients: np.ndarray, **arguments: Any) -> np.ndarray:
 def observe(settings: Claims) -> Seen:
     gradients, ends = stream(settings.seeds, settings.seed), {}
     for kind, arguments in KINDS.items():
-        method = kind.partition(",")[0]
+        method = kind.partition(" (")[0]
         for memory in MEMORIES if arguments is not None else MEMORIES[:1]:
             more = {} if arguments is None else {"beta_2": memory, **arguments}
             found = play(method, gradients, **more)

@@ -93,7 +93,7 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
         "confirmed": f"To rounding: the forms are at most {same} apart with a constant μ, and "
         f"{other} with one that rises.",
         "depends": f"With a constant μ, to rounding: at most {same} apart. While μ rises they are "
-        f"up to {other} apart: the next μ belongs into the shift, which a rule with one μ per step "
+        f"up to {other} apart: the next μ belongs in the shift, which a rule with one μ per step "
         "(PyTorch, Keras, ours) does not know.",
         "refuted": f"Even with a constant μ they are {same} apart.",
     }[verdict]

@@ -143,7 +143,7 @@ CLAIM = Claim(
     hypothesis="Adagrad needs many times the steps over a plateau after a cliff that it needs with "
     "its sum reset there.",
     measure=f"{CLIFF} steps of gradient {STEEP:g}, then gradient {FLAT} over a distance of "
-    f"{DISTANCE:g}; η = {RATE}, ε = 0, no bias left out.",
+    f"{DISTANCE:g}; η = {RATE}, ε = 0.",
     acceptance="Confirmed if Adagrad's steps are at least the first multiple of those with r reset "
     "to 0; depends if at least more than the second; else refuted.",
     theory="Steps of η·g/√(10⁶ + g²k): 500,625 until they sum up to 5, where r = 10⁶ alone would "

@@ -19,7 +19,7 @@ FAILING: dict[str, dict] = {"RMSprop": {"rho": MEMORY}, "Adam": {"beta_2": MEMOR
 AFTER: dict[str, dict] = {
     **{"Adadelta": {"rho": MEMORY}, "AMSGrad": {"beta_2": MEMORY}, "Adamax": {}},
     **{name: {"beta_2": MEMORY} for name in ("Nadam", "RAdam", "AdaBelief", "Yogi", "ADOPT")},
-    "ADOPT, no clip": {"beta_2": MEMORY, "clip": False},
+    "ADOPT (no clip)": {"beta_2": MEMORY, "clip": False},
 }
 
 
@@ -55,7 +55,7 @@ def play(method: str, **arguments: Any) -> tuple[float, float]:
 def observe(settings: Claims) -> Seen:
     end, regret = {}, {}
     for case, arguments in (BEFORE | FAILING | AFTER).items():
-        end[case], regret[case] = play(case.partition(",")[0], **arguments)
+        end[case], regret[case] = play(case.partition(" (")[0], **arguments)
     return Seen(end, regret)
 
 
@@ -83,7 +83,7 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
         "depends": f"{', '.join(right)} go the right way; {', '.join(wrong)} end on the wrong "
         "side. "
         f"{adam}",
-        "refuted": f"None of {len(AFTER)} goes the right way. {adam}",
+        "refuted": f"None goes the right way. {adam}",
     }[verdict]
     meaning = {
         "confirmed": "With rare large gradients any method made after Adam will do.",

@@ -93,7 +93,7 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
     condition = {
         "confirmed": f"All {count} leave from 10⁻⁶ beside the ridge, after {span}. {ridge}",
         "depends": f"{count - len(stay)} of {count} leave from 10⁻⁶ beside the ridge; "
-        f"{', '.join(stay)} stay. {ridge}",
+        f"not {', '.join(stay)}. {ridge}",
         "refuted": f"None of {count} leaves from that start. {ridge}",
     }[verdict]
     meaning = {

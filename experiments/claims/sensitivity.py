@@ -25,10 +25,10 @@ def double_well(steep: float) -> Gradient:
 
 
 SURFACES = {  # gradient, whether convex, curvatures at the minimum
-    "convex, equal curvature": (bowl(1.0), True, (1.0, 1.0)),
-    "convex, unequal curvature": (bowl(STEEP), True, (STEEP, 1.0)),
-    "non-convex, equal curvature": (double_well(2.0), False, (2.0, 2.0)),
-    "non-convex, unequal curvature": (double_well(STEEP), False, (STEEP, 2.0)),
+    "convex with equal curvatures": (bowl(1.0), True, (1.0, 1.0)),
+    "convex with unequal curvatures": (bowl(STEEP), True, (STEEP, 1.0)),
+    "non-convex with equal curvatures": (double_well(2.0), False, (2.0, 2.0)),
+    "non-convex with unequal curvatures": (double_well(STEEP), False, (STEEP, 2.0)),
 }
 
 
@@ -74,17 +74,17 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
             seen.spread[name],
             theory=max(curvatures) / min(curvatures),
             unit="×",
-            key=name == "convex, unequal curvature",
+            key=name == "convex with unequal curvatures",
         )
         for name, (_, _, curvatures) in SURFACES.items()
     )
     convex, other = differing(seen, limits, convex=True), differing(seen, limits, convex=False)
     spreads = {name: exact(value, 4) for name, value in seen.spread.items()}
-    each = ", ".join(f"{name} {value} ×" for name, value in spreads.items())
+    each = ", ".join(f"{value} × ({name})" for name, value in spreads.items())
     condition = {
         "confirmed": f"Only the non-convex surfaces have dimensions that differ: {each}.",
         "depends": f"It may, but is not the cause: sensitivity differs on {', '.join(other)}"
-        f"{'; and on ' + ', '.join(convex) if convex else ''}. It follows the spread of the "
+        f"{' and on ' + ', '.join(convex) if convex else ''}. It follows the spread of the "
         f"curvatures: {each}.",
         "refuted": f"No non-convex surface has dimensions that differ: {each}.",
     }[verdict]

@@ -15,7 +15,7 @@ from tfadaopt.experiments.trial.claim import Claim, Finding, Limits, Number, Ver
 
 ROUNDS, LARGE = 30_000, (3, 10)
 FORGETTING = ("RMSprop", "Adam")
-CASES = (*FORGETTING, "AMSGrad", "ADOPT", "ADOPT, no clip", "Adagrad", "SGD")
+CASES = (*FORGETTING, "AMSGrad", "ADOPT", "ADOPT (no clip)", "Adagrad", "SGD")
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ def arguments(case: str, c: int) -> dict[str, Any]:
         "Adam": adam | {"epsilon": 0.0},
         "AMSGrad": adam | {"epsilon": 0.0},
         "ADOPT": adam,
-        "ADOPT, no clip": adam | {"clip": False},
+        "ADOPT (no clip)": adam | {"clip": False},
     }
     return known.get(case, {})
 
 
 def play(case: str, c: int) -> np.ndarray:
     """Return points x₁, …, x_T in [−1, 1] against gradients c, −1, −1, c, … from x₁ = 1."""
-    method = case.partition(",")[0]
+    method = case.partition(" (")[0]
     return walk(
         method,
         0.5 * c / np.sqrt(1 + c**2),
@@ -111,8 +111,8 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
     }[verdict]
     meaning = {
         "confirmed": "A short memory is safe here.",
-        "depends": "Take a longer memory, such as β₂ = 0.999, where one of these is harmed.",
-        "refuted": "A small β₂ forgets rare large gradients (rare classes): take 0.999, or "
+        "depends": "Take a longer memory where one of these is harmed.",
+        "refuted": "A small β₂ forgets rare large gradients (rare classes): take a larger one, or "
         "AMSGrad.",
     }[verdict]
     figure = Lines(

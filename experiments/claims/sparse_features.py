@@ -79,10 +79,10 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
     numbers.append(Number(f"rates of {len(RATES)} at which Adagrad's regret is lower", lower.sum()))
     quotient = f"{exact(found.value, 3)} times that of SGD with η/√t"
     condition = {
-        "confirmed": f"At its best rate its regret is {quotient} at its best: lower.",
-        "depends": f"At its best rate its regret is {quotient} at its best: the seeds do not tell "
-        "which is lower.",
-        "refuted": f"At its best rate its regret is {quotient} at its best: higher.",
+        "confirmed": f"Lower: at its best rate its regret is {quotient} at its best.",
+        "depends": f"The seeds do not tell which is lower: at its best rate its regret is "
+        f"{quotient} at its best.",
+        "refuted": f"Higher: at its best rate its regret is {quotient} at its best.",
     }[verdict]
     meaning = {
         "confirmed": "Adagrad's home is sparse data: embeddings and wide layers, more than dense "

@@ -67,9 +67,9 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
         failures.append(Failure(f"{method}: no better than a guess", guessing, errors.size))
     each = f"{middle['Adagrad']:.1%} of new texts, SGD on {middle['SGD']:.1%}"
     condition = {
-        "confirmed": f"At its best rate Adagrad errs on {each}: less.",
-        "depends": f"At its best rate Adagrad errs on {each}: the seeds do not tell which is less.",
-        "refuted": f"At its best rate Adagrad errs on {each}: more.",
+        "confirmed": f"Less: at its best rate Adagrad errs on {each}.",
+        "depends": f"The seeds do not tell which is less: at its best rate Adagrad errs on {each}.",
+        "refuted": f"More: at its best rate Adagrad errs on {each}.",
     }[verdict]
     meaning = {
         "confirmed": "In an embedding, Adagrad moves a word that is k times rarer √k times less, "
