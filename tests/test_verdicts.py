@@ -92,7 +92,7 @@ def findings(name):
     claim = module_of(name).CLAIM
     found = {EXPECTED[name]: claim.conclude(seen(name))} if name in EXPECTED else {}
     turned = {v: claim.conclude(turn(seen(name))) for v, turn in TURNS[name].items()}
-    return found | turned
+    return turned | found
 
 
 def texts(finding):
