@@ -358,7 +358,7 @@ def test_a_digest_is_of_what_the_code_says_and_of_what_it_calls(monkeypatch):
 def test_each_rule_is_recorded_with_its_day(entry):
     """A rule that changes gets a new day, and its verdicts under other seeds are tried again.
 
-    python -m tfadaopt.experiments.trial.fragility FOLDER, of a run with --set other_seeds=5.
+    python -m tfadaopt.experiments.trial.record FOLDER, of a run with --set other_seeds=5.
     """
     claim, record = entry.load(), recorded()[entry.name]
     assert (record["rule"], record["dated"]) == (claim.rule, claim.dated)

@@ -1,5 +1,6 @@
 """Once the training runs, the rate goes on falling faster where the slope is larger."""
 
+from tfadaopt.experiments.claims.steep_and_flat import lines
 from tfadaopt.experiments.configs import Claims
 from tfadaopt.experiments.problems.constant_gradients import (
     GRADIENTS,
@@ -70,7 +71,7 @@ def tell(seen: Falls, limits: Limits, verdict: Verdict) -> Finding:
         "refuted": "Ratios of rates do not change any more: all layers slow down alike.",
     }[verdict]
     figures = tuple(
-        seen.figure(f"Fall of the rate, {kind}", kind, f"{span}: {exact(ahead(seen, kind), 3)} ×.")
+        lines(seen, f"Fall of the rate, {kind}", kind, f"{span}: {exact(ahead(seen, kind), 3)} ×.")
         for kind in (*no[:1], *yes[:1])
     )
     fails = ", ".join(no)

@@ -43,7 +43,7 @@ CASES: dict[str, tuple[str, float, dict[str, Any], float | None]] = {
 
 @dataclass(frozen=True)
 class Seen:
-    """First steps with |y| ≥ ½ from beside the ridge and from on it, by case."""
+    """First steps with y at ½ or −½ from beside the ridge and from on it, by case."""
 
     beside: dict[str, float]
     on: dict[str, float]

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tfadaopt.experiments.claims.steep_and_flat import lines
 from tfadaopt.experiments.configs import Claims
 from tfadaopt.experiments.problems.constant_gradients import GRADIENTS, HORIZONS, Falls, falls
 from tfadaopt.experiments.reports.pages import exact
@@ -66,7 +67,7 @@ def tell(seen: Falls, limits: Limits, verdict: Verdict) -> Finding:
         "depends": "Look at the rates themselves before you count on weights with small gradients.",
         "refuted": "Weights with small gradients lose as much of their rate as all others.",
     }[verdict]
-    figure = seen.figure("Fall of the rate since the start", KIND, f"Smallest gradients: {each}.")
+    figure = lines(seen, "Fall of the rate since the start", KIND, f"Smallest gradients: {each}.")
     fails = {
         "confirmed": "",
         "depends": "; ".join(f"{s:,} steps" for s in HORIZONS if relative(seen, s) > most),

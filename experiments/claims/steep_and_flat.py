@@ -3,12 +3,22 @@
 import numpy as np
 
 from tfadaopt.experiments.configs import Claims
-from tfadaopt.experiments.problems.constant_gradients import GRADIENTS, MANY, Falls, falls
+from tfadaopt.experiments.problems.constant_gradients import AT, GRADIENTS, MANY, Falls, falls
+from tfadaopt.experiments.reports.figures import Lines, Series
 from tfadaopt.experiments.reports.pages import exact
 from tfadaopt.experiments.trial.claim import Claim, Finding, Limits, Number, Verdict
 
 STARTS = ("ε = 1e-7", "r₀ = 0.1 (Keras)")
 LECTURE, KERAS = STARTS
+
+
+def lines(seen: Falls, title: str, kind: str, caption: str) -> Lines:
+    """Return the falls of the rate over the steps."""
+    series = [
+        Series(f"gradient {exact(g)}", AT, seen.falls[kind][:, i]) for i, g in enumerate(GRADIENTS)
+    ]
+    labels = ("step t", "rate at the start ÷ rate")
+    return Lines(title, *labels, tuple(series), x_log=True, y_log=True, caption=caption)
 
 
 def observe(settings: Claims) -> Falls:
@@ -63,7 +73,7 @@ def tell(seen: Falls, limits: Limits, verdict: Verdict) -> Finding:
         "refuted": "Do not expect this method to slow down large gradients more.",
     }[verdict]
     caption = f"Falls after {MANY} steps, by size of the gradient: {by_size}."
-    figure = seen.figure(f"Fall of the rate since the start, {LECTURE}", LECTURE, caption)
+    figure = lines(seen, f"Fall of the rate since the start, {LECTURE}", LECTURE, caption)
     fails = {
         "confirmed": "",
         "depends": "by less than was asked for",

@@ -7,8 +7,6 @@ import numpy as np
 import tensorflow as tf
 
 from tfadaopt.experiments.problems.walks import walk
-from tfadaopt.experiments.reports.figures import Lines, Series
-from tfadaopt.experiments.reports.pages import exact
 
 RATE = 0.1
 GRADIENTS = np.array([1e-5, 1e-4, 1e-2, 1.0])
@@ -36,15 +34,6 @@ class Falls:
     def start(self, kind: str) -> float:
         """Return ε + r₀."""
         return sum(KINDS[kind])
-
-    def figure(self, title: str, kind: str, caption: str) -> Lines:
-        """Return the falls over the steps."""
-        lines = [
-            Series(f"gradient {exact(g)}", AT, self.falls[kind][:, i])
-            for i, g in enumerate(GRADIENTS)
-        ]
-        labels = ("step t", "rate at the start ÷ rate")
-        return Lines(title, *labels, tuple(lines), x_log=True, y_log=True, caption=caption)
 
 
 def falls(method: str = "Adagrad") -> Falls:

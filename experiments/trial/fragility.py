@@ -2,7 +2,6 @@
 
 import functools
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -146,14 +145,3 @@ def _of_thresholds(verdict: str, thresholds: Sequence[Retrial], count: int) -> s
 
 def _plain(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
-
-
-def main() -> None:
-    """Record the verdicts of a run with ``--set other_seeds=5``, whose folder is the argument."""
-    from tfadaopt.experiments.trial.run import read_results
-
-    write_record(read_results(Path(sys.argv[1])))
-
-
-if __name__ == "__main__":
-    main()
