@@ -108,12 +108,7 @@ def write_record(results: Sequence[Result], path: Path = RECORD) -> None:
         if result.finding is None:
             continue
         seeds = {r.change: r.verdict for r in result.retrials if r.change.startswith(SEED)}
-        known[result.name] = {
-            "rule": result.rule,
-            "dated": result.dated,
-            "verdict": result.finding.verdict,
-            "seeds": seeds,
-        }
+        known[result.name] = {"rule": result.rule, "dated": result.dated, "seeds": seeds}
     text = json.dumps(dict(sorted(known.items())), indent=1, ensure_ascii=False)
     path.write_text(f"{text}\n", encoding="utf-8")
 

@@ -213,7 +213,8 @@ def table(folder: Path) -> Table:
     columns = ("sentence", "read as", "verdict", "key number", "theory")
     shown = Table(*columns, title="The lecture on trial")
     for result in read_results(folder):
-        words = f'"{result.sentence}"' if result.sentence else "", result.reading
+        sentence = f'"{result.sentence}"' if result.sentence else ""
+        words = escape(sentence), escape(result.reading)  # "locally [convex] region"
         if result.finding is None:
             word = "failed" if result.error else "not run yet"
             error = escape(printable(result.error))
