@@ -242,7 +242,7 @@ def test_only_the_lectures_words_stand_in_quotation_marks():
         assert not any('"' in text or "“" in text for text in texts)
         assert not re.match(r"\d+\.\d+ ", entry.reading)
     quoted = [s.sentence for slide in SLIDES for s in slide.statements if s.sentence]
-    assert len(set(quoted)) == len(quoted) == 18
+    assert len(set(quoted)) == len(quoted) == 19
 
 
 def test_listing_shows_each_sentence_without_tensorflow():

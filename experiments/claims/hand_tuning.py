@@ -124,73 +124,74 @@ def decide(seen: Seen, limits: Limits) -> Verdict:
     )
 
 
-def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
+CELLS = [(method, problem) for problem in PROBLEMS for method in BOTH]
+# From one problem to the other, and back.
+MOVES = [(m, *pair) for m in BOTH for pair in (tuple(PROBLEMS), tuple(reversed(PROBLEMS)))]
+
+
+def of_case(seen: Seen, limits: Limits, method: str, problem: str) -> list[Number]:
+    """Return the width of the good rates, the fewest steps and the cost of another μ."""
     narrow, cost = limits["decades of good η"], limits["cost of another μ"]
-    numbers: list[Number] = []
-    failures, widths, costs = [], [], []
-    for problem in PROBLEMS:
-        for method in BOTH:
-            found, mu = width(seen, method, problem), seen.best_mu(method, problem)
-            widths.append(found.width)
-            costs.append(worse_mu(seen, method, problem))
-            sample = seen.steps[method, mu, problem][
-                :, int(np.argmin(found_steps(seen, method, problem)))
-            ]
-            numbers.append(
-                Number(
-                    f"{method}, {problem}: decades of good η at the best μ = {mu}",
-                    found.width,
-                    unit="decades",
-                    agrees=bool(0 < found.width <= narrow),
-                    allowed=f"above 0, ≤ {narrow:g}",
-                    note=f"{found.good} of {found.tried} rates within twice the fewest steps",
-                    key=not numbers,
-                )
-            )
-            numbers.append(
-                Number(
-                    f"{method}, {problem}: fewest steps, at η = {found.best_rate:g}",
-                    found.best_loss,
-                    low=float(sample.min()),
-                    high=float(sample.max()),
-                    unit="steps",
-                    note=f"range over {COPIES} starts moved by rounding",
-                )
-            )
-            numbers.append(
-                Number(
-                    f"{method}, {problem}: steps with the worst μ over the best, at that η",
-                    costs[-1],
-                    unit="×",
-                    agrees=bool(costs[-1] >= cost),
-                    allowed=f"≥ {cost:g}",
-                )
-            )
-        for method in OTHERS:
-            spread = sensitivity(seen.rates, seen.middle(method, None, problem), factor=2.0)
-            numbers.append(
-                Number(f"{method}, {problem}: decades of good η", spread.width, unit="decades")
-            )
-    for (method, momentum, problem), steps in seen.steps.items():
-        which = method if momentum is None else f"{method}, μ = {momentum}"
-        label = f"{which}, {problem}: rates that never arrive"
+    found, mu = width(seen, method, problem), seen.best_mu(method, problem)
+    sample = seen.steps[method, mu, problem][:, int(seen.middle(method, mu, problem).argmin())]
+    another = worse_mu(seen, method, problem)
+    return [
+        Number(
+            f"{method}, {problem}: decades of good η at the best μ = {mu}",
+            found.width,
+            unit="decades",
+            agrees=bool(0 < found.width <= narrow),
+            allowed=f"above 0, ≤ {narrow:g}",
+            note=f"{found.good} of {found.tried} rates within twice the fewest steps",
+            key=(method, problem) == CELLS[0],
+        ),
+        Number(
+            f"{method}, {problem}: fewest steps, at η = {found.best_rate:g}",
+            found.best_loss,
+            low=float(sample.min()),
+            high=float(sample.max()),
+            unit="steps",
+            note=f"range over {COPIES} starts moved by rounding",
+        ),
+        Number(
+            f"{method}, {problem}: steps with the worst μ over the best, at that η",
+            another,
+            unit="×",
+            agrees=bool(another >= cost),
+            allowed=f"≥ {cost:g}",
+        ),
+    ]
+
+
+def failures_of(seen: Seen) -> list[Failure]:
+    failures = []
+    for (method, mu, problem), steps in seen.steps.items():
+        which = method if mu is None else f"{method}, μ = {mu}"
         missed = int(np.isinf(np.median(steps, axis=0)).sum())
+        label = f"{which}, {problem}: rates that never arrive"
         failures.append(Failure(label, missed, len(seen.rates)))
-    moved = []
-    for method in BOTH:
-        for here, there in (tuple(PROBLEMS), tuple(reversed(PROBLEMS))):
-            moved.append(carried(seen, method, here, there))
-            label = f"{method}: steps on {there} with the best η and μ of {here}, over the best"
-            numbers.append(Number(label, moved[-1], unit="×"))
-    tried, unstable = len(seen.steps) * len(seen.rates), seen.unstable()
-    failures.append(
-        Failure("settings whose steps change by a tenth under rounding", unstable, tried)
-    )
+    tried, label = len(seen.steps) * len(seen.rates), "settings whose steps change by a tenth"
+    return [*failures, Failure(f"{label} under rounding", seen.unstable(), tried)]
+
+
+def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
+    numbers = [number for cell in CELLS for number in of_case(seen, limits, *cell)]
+    for method in OTHERS:
+        for problem in PROBLEMS:
+            spread = sensitivity(seen.rates, seen.middle(method, None, problem), factor=2.0)
+            label = f"{method}, {problem}: decades of good η"
+            numbers.append(Number(label, spread.width, unit="decades"))
+    widths = [width(seen, *cell).width for cell in CELLS]
+    costs = [worse_mu(seen, *cell) for cell in CELLS]
+    moved = [carried(seen, *move) for move in MOVES]
+    for (method, here, there), times in zip(MOVES, moved, strict=True):
+        label = f"{method}: steps on {there} with the best η and μ of {here}, over the best"
+        numbers.append(Number(label, times, unit="×"))
     span = float(np.log10(seen.rates[-1] / seen.rates[0]))
     numbers.append(Number("decades of the grid", span, unit="decades"))
     ranges = f"{exact(min(widths), 3)} to {exact(max(widths), 3)} of {exact(span, 3)} decades"
     dear = exact(min(costs), 3)
-    empty = [f"{m} on {p}" for p in PROBLEMS for m in BOTH if not width(seen, m, p).good]
+    empty = [f"{m} on {p}" for m, p in CELLS if not width(seen, m, p).good]
     condition = {
         "confirmed": f"Rates within twice the fewest steps span {ranges}, at the best μ; at that "
         f"rate another of the three μ costs at least {dear} times the steps, or never arrives.",
@@ -235,11 +236,9 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
         "depends": f"no rate arrives: {', '.join(empty)}" if empty else "some cases: see numbers",
         "refuted": "both methods, both problems",
     }[verdict]
-    return Finding(verdict, condition, tuple(numbers), pictures, meaning, tuple(failures), fails)
-
-
-def found_steps(seen: Seen, method: str, problem: str) -> np.ndarray:
-    return seen.middle(method, seen.best_mu(method, problem), problem)
+    return Finding(
+        verdict, condition, tuple(numbers), pictures, meaning, tuple(failures_of(seen)), fails
+    )
 
 
 def finite(steps: np.ndarray) -> np.ndarray:
