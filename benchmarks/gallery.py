@@ -21,7 +21,7 @@ PICTURES = Path(__file__).parent / "figures"
 SHOWN = {
     "claim-zigzag": 0,
     "claim-ravine": 1,
-    "claim-hand-tuning": 0,
+    "claim-hand-tuning": 1,
     "claim-steep-and-flat": 0,
     "claim-rotation": 0,
     "claim-no-tuning": 0,
