@@ -1,9 +1,8 @@
 """Figures as data, to be kept as JSON and drawn in one style: lines, panels, paths, bars."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pydantic
 from pydantic import BeforeValidator, Field
 from typing_extensions import dataclass_transform
@@ -13,10 +12,10 @@ def _plain(values) -> object:
     return np.asarray(values, "float64").tolist()
 
 
-if TYPE_CHECKING:  # what may be given
-    Floats = npt.ArrayLike
-    Grid = npt.ArrayLike
-else:  # what is kept
+if TYPE_CHECKING:  # any array is taken, and kept as numbers
+    Floats: TypeAlias = Any
+    Grid: TypeAlias = Any
+else:
     Floats = Annotated[tuple[float, ...], BeforeValidator(_plain)]
     Grid = Annotated[tuple[tuple[float, ...], ...], BeforeValidator(_plain)]
 # JSON has no infinities: what diverged is written as "Infinity", and read back as such.
