@@ -73,8 +73,13 @@ def module_of(name):
 
 
 def each(names):
-    slow = pytest.mark.slow
-    return [pytest.param(name, marks=[] if name in FAST else slow) for name in names]
+    """Rows of claims; those of one claim run in one process, which measures it once."""
+    params = []
+    for name in names:
+        marks = [pytest.mark.xdist_group(f"claim {name}")]
+        marks += [] if name in FAST else [pytest.mark.slow]
+        params.append(pytest.param(name, marks=marks))
+    return params
 
 
 @functools.cache
