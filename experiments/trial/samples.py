@@ -78,3 +78,17 @@ def one_rate_for_all(rates: npt.ArrayLike, losses: npt.ArrayLike, lowest: npt.Ar
     worst = np.where(np.isnan(quotients), np.inf, quotients).max(axis=0)
     best = int(worst.argmin())
     return OneRate(float(np.asarray(rates)[best]), float(worst[best]))
+
+
+def worst_at(
+    rate: float, rates: npt.ArrayLike, losses: npt.ArrayLike, lowest: npt.ArrayLike
+) -> float:
+    """Return the largest quotient of loss and lowest loss at the rate of the grid nearest to one.
+
+    Example:
+        >>> worst_at(0.9, [0.1, 1.0], [[1.0, 2.0], [9.0, 3.0]], [1.0, 2.0])
+        2.0
+    """
+    nearest = int(np.argmin(np.abs(np.log(np.asarray(rates) / rate))))
+    chosen = np.asarray(losses)[:, nearest : nearest + 1]
+    return one_rate_for_all([rate], chosen, lowest).worst
