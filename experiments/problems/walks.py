@@ -204,7 +204,7 @@ def moved_by_rounding(start: Sequence[float], copies: int) -> np.ndarray:
 
     Example:
         >>> from tfadaopt.experiments.problems.walks import moved_by_rounding
-        >>> np.ptp(moved_by_rounding([1.0], 5)) < 1e-14
+        >>> bool(np.ptp(moved_by_rounding([1.0], 5)) < 1e-14)
         True
     """
     steps = np.arange(copies) - copies // 2
