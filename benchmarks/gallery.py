@@ -19,12 +19,12 @@ from tfadaopt.experiments.trial.claim import Finding
 PICTURES = Path(__file__).parent / "figures"
 # Each with the place of its figure: what can be understood without the page around it.
 SHOWN = {
-    "claim-ravine": 0,
-    "claim-hand-tuning": 0,
+    "claim-zigzag": 0,
+    "claim-ravine": 1,
+    "claim-hand-tuning": 1,
     "claim-steep-and-flat": 0,
-    "claim-terminal-velocity": 0,
     "claim-rotation": 0,
-    "claim-saddle": 0,
+    "claim-no-tuning": 0,
 }
 MOST_BYTES = 100_000
 COLUMNS = 2
@@ -57,7 +57,8 @@ def main() -> None:
         if size > MOST_BYTES:
             raise SystemExit(f"{name}: {size} bytes are more than {MOST_BYTES}: draw fewer points.")
         alt = describe(data).replace("|", "∣").replace("[", "(").replace("]", ")")
-        sentence = f"*{entry.sentence}* **{finding.verdict}**: {finding.condition}"
+        sentence = f"*“{entry.sentence}”* " if entry.sentence else ""
+        sentence += f"{entry.reading} **{finding.verdict}**: {finding.condition}"
         cells.append(f"![{alt}](benchmarks/figures/{name}.svg)<br>{sentence}")
     cells += [""] * (-len(cells) % COLUMNS)
     print("|" + " |" * COLUMNS + "\n|" + "---|" * COLUMNS)

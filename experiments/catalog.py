@@ -60,7 +60,7 @@ def experiments() -> tuple[Experiment, ...]:
         *(
             Experiment(
                 entry.name,
-                f"{entry.section} {entry.sentence}",
+                entry.summary,
                 configs.claims,
                 trial,
                 claims=(entry.name,),

@@ -127,11 +127,16 @@ class Claims:
     """Settings of the claims.
 
     Attributes:
-        seeds: Runs of every stochastic measurement, with the seeds 0, 1, …
+        seeds: Runs of every stochastic measurement, each with data and noise of its own.
+        seed: Where all that is drawn at random begins: another seed, other data and noise.
+        other_seeds: Further seeds, those after ``seed``, under which each verdict is tried; each
+            takes as long as the run.
         learning_rates: Grid from which each method's rate is chosen: the same budget for each.
     """
 
     seeds: Annotated[int, Field(ge=3, le=MOST_SEEDS)] = 10
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    other_seeds: Annotated[int, Field(ge=0, le=MOST_SEEDS)] = 0
     learning_rates: Annotated[tuple[Rate, ...], OneOrMore, OnceAndRising] = tuple(
         float(f"{10 ** (exponent / 4):.5g}") for exponent in range(-20, 5)
     )

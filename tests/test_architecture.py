@@ -185,8 +185,8 @@ def test_the_scan_sees_imports():
 
 def test_other_packages_are_dependencies():
     # The extras are for experiments only: `pip install tfadaopt` must be enough for the rest.
-    # TensorFlow requires wrapt, TensorBoard werkzeug.
-    always, extras = {"wrapt", "werkzeug"}, set()
+    # TensorFlow requires wrapt, TensorBoard werkzeug, pydantic typing_extensions, Jinja markupsafe.
+    always, extras = {"wrapt", "werkzeug"}, {"typing_extensions", "markupsafe"}
     for requirement in map(Requirement, importlib.metadata.requires("tfadaopt")):
         if requirement.marker is None:
             always.add(requirement.name)

@@ -66,26 +66,34 @@ def finding(verdict="depends", figures=(), **more) -> frame.Finding:
     return frame.Finding(verdict, f"It <depends>: {verdict}.", numbers, figures, "Tune η.", **more)
 
 
-def result(name, section, found=None, **more) -> frame.Result:
-    more = {"title": f"Title of {name}", "acceptance": "Rule <1>.", "sentence": '"So."'} | more
-    return frame.Result(name, section, finding=found, seconds=0.5, repeat=f"repeat {name}", **more)
+def result(name, sentence=None, found=None, **more) -> frame.Result:
+    texts = {"title": f"Title of {name}", "acceptance": "Rule <1>.", "kind": "measured"}
+    texts |= {"rule": "0123456789ab", "dated": "2026-11-29", "limits": {"most": 5.0}}
+    known = texts | {"seconds": 0.5, "repeat": f"repeat {name}"} | more
+    return frame.Result(name, "Topic", sentence, f"Reading of {name}.", finding=found, **known)
 
 
+VELOCITY, FAILED, REFUTED, MISSING = (
+    "claim-terminal-velocity",
+    "claim-ravine",
+    "claim-zigzag",
+    "claim-saddle",
+)
 RESULTS = (
+    result(REFUTED, EVIL, finding("refuted", (contours(),), fails="Fails at <1>.")),
+    result(FAILED, EVIL, None, error="ValueError: Nan in <layer> & so on"),
     result(
-        "claim-terminal-velocity",
-        "2.3",
+        VELOCITY,
+        None,
         finding(
             "confirmed",
             (lines(), bars(theory=(12, 300, math.nan))),
             failures=(frame.Failure("SGD diverged", 3, 25), frame.Failure("Adam diverged", 0, 25)),
         ),
-        sentence=EVIL,
         source="Duchi 2011, https://jmlr.org/papers/v12/duchi11a.html",
+        retrials=(frame.Retrial("most × ½", "refuted"), frame.Retrial("most × 2", "confirmed")),
     ),
-    result("claim-b", "2.7", None, error="ValueError: Nan in <layer> & so on"),
-    result("claim-a", "2.10", finding("refuted", (contours(),))),
-    result("claim-c", "2.11", None),
+    result(MISSING, None, None),
 )
 
 
@@ -127,7 +135,7 @@ def page(folder: Path, name: str) -> Page:
 
 def test_index_has_all_claims_in_the_order_given(index, folder):
     names = [r.name for r in RESULTS]
-    assert [i for i in index.all("li", "id") if i.startswith("claim")] == names
+    assert re.findall(r'id="(claim-[a-z-]+)"', index.source) == names
     assert [p.stem for p in sorted((folder / "claims").iterdir())] == sorted(names)
     assert "confirmed 1 refuted 1 no verdict: failed 1 not run yet 1" in index.text
     assert "gain: 20 × (95 % interval 19.2 to 22.5; theory 31.6)" in index.text
@@ -164,9 +172,18 @@ def test_a_page_needs_nothing_else(name, folder):
     assert [h for h in local if not (path.parent / h).exists()] == []
 
 
+def test_sentences_stand_in_quotation_marks_and_readings_do_not(index):
+    lecture, beyond = index.text.split("What the lecture does not say")
+    assert f"“{EVIL}”" in lecture
+    assert "“" not in beyond
+    assert "Fails at <1>." in lecture
+    assert f"Reading of {VELOCITY}." in beyond
+    assert not re.search(r"\b2\.\d+ Title", index.text)
+
+
 def test_text_is_escaped(folder, index):
-    first = page(folder, RESULTS[0].name)
-    for it in (first, index):
+    first = page(folder, VELOCITY)
+    for it in (page(folder, REFUTED), index):
         assert "<script" not in it.source
         assert EVIL in it.text
     assert "It <depends>: confirmed." in first.text
@@ -175,14 +192,16 @@ def test_text_is_escaped(folder, index):
 
 
 def test_a_page_tells_what_was_found(folder):
-    it = page(folder, RESULTS[0].name)
+    it = page(folder, VELOCITY)
     for words in (
         "gain 20 × 95 % interval 19.2 to 22.5; theory 31.6",
         "steps never 612 ± 1 no Why.",
         "gain 20 × [19.2 to 22.5] 31.6 at least 10 yes",
         "SGD diverged: 3 of 25 None of these: Adam diverged: 0 of 25.",
         "What it means when you train a CNN Tune η.",
-        "Rule, fixed before the run",
+        "Rule of 2026-11-29, digest 0123456789ab",
+        "Not a sentence of the lecture",
+        "Nothing in it is random. With its threshold halved and doubled: refuted with most × ½",
         "repeat claim-terminal-velocity Took 0.5 s on two <cores>.",
         "Look at the slope.",
     ):
@@ -195,16 +214,16 @@ def test_a_page_tells_what_was_found(folder):
 def test_an_empty_column_is_left_out(tmp_path):
     number = frame.Number("loss", 0.25)
     found = frame.Finding("depends", "So.", (number,), (), "Hm.")
-    claims_report.write_claims_report(tmp_path, [result("claim-x", "2.1", found)], RUN)
+    claims_report.write_claims_report(tmp_path, [result("claim-x", None, found)], RUN)
     assert "quantity measured loss 0.25 How" in page(tmp_path, "claim-x").text
 
 
 def test_failed_and_unfinished_claims_stand_in_their_place(folder, index):
-    failed, missing = page(folder, "claim-b"), page(folder, "claim-c")
+    failed, missing = page(folder, FAILED), page(folder, MISSING)
     assert "ValueError: Nan in <layer> & so on" in failed.text
     assert "ValueError: Nan in <layer> & so on" in index.text
     assert "not been run yet" in missing.text
-    assert "Failed: 2.7 Title of claim-b. Not run yet: 2.11 Title of claim-c." in index.text
+    assert f"Failed: Title of {FAILED}. Not run yet: Title of {MISSING}." in index.text
     for it in (failed, missing):
         assert "Rule <1>." in it.text
         assert not it.all("img", "src")
@@ -213,11 +232,11 @@ def test_failed_and_unfinished_claims_stand_in_their_place(folder, index):
 def test_every_figure_says_what_it_shows(folder, index):
     rates = "Rates. rate against step. Adagrad: from 0.5 to 0.06509. SGD: from 0.25 to 0.25. Dotted"
     steps = "Steps. steps. SGD: 12, theory 12. Adagrad: 340, theory 300. Adam: never"
-    alts = page(folder, RESULTS[0].name).all("img", "alt")
+    alts = page(folder, VELOCITY).all("img", "alt")
     assert [a[: len(t)] for a, t in zip(alts, (rates, steps), strict=True)] == [rates, steps]
     assert (
         "SGD ends at (−0.5, 0.25) after 2 steps."
-        in page(folder, "claim-a").all("svg", "aria-label")[0]
+        in page(folder, REFUTED).all("svg", "aria-label")[0]
     )
     assert len(index.all("img", "alt")) == 2
     assert all(index.all("img", "alt"))
@@ -225,7 +244,7 @@ def test_every_figure_says_what_it_shows(folder, index):
 
 def test_figures_are_files_too(folder):
     files = folder / "figures"
-    names = ["claim-a-1", "claim-terminal-velocity-1", "claim-terminal-velocity-2"]
+    names = ["claim-terminal-velocity-1", "claim-terminal-velocity-2", "claim-zigzag-1"]
     assert sorted(p.name for p in files.glob("*.png")) == [f"{n}.png" for n in names]
     for name in names:
         root = ET.parse(files / f"{name}.svg").getroot()
@@ -243,18 +262,18 @@ def test_the_same_data_give_the_same_picture(tmp_path):
 
 
 def test_paths_can_be_played(folder):
-    it = page(folder, "claim-a")
-    assert "claim-a-1-play" in it.all("input", "id")
-    assert it.all("label", "for") == ["claim-a-1-play"]
+    it = page(folder, REFUTED)
+    assert "claim-zigzag-1-play" in it.all("input", "id")
+    assert it.all("label", "for") == ["claim-zigzag-1-play"]
     assert "prefers-reduced-motion:no-preference" in it.source
-    assert "#claim-a-1-play:checked ~ svg .moving" in it.source
+    assert "#claim-zigzag-1-play:checked ~ svg .moving" in it.source
     ids = [a["id"] for _, a in it.elements if "id" in a]
     assert len(set(ids)) == len(ids)
-    assert not page(folder, RESULTS[0].name).all("input", "id")
+    assert not page(folder, VELOCITY).all("input", "id")
 
 
 def test_the_animation_walks_the_paths(folder):
-    source = (folder / "figures" / "claim-a-1.animated.svg").read_text()
+    source = (folder / "figures" / "claim-zigzag-1.animated.svg").read_text()
     trails = [e for e in ET.fromstring(source).iter() if e.get("class") == "trail"]
     assert len(trails) == 2
     corners = [tuple(map(float, p.split(","))) for p in trails[0].get("points").split()]
@@ -263,7 +282,7 @@ def test_the_animation_walks_the_paths(folder):
     assert x1 - x0 == pytest.approx(x2 - x1, abs=0.2)
     assert y1 - y0 == pytest.approx((y1 - y2) / 0.75, abs=0.3)
     assert y1 > y2 > y0
-    moves = re.search(r"@keyframes claim-a-1-0\{(.*?)\}\}", source)[1]
+    moves = re.search(r"@keyframes claim-zigzag-1-0\{(.*?)\}\}", source)[1]
     shares = [float(v) for v in re.findall(r"stroke-dashoffset:([\d.]+)", moves)]
     assert (shares[0], shares[-1]) == (1, 0)
     assert shares == sorted(shares, reverse=True)
@@ -386,7 +405,7 @@ def test_report_is_written_again_from_what_is_kept(tmp_path, monkeypatch):
     config, name = configs.claims(), "claim-terminal-velocity"
     store = Store(tmp_path / "run")
     store.open(name, config, "tfadaopt run " + name)
-    kept = result(name, "2.3", finding("confirmed", (contours(),)), settings=asdict(config))
+    kept = result(name, None, finding("confirmed", (contours(),)), settings=asdict(config))
     store.put(trial.cell_of(name, config), json.loads(kept.to_json()))
     for animate in ([], ["--animate"]):
         monkeypatch.setattr(sys, "argv", ["tfadaopt", "report", str(store.folder), *animate])

@@ -68,7 +68,7 @@ def report(monkeypatch, capsys, tmp_path):
 
 def claims_folder(folder: Path, **more) -> Store:
     config = configs.claims()
-    kept = result(NAME, "2.3", finding("confirmed"), settings=asdict(config))
+    kept = result(NAME, None, finding("confirmed"), settings=asdict(config))
     store = Store(folder).open(NAME, config, "run <b>")
     content = json.loads(kept.to_json()) | more
     store.put(trial.cell_of(NAME, config), content)
@@ -81,7 +81,7 @@ def claims_folder(folder: Path, **more) -> Store:
 def test_a_claims_name_is_the_catalogs(kind, name, report, tmp_path):
     store = claims_folder(tmp_path / "deep" / "out", name=name)
     if kind == "failure":
-        failed = claim.Result(name, MARKUP, MARKUP, error=MARKUP)
+        failed = claim.Result(name, MARKUP, MARKUP, MARKUP, error=MARKUP)
         store.put_failure(trial.cell_of(NAME, configs.claims()), json.loads(failed.to_json()))
     code, said = report(store.folder, "--animate")
     assert code == 0
@@ -94,7 +94,7 @@ def test_a_claims_name_is_the_catalogs(kind, name, report, tmp_path):
 def test_what_a_claim_says_is_text(report, tmp_path):
     store = claims_folder(
         tmp_path / "out",
-        **dict.fromkeys(("section", "sentence", "title", "hypothesis", "source", "repeat"), MARKUP),
+        **dict.fromkeys(("topic", "sentence", "title", "hypothesis", "source", "repeat"), MARKUP),
     )
     assert report(store.folder, "--animate")[0] == 0
     page = (store.folder / "claims" / f"{NAME}.html").read_text()
@@ -113,7 +113,7 @@ def texts_of(data: object, name: str = "") -> object:
 
 
 def test_what_its_figures_and_numbers_say_is_text(report, tmp_path):
-    plain = json.loads(result(NAME, "2.3", finding("refuted", (contours(), lines()))).to_json())
+    plain = json.loads(result(NAME, None, finding("refuted", (contours(), lines()))).to_json())
     store = claims_folder(tmp_path / "out", finding=texts_of(plain["finding"]))
     code, said = report(store.folder, "--animate")
     assert code == 0, said

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from tfadaopt.experiments.claims import network_decay, network_stall
+from tests import test_verdicts as verdicts
+from tfadaopt.experiments.claims import network_decay
 from tfadaopt.experiments.configs import Claims
 from tfadaopt.experiments.problems import data, networks
 from tfadaopt.experiments.problems.networks import Network, Phase
@@ -29,7 +31,7 @@ def test_fashion_mnist_is_taken_only_where_keras_has_it(tmp_path, monkeypatch):
     for part in ("train", "t10k"):
         for what in ("images-idx3", "labels-idx1"):
             (folder / f"{part}-{what}-ubyte.gz").touch()
-    assert networks.image_sets() == ("digits", "Fashion-MNIST")
+    assert networks.image_sets() == ("Fashion-MNIST",)
 
 
 def test_fashion_mnist_is_drawn_and_split_like_the_digits(monkeypatch):
@@ -56,16 +58,16 @@ def test_a_median_agrees_by_its_rule():
     assert (band.y, band.low, band.high) == ((2.0, 5.0), (1.0, 5.0), (3.0, 5.0))
 
 
-def test_the_slope_weighs_each_stretch_of_log_time_the_same():
+def test_the_exponent_weighs_each_stretch_of_log_time_the_same():
     t = np.arange(5.0, 500, 5)
-    assert network_decay.slope(t, 3 * t**-0.5) == pytest.approx(-0.5, abs=1e-3)
+    assert network_decay.exponent(t, 3 * t**-0.5) == pytest.approx(-0.5, abs=1e-3)
 
 
 @pytest.mark.slow
 def test_a_trace_is_what_the_optimizer_did():
     network = Network("Adagrad", architecture="small_mlp")
     trace = network.train(0.01, 0, [Phase(2)], curve=True)
-    steps = 2 * (networks.TRAIN // networks.BATCH)
+    steps = 2 * (networks.SIZES["digits"][0] // networks.BATCH)
     assert trace.layers == ("dense_1", "dense_2", "dense_3", "logits")
     assert trace.gradient_rms.shape == (steps, 4)
     assert trace.rate_steps[-1] <= steps
@@ -103,40 +105,69 @@ def test_a_network_that_diverges_is_not_finite():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [e.name for e in registry.entries_of("network-claims")])
-def test_each_network_claim_reaches_a_verdict(name, monkeypatch):
-    monkeypatch.setattr(networks, "TRAIN", 640)
-    claim = registry.find(name).load()
-    module = __import__(registry.find(name).module, fromlist=["run"])
-    monkeypatch.setattr(module, "image_sets", lambda: ("digits",))
+def test_curvature_is_that_of_the_whole_hessian():
+    """Of the last kernel, small enough for the Hessian itself."""
+    network = Network("SGD", architecture="small_mlp")
+    trace = network.train(0.1, 0, [ONE], curvature=True)
+    kernel, (images, labels) = network._kernels[-1], network._train
+    images, labels = images[: networks.CURVATURE_BATCH], labels[: networks.CURVATURE_BATCH]
+    with tf.GradientTape() as outer:
+        with tf.GradientTape() as inner:
+            loss = network._loss(labels, network._model(images))
+        g = inner.gradient(loss, kernel.value)
+    hessian = outer.jacobian(g, kernel.value)
+    size = int(np.prod(kernel.shape))
+    expected = np.linalg.eigvalsh(np.reshape(hessian, (size, size)))[-1]
+    assert trace.curvature[-1] == pytest.approx(expected, rel=0.02)
+    assert trace.curvature.shape == (4,)
+
+
+SMALL = {"RATES": (0.01, 0.1), "METHODS": ("SGD", "Adagrad"), "NETWORKS": {"small_mlp": "MLP"}}
+SMALL |= {"PHASE": ONE, "EPOCHS": 1}
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A claim's module, its networks and images few and small."""
+
+    def make(name):
+        module = verdicts.module_of(name)
+        for key, value in SMALL.items():
+            if hasattr(module, key) and not isinstance(getattr(module, key), dict):
+                monkeypatch.setattr(module, key, value)
+        if hasattr(module, "NETWORKS"):
+            monkeypatch.setattr(module, "NETWORKS", SMALL["NETWORKS"])
+        monkeypatch.setattr(module, "image_sets", lambda: ("digits",))
+        monkeypatch.setattr(networks, "SIZES", {"digits": (640, 200)})
+        return module
+
     networks.network.cache_clear()
-    small = {"RATES": (0.01, 0.1), "METHODS": ("SGD", "Adagrad"), "NETWORKS": {"small_mlp": "MLP"}}
-    small |= {"PHASE": ONE, "EPOCHS": 1}
-    for key, value in small.items():
-        if hasattr(module, key) and not (key == "RATES" and isinstance(module.RATES, dict)):
-            monkeypatch.setattr(module, key, value)
-    try:
-        finding = claim.run(Claims(seeds=3))
-    finally:
-        networks.network.cache_clear()
-    assert finding.verdict in ("confirmed", "refuted", "depends")
-    assert finding.figures
-    assert all(np.isfinite(n.measured) for n in finding.numbers)
+    yield make
+    networks.network.cache_clear()
 
 
 @pytest.mark.slow
-def test_without_the_reset_the_control_would_show_nothing(monkeypatch):
+@pytest.mark.parametrize("name", [e.name for e in registry.entries_of("network-claims")])
+def test_each_network_claim_reaches_its_verdicts_and_says_them(name, small, monkeypatch):
+    short = name.removeprefix("claim-")
+    claim = small(short).CLAIM
+    found = claim.observe(Claims(seeds=3))
+    finding = claim.conclude(found)
+    assert finding.verdict in ("confirmed", "refuted", "depends")
+    assert finding.figures
+    monkeypatch.setattr(verdicts, "seen", lambda name: found)
+    verdicts.test_each_verdict_of_a_rule_can_be_reached(short)
+    verdicts.test_no_sentence_of_another_verdict_is_printed(short)
+    verdicts.test_each_number_in_a_text_was_measured_or_is_a_setting(short)
+
+
+@pytest.mark.slow
+def test_without_the_reset_the_control_would_show_nothing(small, monkeypatch):
     """Were r := 0 forgotten, Adagrad and its control would be one, and the claim refuted."""
-    monkeypatch.setattr(networks, "TRAIN", 640)
-    monkeypatch.setattr(network_stall, "image_sets", lambda: ("digits",))
-    monkeypatch.setattr(network_stall, "RESET", network_stall.QUIET)
-    arms = dict(network_stall.ARMS)
-    arms["Adagrad, r := 0 at the switch"] = arms["Adagrad"]
-    monkeypatch.setattr(network_stall, "ARMS", arms)
-    networks.network.cache_clear()
-    try:
-        finding = network_stall.run(Claims(seeds=3))
-    finally:
-        networks.network.cache_clear()
+    module = small("network-stall")
+    arms = dict(module.ARMS)
+    arms[module.CURED] = arms[module.STALLED]
+    monkeypatch.setattr(module, "ARMS", arms)
+    finding = module.CLAIM.run(Claims(seeds=3))
     assert finding.verdict == "refuted"
     assert finding.numbers[0].measured == pytest.approx(1)

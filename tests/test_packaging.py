@@ -82,6 +82,7 @@ def test_wheel_holds_the_package_and_nothing_else(dist):
     for folder in ("tfadaopt/optimizers", *MAPPED):
         expected |= {p.relative_to(ROOT) for p in (ROOT / folder).rglob("*.py")}
     expected |= {p.relative_to(ROOT) for p in (ROOT / "experiments").rglob("*.html.j2")}
+    expected |= {p.relative_to(ROOT) for p in (ROOT / "experiments/trial").glob("*.json")}
     tab = {p.relative_to(ROOT) for p in (ROOT / "callbacks/plugin/static").iterdir()}
     expected |= tab
     names = {

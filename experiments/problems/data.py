@@ -40,20 +40,21 @@ def digits(train_size: int, validation_size: int, seed: int) -> dict[str, Split]
 
 
 def fashion_mnist(train_size: int, validation_size: int, seed: int) -> dict[str, Split]:
-    """Return 5,000 images of clothes, drawn at random, split like ``digits``.
+    """Return images of clothes, drawn at random, split like ``digits``; 750 are for the test.
 
     They are of the training set of Fashion-MNIST, which Keras downloads where it is not present.
 
     Args:
         train_size: Images in the training split.
-        validation_size: Images in the validation split; the test split has the rest.
+        validation_size: Images in the validation split.
         seed: Seed of the draw, and of the permutation that splits it.
 
     Source:
         Xiao, Rasul and Vollgraf, Fashion-MNIST: a novel image dataset, arXiv 1708.07747.
     """
     images, labels = _all_clothes()
-    drawn = np.random.default_rng(seed).choice(len(labels), 5000, replace=False)
+    count = train_size + validation_size + 750
+    drawn = np.random.default_rng(seed).choice(len(labels), count, replace=False)
     images = (images[drawn, :, :, np.newaxis] / 255).astype("float32")
     return _split(images, labels[drawn].astype("int32"), train_size, validation_size, seed)
 
@@ -70,10 +71,13 @@ _CONTENTS = ("images-idx3", "labels-idx1")
 
 @functools.cache
 def _all_clothes() -> tuple[np.ndarray, np.ndarray]:
-    return keras.datasets.fashion_mnist.load_data()[0]
+    images, labels = keras.datasets.fashion_mnist.load_data()[0]
+    return images, labels
 
 
-def _split(images, labels, train_size: int, validation_size: int, seed: int) -> dict[str, Split]:
+def _split(
+    images: np.ndarray, labels: np.ndarray, train_size: int, validation_size: int, seed: int
+) -> dict[str, Split]:
     order = np.random.default_rng(seed).permutation(len(images))
     parts = np.split(order, [train_size, train_size + validation_size])
     return {

@@ -1,19 +1,25 @@
 """Training loops of the claims about networks: an epoch is one compiled call that records."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 import tfadaopt
+from tfadaopt.experiments.configs import Claims
 from tfadaopt.experiments.problems import data, models
+from tfadaopt.experiments.problems.curvature import largest_eigenvalue
 from tfadaopt.experiments.problems.restart import Restart
 
 BATCH = 64
-TRAIN, VALIDATION = 3500, 750
+# Images to train on and to validate with: of Fashion-MNIST as many as minutes on two cores allow.
+SIZES = {"digits": (3500, 750), "Fashion-MNIST": (6_000, 1_500)}
+# Images of the batch whose Hessian is looked at, and products with it per layer.
+CURVATURE_BATCH, PRODUCTS = 256, 12
 # Steps between two readings of the effective rates.
 EVERY = 5
 
@@ -45,6 +51,8 @@ class Trace:
         gradient_rms: Root mean square of the gradient of each kernel at each step [steps, layers].
         rate_steps: Steps at which rates were read, from 1.
         rates: Median effective learning rate of each kernel at those steps [readings, layers].
+        curvature: Largest eigenvalue of the Hessian's block of each kernel at the end [layers];
+            empty if it was not asked for.
     """
 
     layers: tuple[str, ...]
@@ -53,6 +61,7 @@ class Trace:
     gradient_rms: np.ndarray
     rate_steps: np.ndarray
     rates: np.ndarray
+    curvature: np.ndarray
 
 
 class Network:
@@ -60,7 +69,7 @@ class Network:
 
     Args:
         method: Name of the method.
-        images: One of ``image_sets()``.
+        images: "digits" or "Fashion-MNIST".
         architecture: Name of a function of ``models``.
         brightness: What the pixels, in [0, 1], are multiplied by.
         **arguments: Arguments of the method.
@@ -72,10 +81,10 @@ class Network:
         images: str = "digits",
         architecture: str = "digits_cnn",
         brightness: float = 1.0,
-        **arguments,
+        **arguments: Any,
     ):
         split = {"digits": data.digits, "Fashion-MNIST": data.fashion_mnist}[images]
-        splits = split(TRAIN, VALIDATION, seed=0)
+        splits = split(*SIZES[images], seed=0)
         self._train, self._validation = (
             (tf.constant(brightness * part.images), tf.constant(part.labels))
             for part in (splits["train"], splits["validation"])
@@ -88,7 +97,12 @@ class Network:
         self._loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     def train(
-        self, learning_rate: float, seed: int, phases: Sequence[Phase], curve: bool = False
+        self,
+        learning_rate: float,
+        seed: int,
+        phases: Sequence[Phase],
+        curve: bool = False,
+        curvature: bool = False,
     ) -> Trace:
         """Train once from fresh weights.
 
@@ -97,22 +111,24 @@ class Network:
             seed: Seed of the weights and of the order of the batches.
             phases: What is done one after another.
             curve: Whether to evaluate the loss on all training images after each epoch.
+            curvature: Whether to look for the largest eigenvalues of the Hessian at the end.
         """
         self._restart(learning_rate, seed)
         orders = np.random.default_rng(seed)
-        losses, gradients, rates = [], [], []
+        losses, gradients, readings = [], [], []
         for phase in phases:
             if phase.forget:
                 self._restart.forget()
             for _ in range(phase.epochs):
-                order = orders.permutation(TRAIN)[: TRAIN // BATCH * BATCH].reshape(-1, BATCH)
+                count = len(self._train[1])
+                order = orders.permutation(count)[: count // BATCH * BATCH].reshape(-1, BATCH)
                 scale = tf.constant(phase.loss_scale)
                 gradient, rate = self._epoch(tf.constant(order), scale)
                 if curve:
                     losses.append(float(self._loss_on(*self._train)))
                 gradients.append(gradient.numpy())
-                rates.append(rate.numpy())
-        rates = np.concatenate(rates)
+                readings.append(rate.numpy())
+        rates = np.concatenate(readings)
         return Trace(
             layers=tuple(kernel.path.split("/")[-2] for kernel in self._kernels),
             loss=np.array(losses),
@@ -120,10 +136,38 @@ class Network:
             gradient_rms=np.concatenate(gradients),
             rate_steps=EVERY * np.arange(1, len(rates) + 1),
             rates=rates,
+            curvature=np.array(self._curvatures() if curvature else ()),
         )
 
+    def _curvatures(self) -> list[float]:
+        """Return the largest eigenvalue of the block of each kernel of the Hessian on a batch."""
+        images, labels = (part[:CURVATURE_BATCH] for part in self._train)
+        found = []
+        for kernel, times in zip(self._kernels, self._products, strict=True):
+
+            def product(v: np.ndarray, times: Callable = times) -> np.ndarray:
+                return np.asarray(times(images, labels, tf.constant(v, "float32")))
+
+            found.append(largest_eigenvalue(product, tuple(kernel.shape), PRODUCTS))
+        return found
+
+    @functools.cached_property
+    def _products(self) -> list[Callable]:
+        return [self._product_of(kernel) for kernel in self._kernels]
+
+    def _product_of(self, kernel: keras.Variable) -> Callable:
+        @tf.function
+        def product(images: tf.Tensor, labels: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
+            with tf.GradientTape() as outer:
+                with tf.GradientTape() as inner:
+                    loss = self._loss(labels, self._model(images, training=False))
+                along = tf.reduce_sum(inner.gradient(loss, kernel.value) * v)
+            return outer.gradient(along, kernel.value)
+
+        return product
+
     @tf.function
-    def _epoch(self, order: tf.Tensor, loss_scale: tf.Tensor):
+    def _epoch(self, order: tf.Tensor, loss_scale: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images, labels = self._train
         variables = self._model.trainable_variables
         steps = order.shape[0]
@@ -155,24 +199,30 @@ class Network:
 
 
 def image_sets() -> tuple[str, ...]:
-    """Return the kinds of images that are here: the digits, and clothes where Keras has them."""
-    return ("digits", "Fashion-MNIST") if data.fashion_mnist_is_present() else ("digits",)
+    """Return the images to train on: Fashion-MNIST where Keras has it, else the digits."""
+    return ("Fashion-MNIST",) if data.fashion_mnist_is_present() else ("digits",)
+
+
+def seeds_of(settings: Claims) -> range:
+    """Return the seeds of a claim's runs: 0, 1, … for the seed 0."""
+    return range(1000 * settings.seed, 1000 * settings.seed + settings.seeds)
 
 
 def runs(
     method: str,
     rate: float,
-    seeds: int,
+    seeds: Sequence[int],
     *phases: Phase,
     curve: bool = False,
-    **settings,
+    curvature: bool = False,
+    **settings: Any,
 ) -> list[Trace]:
-    """Train a network with each of the seeds 0, 1, …; ``settings`` are those of ``Network``."""
+    """Train a network with each of the seeds; ``settings`` are those of ``Network``."""
     trained = network(method, **settings)
-    return [trained.train(rate, seed, phases, curve) for seed in range(seeds)]
+    return [trained.train(rate, seed, phases, curve, curvature) for seed in seeds]
 
 
 @functools.lru_cache(maxsize=32)
-def network(method: str, **settings) -> Network:
+def network(method: str, **settings: Any) -> Network:
     """Return the network of a method: each process traces it once."""
     return Network(method, **settings)

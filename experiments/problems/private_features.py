@@ -1,5 +1,7 @@
 """Least squares on examples with features of their own, which some methods put their trust in."""
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -20,11 +22,11 @@ def fitted(method: str, rate: float, unit: float, y: np.ndarray) -> tuple[np.nda
     private = np.ones((*y.shape, 5))
     private[y > 0, 1:] = 0
 
-    def loss(w):
+    def loss(w: tf.Tensor) -> tf.Tensor:
         own = tf.reduce_sum(tf.reshape(w[:, 3:], private.shape) * private, axis=2)
         return tf.reduce_mean((unit * y * w[:, :1] + w[:, 1:2] + w[:, 2:3] + own - y) ** 2, axis=1)
 
-    more = {"loss": loss, "record": ["point", "loss"], "every": STEPS}
+    more: dict[str, Any] = {"loss": loss, "record": ["point", "loss"], "every": STEPS}
     more |= {} if method == "SGD" else {"epsilon": 0.0}
     more |= {"schedule": tf.math.rsqrt} if method in ("RMSprop", "Adam") else {}
     seen = walk(method, rate, np.zeros((len(y), 3 + 5 * EXAMPLES)), STEPS, **more)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -63,7 +64,9 @@ def beale(w: tf.Tensor) -> tf.Tensor:
     return (1.5 - x + x * y) ** 2 + (2.25 - x + x * y**2) ** 2 + (2.625 - x + x * y**3) ** 2
 
 
-def walk(surface: Surface, method: str, learning_rates: Sequence[float], steps: int) -> dict:
+def walk(
+    surface: Surface, method: str, learning_rates: Sequence[float], steps: int
+) -> dict[str, Any]:
     """Let one method walk on a surface, with all rates of a grid at once.
 
     Returns:
@@ -84,9 +87,8 @@ def walk(surface: Surface, method: str, learning_rates: Sequence[float], steps: 
     excess = visited[..., 2] - surface.lowest
     # A walker that leaves for infinity is last, not an error.
     excess = np.where(np.isfinite(excess), excess, np.inf)
-    outside = excess > PRECISION * excess[0]
-    solved = ~outside[-1]
-    first = np.where(solved, len(outside) - outside[::-1].argmax(axis=0), np.inf)
+    first = walks.arrivals(excess, PRECISION * excess[0])
+    solved = np.isfinite(first)
     best = int(np.lexsort((excess[-1], first))[0])
     return {
         "learning_rate": learning_rates[best],

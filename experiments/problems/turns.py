@@ -1,8 +1,10 @@
 """Methods whose rate is one number for all weights, on a grid: one walker after the other."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from tfadaopt.catalog import METHODS
@@ -10,12 +12,12 @@ from tfadaopt.catalog import METHODS
 
 def walk_in_turn(
     method: str,
-    rates: Sequence[float],
-    start: Sequence[float],
+    rates: npt.ArrayLike,
+    start: npt.ArrayLike,
     steps: int,
     gradient: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
     data: Sequence[tf.Tensor],
-    **arguments,
+    **arguments: Any,
 ) -> np.ndarray:
     """Return where walkers with these rates end [walkers, d], as ``walk`` does, in float64.
 
@@ -47,8 +49,8 @@ def walk_in_turn(
     fresh = [(v, v.numpy()) for v in [points, *optimizer.variables]]
 
     @tf.function(jit_compile=True, autograph=False)
-    def go(x):
-        def step(t):
+    def go(x: tf.Tensor) -> tf.Tensor:
+        def step(t: tf.Tensor) -> tuple[tf.Tensor]:
             optimizer.apply([gradient(tf.convert_to_tensor(points), t, x)], [points])
             return (t + 1,)
 
@@ -56,7 +58,7 @@ def walk_in_turn(
         return optimizer.averaged(points) if hasattr(optimizer, "averaged") else points + 0
 
     ends = []
-    for rate, x in zip(rates, data, strict=True):
+    for rate, x in zip(np.asarray(rates), data, strict=True):
         for variable, value in fresh:
             variable.assign(value)
         eta.assign(rate)

@@ -1,9 +1,11 @@
 """Optimizers on toy problems: all walkers of a grid at once, in one compiled loop."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 import tfadaopt
@@ -20,14 +22,14 @@ class _Scheduled(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, rates: tf.Tensor, factor: Loss):
         self.rates, self.factor = rates, factor
 
-    def __call__(self, step):
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
         return self.rates * self.factor(tf.cast(step, self.rates.dtype) + 1)
 
 
 def walk(
     method: str,
-    rates: float | Sequence[float],
-    start: Sequence,
+    rates: npt.ArrayLike,
+    start: npt.ArrayLike,
     steps: int,
     *,
     loss: Loss | None = None,
@@ -38,7 +40,7 @@ def walk(
     every: int = 1,
     dtype: str = "float64",
     xla: bool = True,
-    **arguments,
+    **arguments: Any,
 ) -> dict[str, np.ndarray]:
     """Let one method walk from a start, with each rate of a grid, and return what was recorded.
 
@@ -74,50 +76,50 @@ def walk(
         >>> walk("SGD", [0.5, 1.0], [4.0], 2, loss=bowl, record=["point"])["point"][..., 0].tolist()
         [[4.0, 4.0], [2.0, 0.0], [1.0, 0.0]]
     """
-    if loss is None and (gradient is None or "loss" in record):
+    slope = gradient if loss is None or gradient is not None else _gradient_of(loss)
+    if slope is None or (loss is None and "loss" in record):
         raise ValueError("Give a loss f(w), or a gradient g(w, t) and record something else.")
     if steps % every:
         raise ValueError(f"{steps} steps are no multiple of every={every}.")
-    rates, start = _grid(rates, start, dtype)
-    if loss is not None and not np.all(np.isfinite(lowest := np.asarray(loss(start)))):
+    each_rate, starts = _grid(rates, start, dtype)
+    if loss is not None and not np.all(np.isfinite(lowest := np.asarray(loss(starts)))):
         raise ValueError(f"The loss is {lowest.tolist()} at the start, before {method} has moved.")
-    gradient = gradient or _gradient_of(loss)
-    parties = _parties(method, rates, start, schedule, arguments)
+    parties = _parties(method, each_rate, starts, schedule, arguments)
     points = [variable for _, variable, _ in parties]
 
     def observe(name: str) -> tf.Tensor:
         w = tf.concat(points, axis=0)
         if name in ("loss", "point"):
-            return loss(w) if name == "loss" else w
+            return w if loss is None or name == "point" else loss(w)
         if name == "rate":
             seen = [tfadaopt.effective_learning_rate(o, v) for o, v, _ in parties]
         else:
             seen = [tfadaopt.accumulators(o, v)[name] for o, v, _ in parties]
         return tf.concat(
             [
-                tf.reshape(x, [len(start[row]), -1])
+                tf.reshape(x, [len(starts[row]), -1])
                 for x, (_, _, row) in zip(seen, parties, strict=True)
             ],
             0,
         )
 
-    def step(t):
+    def step(t: tf.Tensor) -> tuple[tf.Tensor]:
         w = tf.concat(points, axis=0)
-        g = gradient(w, t)
+        g = slope(w, t)
         for optimizer, variable, row in parties:
             optimizer.apply([g[row]], [variable])
             if project is not None:
                 variable.assign(project(tf.convert_to_tensor(variable)))
         return (t + 1,)
 
-    def stretch(k, logs):
+    def stretch(k: tf.Tensor, logs: list) -> tuple[tf.Tensor, list]:
         last = k * every
         tf.while_loop(lambda t: t <= last, step, (last - every + 1,))
         return k + 1, [log.write(k, observe(name)) for log, name in zip(logs, record, strict=True)]
 
     # Compiled as a whole, a step takes some 25 µs; operation by operation, ten times as long.
     @tf.function(jit_compile=xla, autograph=False)
-    def go():
+    def go() -> list[tf.Tensor]:
         logs = []
         for x in map(observe, record):
             empty = tf.TensorArray(x.dtype, size=1 + steps // every, element_shape=x.shape)
@@ -139,7 +141,7 @@ def _gradient_of(loss: Loss) -> Gradient:
     return gradient
 
 
-def _grid(rates, start, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+def _grid(rates: npt.ArrayLike, start: npt.ArrayLike, dtype: str) -> tuple[np.ndarray, np.ndarray]:
     """Return a rate [walkers] and a start [walkers, d] for each walker."""
     rates = np.atleast_1d(np.asarray(rates, dtype))
     start = np.atleast_1d(np.asarray(start, dtype))
@@ -157,7 +159,7 @@ def _parties(
     arguments: dict[str, object],
 ) -> list[tuple[Optimizer, tf.Variable, slice]]:
     """Return an optimizer, its variable and the walkers that are its rows, for all walkers."""
-    cls = next(record.cls for record in METHODS if record.name == method)
+    cls: Any = next(record.cls for record in METHODS if record.name == method)
     walkers = len(rates)
     # A norm over a variable, or a number that all variables share, would join the walkers: then
     # they get a variable and an optimizer each.
@@ -175,7 +177,9 @@ def _parties(
 
 
 def arrivals(values: np.ndarray, level: float | np.ndarray, every: int = 1) -> np.ndarray:
-    """Return the first step at which each walker is at or below a level; infinity: never.
+    """Return the step from which on each walker stays at or below a level; infinity: never.
+
+    A walker that comes below and leaves again has not arrived.
 
     Args:
         values: What is to fall [1 + steps / every, walkers].
@@ -184,8 +188,24 @@ def arrivals(values: np.ndarray, level: float | np.ndarray, every: int = 1) -> n
 
     Example:
         >>> from tfadaopt.experiments.problems.walks import arrivals
-        >>> arrivals(np.array([[4.0, 4.0], [2.0, 3.0], [1.0, 2.5]]), 2.0).tolist()
+        >>> arrivals(np.array([[4.0, 1.0], [2.0, 3.0], [1.0, 2.5]]), 2.0).tolist()
         [1.0, inf]
     """
-    reached = np.asarray(values <= np.asarray(level))  # NaN is not
-    return np.where(reached.any(axis=0), reached.argmax(axis=0) * float(every), np.inf)
+    outside = ~np.asarray(values <= np.asarray(level))  # NaN is outside
+    after_last = len(outside) - outside[::-1].argmax(axis=0)
+    first = np.where(outside.any(axis=0), after_last, 0) * float(every)
+    return np.where(outside[-1], np.inf, first)
+
+
+def moved_by_rounding(start: Sequence[float], copies: int) -> np.ndarray:
+    """Return copies [copies, d] of a start, each moved by a few units in the last place.
+
+    What such a move changes is chaos, and no property of a method.
+
+    Example:
+        >>> from tfadaopt.experiments.problems.walks import moved_by_rounding
+        >>> bool(np.ptp(moved_by_rounding([1.0], 5)) < 1e-14)
+        True
+    """
+    steps = np.arange(copies) - copies // 2
+    return np.asarray(start, "float64") * (1 + 1e-15 * steps[:, np.newaxis])

@@ -1,22 +1,32 @@
 """Figures as data, to be kept as JSON and drawn in one style: lines, panels, paths, bars."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import pydantic
 from pydantic import BeforeValidator, Field
+from typing_extensions import dataclass_transform
 
 
 def _plain(values) -> object:
     return np.asarray(values, "float64").tolist()
 
 
-Floats = Annotated[tuple[float, ...], BeforeValidator(_plain)]
-Grid = Annotated[tuple[tuple[float, ...], ...], BeforeValidator(_plain)]
+if TYPE_CHECKING:  # any array is taken, and kept as numbers
+    Floats: TypeAlias = Any
+    Grid: TypeAlias = Any
+else:
+    Floats = Annotated[tuple[float, ...], BeforeValidator(_plain)]
+    Grid = Annotated[tuple[tuple[float, ...], ...], BeforeValidator(_plain)]
 # JSON has no infinities: what diverged is written as "Infinity", and read back as such.
-record = pydantic.dataclasses.dataclass(
-    frozen=True, config={"extra": "forbid", "ser_json_inf_nan": "strings"}
-)
+_CONFIG = pydantic.ConfigDict(extra="forbid", ser_json_inf_nan="strings")
+Class = TypeVar("Class")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(Field,))
+def record(cls: type[Class]) -> type[Class]:
+    """Make a class a frozen dataclass that survives a trip through JSON."""
+    return pydantic.dataclasses.dataclass(frozen=True, config=_CONFIG)(cls)
 
 
 @record

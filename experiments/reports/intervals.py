@@ -4,10 +4,12 @@ A run that diverged counts as an infinite loss: it is never dropped.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 # Stands for infinity inside the bootstrap, whose interpolation would make NaN of infinities.
@@ -23,12 +25,12 @@ class Interval:
     high: float
 
     @property
-    def ends(self) -> dict[str, float]:
+    def ends(self) -> dict[str, Any]:
         """Both ends, as ``Number`` takes them."""
         return {"low": self.low, "high": self.high}
 
 
-def intervals(samples) -> np.ndarray:
+def intervals(samples: npt.ArrayLike) -> np.ndarray:
     """Return median, low and high end [3, n] of each column of samples [seeds, n].
 
     Example:
@@ -40,7 +42,7 @@ def intervals(samples) -> np.ndarray:
     return np.array([(c.value, c.low, c.high) for c in columns]).T
 
 
-def interval(sample: Sequence[float], statistic: Callable = np.median) -> Interval:
+def interval(sample: npt.ArrayLike, statistic: Callable = np.median) -> Interval:
     """Return a statistic of a sample and its 95 % interval, by the bootstrap of SciPy.
 
     The percentile interval of 9,999 resamples of a fixed seed: it is always defined, also where
@@ -74,7 +76,7 @@ def interval(sample: Sequence[float], statistic: Callable = np.median) -> Interv
     return Interval(*(float(x) if x < _HUGE / 1e9 else np.inf for x in (value, low, high)))
 
 
-def failures_as_infinity(losses) -> np.ndarray:
+def failures_as_infinity(losses: npt.ArrayLike) -> np.ndarray:
     """Return losses with infinity in place of NaN: a run that failed is worse than any other."""
     losses = np.asarray(losses, "float64")
     return np.where(np.isnan(losses), np.inf, losses)
@@ -103,7 +105,7 @@ class Sensitivity:
     tried: int
 
 
-def sensitivity(rates, losses, factor: float = 1.1) -> Sensitivity:
+def sensitivity(rates: npt.ArrayLike, losses: npt.ArrayLike, factor: float = 1.1) -> Sensitivity:
     """Return how wide the range of good rates is: loss ≤ factor · best loss.
 
     Each rate of the grid stands for its surroundings, half way to its neighbours on the logarithmic

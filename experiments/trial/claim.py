@@ -1,8 +1,14 @@
 """What a claim, a finding and a number are; all of it survives a trip through JSON."""
 
+import ast
 import dataclasses
-from collections.abc import Callable
-from typing import Literal
+import hashlib
+import inspect
+import json
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import CodeType
+from typing import Any, Generic, Literal, TypeVar
 
 import pydantic
 from pydantic import Field
@@ -11,6 +17,9 @@ from tfadaopt.experiments.configs import Claims
 from tfadaopt.experiments.reports.figures import Figure, record
 
 Verdict = Literal["confirmed", "refuted", "depends"]
+Kind = Literal["by definition", "by theorem", "measured"]
+Limits = Mapping[str, float]
+Seen = TypeVar("Seen")
 
 
 @record
@@ -20,13 +29,13 @@ class Number:
     Attributes:
         label: What was measured.
         measured: The value, the median where there are several seeds; infinity: never reached.
-        theory: What was predicted, or None.
-        low: Lower end of the 95 % interval, or None for a deterministic value.
+        theory: What was predicted from theory alone, or None.
+        low: Lower end of the 95 % interval, or of the range over starts; None for a single value.
         high: Upper end of it.
         unit: Unit, such as "steps"; empty for none.
         agrees: Whether it is what was predicted, by the rule in ``allowed``; None: no prediction.
         allowed: Which values agree, in words; fixed before the run.
-        note: Why it differs, where it does.
+        note: What else there is to know of it.
         key: Whether it is the number to show beside the verdict; the first one is, if none says so.
     """
 
@@ -58,8 +67,21 @@ class Failure:
 
 
 @record
+class Retrial:
+    """The verdict under a change of the seed or of a threshold.
+
+    Attributes:
+        change: What was changed: "seed 3", or "largest gap × ½".
+        verdict: The verdict then.
+    """
+
+    change: str
+    verdict: Verdict
+
+
+@record
 class Finding:
-    """What an experiment found.
+    """What an experiment found; every text in it is made from its numbers.
 
     Attributes:
         verdict: "confirmed", "refuted" or "depends".
@@ -68,6 +90,7 @@ class Finding:
         figures: Data of the figures; the first one shows the finding at a glance.
         meaning: What it means for someone who trains a CNN.
         failures: What diverged or failed, counted.
+        fails: Where the sentence fails, in a few words; empty if nowhere that was tried.
     """
 
     verdict: Verdict
@@ -76,6 +99,7 @@ class Finding:
     figures: tuple[Figure, ...]
     meaning: str
     failures: tuple[Failure, ...] = ()
+    fails: str = ""
 
     @property
     def key_number(self) -> Number | None:
@@ -84,43 +108,64 @@ class Finding:
 
 
 @dataclasses.dataclass(frozen=True)
-class Claim:
-    """A sentence on trial, with the rules that were fixed before the run.
+class Claim(Generic[Seen]):
+    """A sentence on trial, with the rule that was fixed before the run.
+
+    What is measured is apart from what is concluded, so that a verdict can be tried under other
+    thresholds without measuring again.
 
     Attributes:
         name: "claim-" and the name of its file: ``claim-ravine`` is in ``ravine.py``.
-        heading: Docstring of its file: its place in the lecture and its sentence, as in
-            ``2.2 "Momentum is faster in ravines."``
+        reading: Docstring of its file: how the sentence is read, in our words.
         title: Some words.
+        kind: Whether it holds by definition, by a theorem, or is a matter of measuring.
         hypothesis: What is to be true if the sentence is.
         measure: What is measured, on what, with what budget for each method.
         acceptance: When it is confirmed, refuted, or depends.
         theory: What theory predicts, and why.
-        source: Where that is from.
-        run: Does it.
-        deterministic: Whether it has no seeds.
+        source: Where that is from, with the number of the equation or theorem.
+        dated: Day of the rule, as "2026-11-29"; a changed rule has a new one.
+        limits: Thresholds of the rule by name.
+        observe: Measures; all that is drawn at random comes from ``settings.seed``.
+        decide: The rule: a verdict from what was seen and the thresholds.
+        tell: The texts, numbers and figures of that verdict.
+        deterministic: Whether nothing in it is random, so that a seed changes nothing.
     """
 
     name: str
-    heading: str
+    reading: str
     title: str
+    kind: Kind
     hypothesis: str
     measure: str
     acceptance: str
     theory: str
     source: str
-    run: Callable[[Claims], Finding]
+    dated: str
+    limits: Limits
+    observe: Callable[[Claims], Seen]
+    decide: Callable[[Seen, Limits], Verdict]
+    tell: Callable[[Seen, Limits, Verdict], Finding]
     deterministic: bool = True
 
-    @property
-    def section(self) -> str:
-        """Its place in the lecture, such as "2.2"."""
-        return split_heading(self.heading)[0]
+    def run(self, settings: Claims) -> Finding:
+        """Measure, and return what follows from it."""
+        return self.conclude(self.observe(settings))
+
+    def conclude(self, seen: Seen) -> Finding:
+        """Return what follows from what was measured."""
+        return self.tell(seen, self.limits, self.decide(seen, self.limits))
 
     @property
-    def sentence(self) -> str:
-        """The lecture's sentence."""
-        return split_heading(self.heading)[1]
+    def rule(self) -> str:
+        """Digest of all that decides: hypothesis, measure, acceptance, thresholds and ``decide``.
+
+        Of code it takes what it says, not how it is laid out; functions of the same file that
+        ``decide`` calls belong to it.
+        """
+        words = [self.hypothesis, self.measure, self.acceptance, *map(_spoken, _parts(self.decide))]
+        content = json.dumps([words, dict(self.limits)], ensure_ascii=False, sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
 @record
@@ -129,15 +174,22 @@ class Result:
 
     Attributes:
         name: Name of the claim.
-        section: Place in the lecture.
-        sentence: The lecture's sentence.
+        topic: The slide's topic.
+        sentence: The lecture's words, or None where they are not the lecture's.
+        reading: How it is read, in our words.
         title: Some words.
+        kind: "by definition", "by theorem" or "measured"; empty where that is not known.
         hypothesis: What was to be true.
         measure: What was measured.
         acceptance: The rule.
         theory: What was predicted.
         source: Where that is from.
+        rule: Digest of the rule.
+        dated: Day of the rule.
+        limits: Its thresholds.
+        deterministic: Whether seeds change nothing.
         finding: What was found, or None: it failed.
+        retrials: Verdicts under other thresholds, and under other seeds if those were asked for.
         error: Why it failed; empty if it did not.
         seconds: How long it took.
         versions: Versions of Python and of the packages.
@@ -146,15 +198,22 @@ class Result:
     """
 
     name: str
-    section: str
-    sentence: str
+    topic: str
+    sentence: str | None
+    reading: str
     title: str = ""
+    kind: str = ""
     hypothesis: str = ""
     measure: str = ""
     acceptance: str = ""
     theory: str = ""
     source: str = ""
+    rule: str = ""
+    dated: str = ""
+    limits: dict[str, float] = Field(default_factory=dict)
+    deterministic: bool = True
     finding: Finding | None = None
+    retrials: tuple[Retrial, ...] = ()
     error: str = ""
     seconds: float = 0.0
     versions: dict[str, str] = Field(default_factory=dict)
@@ -171,28 +230,91 @@ class Result:
         return pydantic.TypeAdapter(Result).validate_json(text)
 
 
-def split_heading(heading: str) -> tuple[str, str]:
-    """Return place and sentence of a claim, from the first paragraph of its file's docstring."""
-    section, _, sentence = " ".join(heading.split("\n\n")[0].split()).partition(" ")
-    return section, sentence
+def first_paragraph(docstring: str) -> str:
+    """Return the first paragraph of a docstring as one line."""
+    return " ".join(docstring.split("\n\n")[0].split())
 
 
-def within(label, measured, theory, *, absolute=0.0, relative=0.0, **more) -> Number:
-    """Return a number that agrees if it is within a tolerance of theory; both may be given."""
+def within(
+    label: str,
+    measured: float,
+    theory: float,
+    *,
+    absolute: float = 0.0,
+    relative: float = 0.0,
+    allowed: str = "",
+    **more: Any,
+) -> Number:
+    """Return a number that agrees if it is within a tolerance of theory; both may be given.
+
+    Args:
+        label: What was measured.
+        measured: The value.
+        theory: What was predicted.
+        absolute: Largest distance.
+        relative: Largest distance, as a share of theory.
+        allowed: Which values agree, in words; by default, from the tolerances.
+        **more: Other fields of ``Number``.
+    """
     tolerance = absolute + relative * abs(theory)
     parts = [f"± {absolute:g}"] * bool(absolute) + [f"± {100 * relative:.2g} %"] * bool(relative)
-    agrees = bool(abs(measured - theory) <= tolerance)
-    more = {"allowed": " and ".join(parts) or "exactly"} | more
-    return Number(label, float(measured), float(theory), agrees=agrees, **more)
+    agrees = bool(abs(measured - theory) <= tolerance) or measured == theory
+    words = allowed or " and ".join(parts) or "exactly"
+    return Number(label, float(measured), float(theory), agrees=agrees, allowed=words, **more)
 
 
-def between(label, measured, lowest, highest, *, theory=None, **more) -> Number:
+def between(
+    label: str,
+    measured: float,
+    lowest: float,
+    highest: float,
+    *,
+    theory: float | None = None,
+    allowed: str = "",
+    **more: Any,
+) -> Number:
     """Return a number that agrees if it lies between two bounds, both included."""
     agrees = bool(lowest <= measured <= highest)
-    more = {"allowed": f"{lowest:.6g} to {highest:.6g}"} | more
-    return Number(label, float(measured), theory, agrees=agrees, **more)
+    words = allowed or f"{lowest:.6g} to {highest:.6g}"
+    return Number(label, float(measured), theory, agrees=agrees, allowed=words, **more)
 
 
-def verdict(numbers, otherwise: Verdict = "refuted") -> Verdict:
+def verdict(numbers: Iterable[Number], otherwise: Verdict = "refuted") -> Verdict:
     """Return "confirmed" if all numbers that theory predicts agree, else ``otherwise``."""
     return "confirmed" if all(n.agrees is not False for n in numbers) else otherwise
+
+
+def of_all(holds: Iterable[bool]) -> Verdict:
+    """Return "confirmed" if all of them hold, "refuted" if none does, else "depends".
+
+    Example:
+        >>> of_all([True, True]), of_all([True, False]), of_all([False, False])
+        ('confirmed', 'depends', 'refuted')
+    """
+    found = list(holds)
+    return "confirmed" if all(found) else "depends" if any(found) else "refuted"
+
+
+def _parts(function: Callable) -> Iterator[Callable]:
+    """Yield a function and the functions of its file that it calls, each once."""
+    waiting, known = [function], {function}
+    while waiting:
+        part = waiting.pop()
+        yield part
+        for name in sorted(_names(part.__code__) & set(part.__globals__)):
+            called = part.__globals__[name]
+            own = inspect.isfunction(called) and called.__module__ == part.__module__
+            if own and called not in known:
+                known.add(called)
+                waiting.append(called)
+
+
+def _names(code: CodeType) -> set[str]:
+    """Return the names that a function uses, those inside its comprehensions included."""
+    inner = [_names(const) for const in code.co_consts if isinstance(const, CodeType)]
+    return set(code.co_names).union(*inner)
+
+
+def _spoken(function: Callable) -> str:
+    """Return the code of a function without its layout and comments."""
+    return ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(function))))

@@ -1,13 +1,13 @@
-"""Which claims there are: the modules of ``claims`` whose docstring begins with a section."""
+"""Which claims there are, in the order of the slides; none is imported before it is needed."""
 
 import ast
 import functools
 import importlib.util
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfadaopt.experiments.trial.claim import Claim, split_heading
+from tfadaopt.experiments.trial.claim import Claim, first_paragraph
+from tfadaopt.experiments.trial.slides import BEYOND, SLIDES
 
 # Named, not imported: claims are written with what this package offers.
 _CLAIMS = "tfadaopt.experiments.claims"
@@ -15,28 +15,50 @@ _CLAIMS = "tfadaopt.experiments.claims"
 
 @dataclass(frozen=True)
 class Entry:
-    """A claim that has not been imported: importing one takes TensorFlow's seconds."""
+    """A claim that has not been imported: importing one takes TensorFlow's seconds.
+
+    Attributes:
+        name: "claim-" and the name of its file.
+        module: Its module.
+        topic: The slide's topic.
+        sentence: The lecture's words, or None where they are not the lecture's.
+        reading: What is tried, in our words: the docstring of its file.
+    """
 
     name: str
     module: str
-    section: str
-    sentence: str
+    topic: str
+    sentence: str | None
+    reading: str
+
+    @property
+    def summary(self) -> str:
+        """What it is about, in a line: the lecture's words in quotation marks, or the reading."""
+        return self.reading if self.sentence is None else f'"{self.sentence}": {self.reading}'
 
     def load(self) -> Claim:
         """Import its module and return the claim."""
-        return importlib.import_module(self.module).CLAIM
+        claim: Claim = importlib.import_module(self.module).CLAIM
+        return claim
 
 
 @functools.cache
 def entries() -> tuple[Entry, ...]:
-    """Return all claims in the order of the lecture."""
+    """Return all claims in the order of the lecture; those it does not make come last.
+
+    Raises:
+        FileNotFoundError: A slide names a claim that has no file.
+    """
     found = []
-    for path in _folder().glob("*.py"):
-        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-        if re.match(r"\d+\.\d+ ", docstring):
-            name = f"claim-{path.stem.replace('_', '-')}"
-            found.append(Entry(name, f"{_CLAIMS}.{path.stem}", *split_heading(docstring)))
-    return tuple(sorted(found, key=lambda entry: (_order(entry.section), entry.name)))
+    for slide in SLIDES + BEYOND:
+        for statement in slide.statements:
+            for name in statement.claims:
+                stem = name.removeprefix("claim-").replace("-", "_")
+                source = (_folder() / f"{stem}.py").read_text(encoding="utf-8")
+                reading = first_paragraph(ast.get_docstring(ast.parse(source)) or "")
+                module = f"{_CLAIMS}.{stem}"
+                found.append(Entry(name, module, slide.topic, statement.sentence, reading))
+    return tuple(found)
 
 
 def entries_of(experiment: str) -> tuple[Entry, ...]:
@@ -62,9 +84,8 @@ def find(name: str) -> Entry:
 
 
 def _folder() -> Path:
-    (folder,) = importlib.util.find_spec(_CLAIMS).submodule_search_locations
+    spec = importlib.util.find_spec(_CLAIMS)
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError(f"There is no package {_CLAIMS}: install tfadaopt again.")
+    (folder,) = spec.submodule_search_locations
     return Path(folder)
-
-
-def _order(section: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in section.split("."))

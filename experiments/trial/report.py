@@ -5,6 +5,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pygments
@@ -12,10 +13,13 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from tfadaopt.experiments.reports import animation, pages
+from tfadaopt.experiments.reports.pages import Picture
 from tfadaopt.experiments.reports.picture import picture
 from tfadaopt.experiments.runs.files import make_folder, write_whole
 from tfadaopt.experiments.trial import registry
 from tfadaopt.experiments.trial.claim import Finding, Number, Result
+from tfadaopt.experiments.trial.fragility import Fragility, fragility
+from tfadaopt.experiments.trial.slides import BEYOND, SLIDES, Slide
 
 # What stands in the place of a verdict where there is none comes last.
 WORDS = {
@@ -50,7 +54,7 @@ def write_claims_report(
     for name in ("claims", "figures"):
         make_folder(folder / name, inside=True)
     page = pages.template("claim.html.j2")
-    entries = []
+    readings = {}
     for i, result in enumerate(results):
         finding = result.finding
         numbers = [row(n) for n in finding.numbers] if finding else []
@@ -75,6 +79,7 @@ def write_claims_report(
             failures=failures(finding) if finding else ([], ""),
             intervals=any(n["interval"] for n in numbers),
             rules=rules(result),
+            fragility=fragility(result),
             versions=listed(result.versions),
             settings=listed(result.settings),
             machine=run.get("machine", ""),
@@ -85,17 +90,21 @@ def write_claims_report(
             seconds=animation.SECONDS,
         )
         write_whole(folder / "claims" / f"{result.name}.html", text)
-        entries.append(
-            {
-                "claim": result,
-                "verdict": verdict(result),
-                "summary": finding.condition if finding else " ".join(result.error.split()),
-                "key": key,
-                "picture": pictures[0] if pictures else None,
-            }
+        readings[result.name] = Reading(
+            result.name,
+            result.title or result.name,
+            result.reading,
+            result.kind,
+            verdict(result),
+            finding.condition if finding else " ".join(result.error.split()),
+            finding.fails if finding else "",
+            fragility(result),
+            key,
+            pictures[0] if pictures else None,
         )
     index = pages.template("claims_index.html.j2").render(
-        entries=entries,
+        lecture=rows_of(SLIDES, readings),
+        beyond=rows_of(BEYOND, readings),
         run=run,
         words=WORDS,
         tally=tally(results),
@@ -107,6 +116,66 @@ def write_claims_report(
     path = folder / "report.html"
     write_whole(path, index)
     return path
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A claim as the index shows it.
+
+    Attributes:
+        name: Name of the claim; its page is ``claims/NAME.html``.
+        title: Some words.
+        reading: How the sentence is read, in our words.
+        kind: "by definition", "by theorem", "measured" or empty.
+        verdict: A key of ``WORDS``.
+        summary: What was found, or why it failed.
+        fails: Where the sentence fails; empty if nowhere that was tried.
+        fragility: How easily the verdict turns, or None.
+        key: Texts of the number to show, or None.
+        picture: Its first figure, or None.
+    """
+
+    name: str
+    title: str
+    reading: str
+    kind: str
+    verdict: str
+    summary: str
+    fails: str
+    fragility: Fragility | None
+    key: dict | None
+    picture: Picture | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the index: what a slide says, and how it is read.
+
+    Attributes:
+        topic: The slide's topic; the same in following rows of one slide.
+        sentence: The lecture's words, to be shown in quotation marks, or None.
+        readings: The claims that try it.
+    """
+
+    topic: str
+    sentence: str | None
+    readings: tuple[Reading, ...]
+
+
+def rows_of(slides: Sequence[Slide], readings: Mapping[str, Reading]) -> tuple[Row, ...]:
+    """Return the rows of a table, in the order of the slides; those without a claim are left out.
+
+    Args:
+        slides: The lecture's, or those beyond it.
+        readings: The claims of this run by name.
+    """
+    rows = []
+    for slide in slides:
+        for statement in slide.statements:
+            found = tuple(readings[name] for name in statement.claims if name in readings)
+            if found:
+                rows.append(Row(slide.topic, statement.sentence, found))
+    return tuple(rows)
 
 
 def verdict(result: Result) -> str:
@@ -126,7 +195,7 @@ def unfinished(results: Sequence[Result]) -> str:
     """Say what has no verdict, and what to do about it; empty where nothing is to be said."""
     parts = []
     for kind, words in (("failed", "Failed"), ("missing", "Not run yet")):
-        names = [f"{r.section} {r.title or r.name}" for r in results if verdict(r) == kind]
+        names = [r.title or r.name for r in results if verdict(r) == kind]
         if names:
             parts.append(f"{words}: {', '.join(names)}.")
     if parts:
@@ -139,7 +208,8 @@ def rules(result: Result) -> list[tuple[str, str]]:
     return [
         ("Hypothesis", result.hypothesis),
         ("Measured", result.measure),
-        ("Rule, fixed before the run", result.acceptance),
+        (f"Rule of {result.dated}, digest {result.rule}", result.acceptance),
+        ("Thresholds", listed(result.limits)),
         ("Theory", result.theory),
         ("Source", result.source),
     ]
@@ -201,7 +271,9 @@ def listed(pairs: Mapping[str, object]) -> str:
 def code(name: str) -> dict | None:
     """Return the source of a claim's module, with its parts of speech marked, or None."""
     entry = next((entry for entry in registry.entries() if entry.name == name), None)
-    spec = importlib.util.find_spec(entry.module) if entry else None
+    if entry is None:
+        return None
+    spec = importlib.util.find_spec(entry.module)
     if spec is None or spec.origin is None:
         return None
     source = Path(spec.origin).read_text(encoding="utf-8")

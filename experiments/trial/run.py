@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import Any
 
 import pydantic
 from rich.markup import escape
@@ -22,7 +23,8 @@ from tfadaopt.experiments.runs.records import versions
 from tfadaopt.experiments.runs.stages import Failures, Progress, Stages
 from tfadaopt.experiments.runs.store import Store
 from tfadaopt.experiments.trial import registry
-from tfadaopt.experiments.trial.claim import Claim, Finding, Number, Result
+from tfadaopt.experiments.trial.claim import Claim, Finding, Number, Result, Retrial
+from tfadaopt.experiments.trial.fragility import under_seeds, under_thresholds
 
 
 def run(
@@ -83,14 +85,17 @@ def compute(cell: Cell, config: Claims, folder: Path) -> None:
     claim, began = None, time.monotonic()
     try:
         claim = entry.load()
-        finding = claim.run(config)
+        seen = claim.observe(config)
+        finding = claim.conclude(seen)
         if not isinstance(finding, Finding):
             raise TypeError(f"{entry.name} returned {finding!r}, not a Finding.")
+        retrials = under_seeds(claim, config) + under_thresholds(claim, seen)
     except Exception as raised:
         traceback.print_exc()  # into worker.log
         _keep_failure(store, entry, config, raised, claim)
         raise
-    result = result_of(entry, claim, config, finding, "", time.monotonic() - began)
+    seconds = time.monotonic() - began
+    result = result_of(entry, claim, config, finding, "", seconds, retrials)
     store.put(cell, json.loads(result.to_json()))
 
 
@@ -112,16 +117,17 @@ def result_of(
     finding: Finding | None,
     error: str,
     seconds: float,
+    retrials: tuple[Retrial, ...] = (),
 ) -> Result:
     """Return all that is kept of a trial; the claim is None if its module cannot be imported."""
-    names = ("title", "hypothesis", "measure", "acceptance", "theory", "source")
-    text = {name: getattr(claim, name) for name in names} if claim else {}
     settings = asdict(config)
     return Result(
         entry.name,
-        entry.section,
+        entry.topic,
         entry.sentence,
-        **text,
+        entry.reading,
+        **(_rules_of(claim) if claim else {}),
+        retrials=retrials,
         finding=finding,
         error=error,
         seconds=seconds,
@@ -129,6 +135,12 @@ def result_of(
         settings=settings,
         repeat=command_of(entry.name, config),
     )
+
+
+def _rules_of(claim: Claim) -> dict[str, Any]:
+    names = ["title", "kind", "hypothesis", "measure", "acceptance", "theory", "source"]
+    names += ["rule", "dated", "deterministic"]
+    return {name: getattr(claim, name) for name in names} | {"limits": dict(claim.limits)}
 
 
 def command_of(name: str, config: Claims) -> str:
@@ -168,7 +180,7 @@ def read_results(folder: Path) -> tuple[Result, ...]:
         if found is None:
             found = result_of(entry, None, config, None, "", 0.0)
         # Who a result is of, and how to repeat it, is for the catalog to say, not for the file.
-        own = {name: getattr(entry, name) for name in ("name", "section", "sentence")}
+        own = {name: getattr(entry, name) for name in ("name", "topic", "sentence", "reading")}
         results.append(replace(found, **own, repeat=command_of(entry.name, config)))
     return tuple(results)
 
@@ -198,16 +210,19 @@ def _parsed(content: dict) -> Result | None:
 def table(folder: Path) -> Table:
     """Return the verdicts in a folder as a table for the terminal."""
     colors = {"confirmed": "green", "refuted": "red", "depends": "yellow"}
-    shown = Table("", "sentence", "verdict", "key number", "theory", title="The lecture on trial")
+    columns = ("sentence", "read as", "verdict", "key number", "theory")
+    shown = Table(*columns, title="The lecture on trial")
     for result in read_results(folder):
+        sentence = f'"{result.sentence}"' if result.sentence else ""
+        words = escape(sentence), escape(result.reading)  # "locally [convex] region"
         if result.finding is None:
             word = "failed" if result.error else "not run yet"
             error = escape(printable(result.error))
-            shown.add_row(result.section, result.sentence, f"[bold red]{word}[/]", error, "")
+            shown.add_row(*words, f"[bold red]{word}[/]", error, "")
             continue
         number, word = result.finding.key_number, result.finding.verdict
         verdict = f"[{colors[word]}]{word}[/]"
-        shown.add_row(result.section, result.sentence, verdict, *_describe(number))
+        shown.add_row(*words, verdict, *_describe(number))
     return shown
 
 
@@ -216,7 +231,7 @@ def write_report(folder: Path, animate: bool = False) -> None:
     from tfadaopt.experiments.trial.report import write_claims_report
 
     results = read_results(folder)
-    write_claims_report(folder, results, Store(folder).describe(), animate)
+    write_claims_report(folder, results, Store(folder).describe() or {}, animate)
 
 
 def cell_of(name: str, config: Claims) -> Cell:
