@@ -18,7 +18,7 @@ import pytest
 
 from tfadaopt.experiments import configs
 from tfadaopt.experiments.cli import commands as cli
-from tfadaopt.experiments.reports import draw, figures, look, pages
+from tfadaopt.experiments.reports import draw, figures, look, pages, scales, styles
 from tfadaopt.experiments.runs.store import Store
 from tfadaopt.experiments.trial import claim as frame
 from tfadaopt.experiments.trial import report as claims_report
@@ -289,7 +289,7 @@ def test_the_animation_walks_the_paths(folder):
 
 
 def test_a_path_is_drawn_up_to_where_it_leaves():
-    x, _ = draw.seen(contours().paths[1], contours())
+    x, _ = scales.seen(contours().paths[1], contours())
     assert x.tolist() == [-1.5, 0.0, 1e9]
 
 
@@ -297,14 +297,14 @@ def test_a_path_is_drawn_up_to_where_it_leaves():
 
 
 def test_a_method_keeps_its_colour():
-    few = draw.measured_styles(["Adam", "Adagrad"])
-    many = draw.measured_styles(["SGD, η = 1", "DoG", "Adagrad", "NAG", "AdaGradNorm"])
+    few = styles.of_labels(["Adam", "Adagrad"])
+    many = styles.of_labels(["SGD, η = 1", "DoG", "Adagrad", "NAG", "AdaGradNorm"])
     assert few[1]["color"] == many[2]["color"]
     assert len({style["color"] for style in many}) == 5
-    one = draw.measured_styles(["Adagrad, aligned", "Adagrad, rotated", "SGD"])
+    one = styles.of_labels(["Adagrad, aligned", "Adagrad, rotated", "SGD"])
     assert one[0]["color"] == one[1]["color"]
     assert one[0]["linestyle"] != one[1]["linestyle"]
-    ramp = draw.measured_styles([f"c = 1e{k}" for k in range(-4, 3)])
+    ramp = styles.of_labels([f"c = 1e{k}" for k in range(-4, 3)])
     assert [style["color"] for style in ramp] == sorted({s["color"] for s in ramp}, key=_lightness)
 
 
