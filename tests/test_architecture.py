@@ -40,6 +40,7 @@ LAYERS = (
     ("tfadaopt.experiments.configs",),
     ("tfadaopt.experiments.runs",),
     ("tfadaopt.experiments.problems", "tfadaopt.experiments.reports"),
+    ("tfadaopt.experiments.playground",),
     (
         *("tfadaopt.experiments.trial", "tfadaopt.experiments.compare"),
         "tfadaopt.experiments.lecture",
