@@ -27,7 +27,7 @@ class Interval:
     high: float
 
     @property
-    def ends(self) -> dict[str, float]:
+    def ends(self) -> dict[str, Any]:
         """Both ends, as ``Number`` takes them."""
         return {"low": self.low, "high": self.high}
 
