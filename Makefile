@@ -65,7 +65,7 @@ check: lint types
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/oxlint --deny-warnings callbacks
+	$(BIN)/oxlint --deny-warnings callbacks experiments
 
 types: $(VENV)/.dev
 	$(BIN)/python -m mypy

@@ -40,6 +40,7 @@ LAYERS = (
     ("tfadaopt.experiments.configs",),
     ("tfadaopt.experiments.runs",),
     ("tfadaopt.experiments.problems", "tfadaopt.experiments.reports"),
+    ("tfadaopt.experiments.method_map", "tfadaopt.experiments.playground"),
     (
         *("tfadaopt.experiments.trial", "tfadaopt.experiments.compare"),
         "tfadaopt.experiments.lecture",
@@ -52,6 +53,7 @@ LAYERS = (
 # Rooms of one floor that need nothing of each other.
 APART = (
     {"tfadaopt.experiments.problems", "tfadaopt.experiments.reports"},
+    {"tfadaopt.experiments.method_map", "tfadaopt.experiments.playground"},
     {
         *("tfadaopt.experiments.trial", "tfadaopt.experiments.compare"),
         "tfadaopt.experiments.lecture",

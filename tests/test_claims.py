@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from tests.test_verdicts import FEW, seen
 from tfadaopt.experiments import catalog, claims, configs
 from tfadaopt.experiments.cli import commands as cli
+from tfadaopt.experiments.method_map import survey
 from tfadaopt.experiments.problems.walks import arrivals, moved_by_rounding, walk
 from tfadaopt.experiments.reports import intervals as statistics
 from tfadaopt.experiments.reports.figures import Bars, Contours, Lines, Series
@@ -392,6 +393,7 @@ def claims_of_the_test(monkeypatch):
     monkeypatch.setattr(registry.Entry, "load", lambda self: by_name[self.name])
     monkeypatch.setattr(stages, "LocalExecutor", OneByOne)
     monkeypatch.setattr(trial, "write_report", lambda folder, animate: None)
+    monkeypatch.setattr(survey, "cells", list)  # the map takes its seconds
     return calls, broken
 
 
@@ -444,6 +446,29 @@ def test_a_process_that_dies_takes_no_other_claim_along(
     results = {result.name: result for result in trial.read_results(tmp_path)}
     assert results["claim-counts"].finding
     assert "Its process died" in results["claim-raises"].error
+
+
+def test_all_claims_together_have_the_map_of_the_methods_too(
+    claims_of_the_test, tmp_path, monkeypatch, capsys
+):
+    _, broken = claims_of_the_test
+    broken[0] = False
+    cells = [{"kind": survey.KIND, "method": name, "course": "x"} for name in ("SGD", "Adam")]
+
+    def walks(cell, folder):
+        if cell["method"] == "Adam":
+            raise WorkerError("Its process died (killed by SIGKILL).")
+        Store(folder).put(cell, {"numbers": {}, "error": "", "seconds": 0.0})
+
+    monkeypatch.setattr(survey, "cells", lambda: cells)
+    monkeypatch.setattr(survey, "compute", walks)
+    assert tfadaopt_run(monkeypatch, "run", "claims", "--out", tmp_path / "all") == 1
+    assert "'method': 'Adam'" in capsys.readouterr().err
+    kept = Store(tmp_path / "all")
+    assert [kept.has(cell) for cell in cells] == [True, False]
+    assert [s.error for s in survey.read(kept.folder)] == ["", "not run yet"]
+    assert tfadaopt_run(monkeypatch, "run", "claim-counts", "--out", tmp_path / "one") == 0
+    assert not Store(tmp_path / "one").has(cells[0])
 
 
 def test_a_claim_can_be_tried_alone(claims_of_the_test, tmp_path, monkeypatch, capsys):

@@ -18,11 +18,13 @@ import pytest
 
 from tfadaopt.experiments import configs
 from tfadaopt.experiments.cli import commands as cli
-from tfadaopt.experiments.reports import draw, figures, look, pages
+from tfadaopt.experiments.method_map import survey
+from tfadaopt.experiments.reports import draw, figures, look, pages, scales, styles
 from tfadaopt.experiments.runs.store import Store
 from tfadaopt.experiments.trial import claim as frame
 from tfadaopt.experiments.trial import report as claims_report
 from tfadaopt.experiments.trial import run as trial
+from tfadaopt.experiments.trial.slides import Slide, Statement
 
 pytestmark = pytest.mark.xdist_group("claims report")  # written once, not once in each worker
 
@@ -36,7 +38,7 @@ def lines() -> figures.Lines:
     series = (
         figures.Series("Adagrad", t, 0.5 / np.sqrt(t), 0.4 / np.sqrt(t), 0.6 / np.sqrt(t)),
         figures.Series("SGD", t, np.full(59, 0.25)),
-        figures.Series("theory of Adagrad", t, 0.5 / np.sqrt(t), style="theory"),
+        figures.Series("predicted", t, 0.5 / np.sqrt(t), style="theory", of="Adagrad"),
     )
     return figures.Lines("Rates", "step", "rate", series, True, True, "Look at the slope.")
 
@@ -97,6 +99,11 @@ RESULTS = (
 )
 
 
+SAID = Statement((REFUTED, FAILED), EVIL)
+SURVEYED = (survey.Surveyed("SGD", {}, "not run yet"),)
+PAGES = ["report", "map", *(f"claims/{r.name}" for r in RESULTS)]
+
+
 class Page(html.parser.HTMLParser):
     """Its elements with their attributes, and its text."""
 
@@ -120,7 +127,9 @@ class Page(html.parser.HTMLParser):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("claims") / "run"
-    claims_report.write_claims_report(folder, RESULTS, RUN, animate=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(claims_report, "SLIDES", (Slide("Topic", (SAID,)),))
+        claims_report.write_claims_report(folder, RESULTS, RUN, animate=True, surveyed=SURVEYED)
     return folder
 
 
@@ -136,6 +145,7 @@ def page(folder: Path, name: str) -> Page:
 def test_index_has_all_claims_in_the_order_given(index, folder):
     names = [r.name for r in RESULTS]
     assert re.findall(r'id="(claim-[a-z-]+)"', index.source) == names
+    assert re.findall(r'href="#(claim-[a-z-]+)"', index.source) == names
     assert [p.stem for p in sorted((folder / "claims").iterdir())] == sorted(names)
     assert "confirmed 1 refuted 1 no verdict: failed 1 not run yet 1" in index.text
     assert "gain: 20 × (95 % interval 19.2 to 22.5; theory 31.6)" in index.text
@@ -158,14 +168,16 @@ def test_pages_lead_to_each_other(folder):
     assert [sorted(set(h)) for h in hops] == [sorted(h) for h in follow]
 
 
-@pytest.mark.parametrize("name", ["report", *(f"claims/{r.name}" for r in RESULTS)])
+@pytest.mark.parametrize("name", PAGES)
 def test_a_page_needs_nothing_else(name, folder):
     path = folder / f"{name}.html"
     it = Page(path)
     assert 'name="viewport"' in it.source
-    assert not {t for t, _ in it.elements} & {"script", "link", "iframe", "object"}
+    assert not {t for t, _ in it.elements} & {"link", "iframe", "object"}
+    # The interactive picture is the only script, and in the page.
+    assert [a for t, a in it.elements if t == "script"] == [{"type": "module"}] * (name == "report")
     assert all(s.startswith("data:image/svg+xml;base64,") for s in it.all("img", "src"))
-    assert not re.search(r"@import|url\((?!#)", it.source)
+    assert not re.search(r"@import|url\((?!#)|^import ", it.source, re.MULTILINE)
     outside = [h for h in it.all("a", "href") if not h.startswith("#")]
     local = [h for h in outside if not h.startswith("https://")]
     assert local
@@ -173,18 +185,32 @@ def test_a_page_needs_nothing_else(name, folder):
 
 
 def test_sentences_stand_in_quotation_marks_and_readings_do_not(index):
-    lecture, beyond = index.text.split("What the lecture does not say")
+    lecture, beyond = index.text.split("What the lecture does not say what is said elsewhere")
+    beyond, _, found = beyond.partition("Drag it yourself")
     assert f"“{EVIL}”" in lecture
     assert "“" not in beyond
+    assert "“" not in found
     assert "Fails at <1>." in lecture
     assert f"Reading of {VELOCITY}." in beyond
     assert not re.search(r"\b2\.\d+ Title", index.text)
 
 
+def test_index_leads_to_the_map_and_has_the_interactive_picture(index, folder):
+    assert "map.html" in index.all("a", "href")
+    assert (folder / "map.html").exists()
+    assert index.source.count('id="playground"') == 1
+
+
+def test_without_a_survey_there_is_no_map(tmp_path):
+    claims_report.write_claims_report(tmp_path, RESULTS[:1], RUN)
+    assert not (tmp_path / "map.html").exists()
+    assert "map.html" not in Page(tmp_path / "report.html").source
+
+
 def test_text_is_escaped(folder, index):
     first = page(folder, VELOCITY)
     for it in (page(folder, REFUTED), index):
-        assert "<script" not in it.source
+        assert "<script>" not in it.source
         assert EVIL in it.text
     assert "It <depends>: confirmed." in first.text
     assert "Rule <1>." in first.text
@@ -289,7 +315,7 @@ def test_the_animation_walks_the_paths(folder):
 
 
 def test_a_path_is_drawn_up_to_where_it_leaves():
-    x, _ = draw.seen(contours().paths[1], contours())
+    x, _ = scales.seen(contours().paths[1], contours())
     assert x.tolist() == [-1.5, 0.0, 1e9]
 
 
@@ -297,14 +323,14 @@ def test_a_path_is_drawn_up_to_where_it_leaves():
 
 
 def test_a_method_keeps_its_colour():
-    few = draw.measured_styles(["Adam", "Adagrad"])
-    many = draw.measured_styles(["SGD, η = 1", "DoG", "Adagrad", "NAG", "AdaGradNorm"])
+    few = styles.of_labels(["Adam", "Adagrad"])
+    many = styles.of_labels(["SGD, η = 1", "DoG", "Adagrad", "NAG", "AdaGradNorm"])
     assert few[1]["color"] == many[2]["color"]
-    assert len({style["color"] for style in many}) == 5
-    one = draw.measured_styles(["Adagrad, aligned", "Adagrad, rotated", "SGD"])
+    assert len({(style["color"], style["marker"]) for style in many}) == 5
+    one = styles.of_labels(["Adagrad, aligned", "Adagrad, rotated", "SGD"])
     assert one[0]["color"] == one[1]["color"]
     assert one[0]["linestyle"] != one[1]["linestyle"]
-    ramp = draw.measured_styles([f"c = 1e{k}" for k in range(-4, 3)])
+    ramp = styles.of_labels([f"c = 1e{k}" for k in range(-4, 3)])
     assert [style["color"] for style in ramp] == sorted({s["color"] for s in ramp}, key=_lightness)
 
 
@@ -419,7 +445,7 @@ def test_report_is_written_again_from_what_is_kept(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs the browser Chromium")
-@pytest.mark.parametrize("name", ["report", *(f"claims/{r.name}" for r in RESULTS)])
+@pytest.mark.parametrize("name", PAGES)
 def test_nothing_sticks_out_on_a_phone(name, folder, tmp_path):
     frame_page = tmp_path / "phone.html"
     frame_page.write_text(

@@ -83,6 +83,7 @@ def test_wheel_holds_the_package_and_nothing_else(dist):
         expected |= {p.relative_to(ROOT) for p in (ROOT / folder).rglob("*.py")}
     expected |= {p.relative_to(ROOT) for p in (ROOT / "experiments").rglob("*.html.j2")}
     expected |= {p.relative_to(ROOT) for p in (ROOT / "experiments/trial").glob("*.json")}
+    expected |= {p.relative_to(ROOT) for p in (ROOT / "experiments/playground").glob("*.[jc]s*")}
     tab = {p.relative_to(ROOT) for p in (ROOT / "callbacks/plugin/static").iterdir()}
     expected |= tab
     names = {

@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tfadaopt.catalog import METHODS as CATALOG
 from tfadaopt.experiments.lecture import report
-from tfadaopt.experiments.reports import draw
-from tfadaopt.experiments.reports.figures import Lines, Panels, Series
+from tfadaopt.experiments.reports import animation, draw, look, styles
+from tfadaopt.experiments.reports.figures import Contours, Lines, Panels, Series, Trajectory
+from tfadaopt.experiments.reports.intervals import sensitivity
+from tfadaopt.experiments.reports.picture import describe
 
 METHODS = ["SGD", "Adagrad"]
 RATES = [0.01, 0.1, 1.0]
@@ -200,3 +203,105 @@ def test_only_the_points_that_are_named_are_ringed():
     assert len(draw.draw(plain).axes[0].get_lines()) == 1
     *_, ring = draw.draw(ringed).axes[0].get_lines()
     assert (list(ring.get_xdata()), list(ring.get_ydata())) == ([1.0], [3.0])
+
+
+# One style for a method
+
+
+def test_every_method_has_a_style_of_its_own():
+    seen = {
+        (style["color"], style["marker"])
+        for style in (styles.of_method(record.name) for record in CATALOG)
+    }
+    assert len(seen) == len(CATALOG)
+    assert {style["color"] for style in map(styles.of_method, METHODS)} <= set(look._DARK)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["Adagrad"],
+        ["Adagrad", "SGD"],
+        ["DoG", "Adagrad, η = 1"],
+        ["Adagrad, along the axes", "Adagrad, turned"],
+        ["layer", "Adagrad"],
+        ["AdaGradNorm", "Shampoo", "RMSprop", "Adam", "SGD", "Momentum", "Adagrad"],
+    ],
+)
+def test_a_method_has_the_same_colour_in_all_figures(labels):
+    drawn = dict(zip(labels, styles.of_labels(labels), strict=True))
+    for label, style in drawn.items():
+        if "Adagrad" in label:
+            assert style["color"] == styles.of_method("Adagrad")["color"]
+    assert len({(s["color"], str(s["linestyle"]), s["marker"]) for s in drawn.values()}) == len(
+        labels
+    )
+
+
+def test_values_of_one_thing_have_colours_of_no_method():
+    scale = styles.of_labels([f"Momentum, μ = {mu}" for mu in (0, 0.5, 0.9, 0.99)])
+    colours = [style["color"] for style in scale]
+    assert colours == [colour for colour in look.RAMP if colour in colours]
+    assert not {style["color"] for style in scale} & {colour for colour, *_ in look.STYLES}
+
+
+def predicted(of: str = "") -> Lines:
+    x = [1.0, 2.0]
+    series = (
+        Series("Momentum, μ = 0.9", x, x),
+        Series("Momentum, μ = 0.99", x, x),
+        Series("SGD", x, x),
+        Series("Momentum, μ = 0.9, theory", x, x, style="theory", of=of),
+    )
+    return Lines("Speed", "t", "speed", series)
+
+
+def test_theory_has_the_colour_of_the_line_it_is_of_and_no_other():
+    # The longest common part of the labels would be that of μ = 0.99 as well.
+    for of in ("Momentum, μ = 0.9", "Momentum, μ = 0.99", "SGD"):
+        data = predicted(of)
+        given, _ = styles.of_series(data.series)
+        by_label = {s.label: style["color"] for s, style in zip(data.series, given, strict=True)}
+        assert given[-1]["color"] == by_label[of]
+    given, summed = styles.of_series(predicted().series)
+    assert given[-1]["color"] == look.SOFT
+    assert summed == set()
+
+
+def test_theory_of_a_line_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match=r"is of 'SDG', but 'Speed' measures 'Momentum, μ = 0\.9'"):
+        predicted("SDG")
+    with pytest.raises(ValueError, match=r"'SGD' is measured, and of='Adam'"):
+        Series("SGD", [1.0], [1.0], of="Adam")
+
+
+# What is judged, and paths that cover each other
+
+
+def test_the_width_that_is_judged_is_marked_between_its_ends():
+    rates, losses = [0.01, 0.1, 1.0, 10.0], [5.0, 1.0, 1.05, 9.0]
+    found = sensitivity(rates, losses)
+    assert found.ends == (0.1, 1.0)
+    data = Lines(
+        "Rates", "η", "loss", (Series("SGD", rates, losses, width=found.ends),), x_log=True
+    )
+    _, broad, ends = draw.draw(data).axes[0].get_lines()
+    assert list(broad.get_xdata()) == list(ends.get_xdata()) == [0.1, 1.0]
+    assert "Marked from 0.1 to 1." in describe(data)
+    assert sensitivity(rates, [math.nan] * 4).ends == ()
+    with pytest.raises(ValueError, match="width has 1 positions"):
+        Series("SGD", rates, losses, width=[1.0])
+
+
+def test_paths_apart_have_a_picture_each_that_can_be_played(tmp_path):
+    grid = np.linspace(-1, 1, 5)
+    paths = tuple(Trajectory(m, [-1, 0, 0.5], [k / 4, 0, 0.1]) for k, m in enumerate(METHODS))
+    data = Contours("Paths", "x", "y", grid, grid, grid[:, None] ** 2 + grid**2, paths, apart=True)
+    figure = draw.draw(data)
+    assert [axes.get_title() for axes in figure.axes] == METHODS
+    assert figure.legends == []
+    for axes, method in zip(figure.axes, METHODS, strict=True):
+        (path,) = [line for line in axes.get_lines() if line.get_label() == method]
+        assert path.get_color() == styles.of_method(method)["color"]
+    moving = animation.animate(figure, data, look.save(figure, tmp_path / "x"), "x")
+    assert moving.count('id="x-box-') == moving.count('class="trail"') == len(METHODS)

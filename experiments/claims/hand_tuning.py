@@ -216,7 +216,15 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
             "learning rate η",
             "steps",
             tuple(
-                Series(f"μ = {mu}", seen.rates, finite(seen.middle(method, mu, problem)))
+                Series(
+                    f"μ = {mu}",
+                    seen.rates,
+                    finite(seen.middle(method, mu, problem)),
+                    # What is judged: rates within twice the fewest steps, at the best μ.
+                    width=width(seen, method, problem).ends
+                    if mu == seen.best_mu(method, problem)
+                    else (),
+                )
                 for mu in MOMENTA
             ),
             x_log=True,

@@ -93,7 +93,7 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
     series = [Series(f"Keras, from {start}", t, d) for start, d in seen.nearest.items()]
     series += [
         Series("tfadaopt, mean", t, seen.random),
-        Series("tfadaopt, mean: 2η√t − 1.46η", t, theory, style="theory"),
+        Series("tfadaopt, mean: 2η√t − 1.46η", t, theory, style="theory", of="tfadaopt, mean"),
     ]
     stopped = [name for name, found in growth.items() if found <= most]
     goes_on = [name for name in growth if name not in stopped]

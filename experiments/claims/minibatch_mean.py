@@ -150,8 +150,9 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
     lines = []
     factors = {"with": (seen.again, 1 / SIZES), "without": (seen.once, LEFT / SIZES)}
     for name, (found, theory) in factors.items():
-        lines.append(Series(f"{name} replacement", SIZES, *intervals(found)))
-        lines.append(Series(f"{name} replacement, theory", SIZES, theory, style="theory"))
+        label = f"{name} replacement"
+        lines.append(Series(label, SIZES, *intervals(found)))
+        lines.append(Series(f"{label}, theory", SIZES, theory, style="theory", of=label))
     exponent = exact(seen.slope.value, 3)
     lead = {
         "confirmed": f"It is the mean, to rounding, and its variance falls as n to the {exponent}.",

@@ -146,7 +146,8 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
         if k == CONDITIONS[0] and form != "η = 1/L":
             t = np.arange(walked.end + 1)
             curves.append(Series(method, t, walked.distance[: walked.end + 1]))
-            curves.append(Series(f"{method}: ρᵗ", t, walked.how.rho**t, style="theory"))
+            predicted = walked.how.rho**t
+            curves.append(Series(f"{method}: ρᵗ", t, predicted, style="theory", of=method))
     for method, left in seen.left.items():
         label = f"{method} at SGD's best η: what is left of the zigzag after 40 steps"
         numbers.append(Number(label, left))

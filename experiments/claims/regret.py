@@ -67,9 +67,9 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
         numbers.append(Number(label, last.value, theory=theory, **last.ends))
         theory = 0.5 if name == "±1" else None
         numbers.append(Number(f"{name}: exponent of the regret in T", seen.exponent(name), theory))
-        series.append(Series(f"{name}: regret", HORIZONS, *intervals(seen.regret[name].T)))
-        bound = np.median(seen.bound[name], axis=1)
-        series.append(Series(f"{name}: regret, bound", HORIZONS, bound, style="theory"))
+        line, bound = f"{name}: regret", np.median(seen.bound[name], axis=1)
+        series.append(Series(line, HORIZONS, *intervals(seen.regret[name].T)))
+        series.append(Series(f"{line}, bound", HORIZONS, bound, style="theory", of=line))
     worst_of = " and ".join(f"{exact(float(seen.ratio(s).max()), 3)} ({s})" for s in STREAMS)
     grows = " and ".join(exact(seen.exponent(s), 3) for s in STREAMS)
     condition = {

@@ -80,9 +80,9 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
     t, series = np.arange(1, STEPS + 1), []
     shown = np.unique(np.logspace(0, np.log10(STEPS), 25).astype(int)) - 1
     for size, rates in seen.rates.items():
-        series.append(Series(f"noise, σ = {size:g}", t[shown], *intervals(rates[shown].T)))
-        line = RATE / size / np.sqrt(t[shown])
-        series.append(Series(f"noise, σ = {size:g}: η/(σ√t)", t[shown], line, style="theory"))
+        label, line = f"noise, σ = {size:g}", RATE / size / np.sqrt(t[shown])
+        series.append(Series(label, t[shown], *intervals(rates[shown].T)))
+        series.append(Series(f"{label}: η/(σ√t)", t[shown], line, style="theory", of=label))
     found = ", ".join(f"{exact(seen.exponent(s).value, 3)} (σ = {s:g})" for s in SIZES)
     off = [n.label for n in checks(seen, limits) if not n.agrees]
     condition = {

@@ -59,8 +59,9 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
         numbers.append(Number(label, last, theory=1 / (1 - mu), unit="×", key=mu == 0.9))
         t = np.arange(1, min(len(seen.speed[mu]), 600) + 1)
         theory = (1 - mu**t) / (1 - mu)
-        series.append(Series(f"Momentum, μ = {mu}", t, seen.speed[mu][: len(t)]))
-        series.append(Series(f"Momentum, μ = {mu}, theory", t, theory, style="theory"))
+        line = f"Momentum, μ = {mu}"
+        series.append(Series(line, t, seen.speed[mu][: len(t)]))
+        series.append(Series(f"{line}, theory", t, theory, style="theory", of=line))
     ends = ", ".join(f"{exact(float(seen.speed[mu][-1]), 4)} (μ = {mu})" for mu in MOMENTA)
     off = [n.label.rpartition(", ")[2] for n in exactly(seen, limits) if not n.agrees]
     condition = {

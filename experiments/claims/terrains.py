@@ -54,6 +54,7 @@ def observe(settings: Claims) -> Seen:
         side,
         {method: points[:, longest] for method, points in walked.items()},
         f_log=True,
+        apart=True,
     )
     return Seen(kinds, longest, picture)
 

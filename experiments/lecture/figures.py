@@ -129,6 +129,7 @@ def trajectories(
         f=f,
         paths=tuple(drawn),
         f_log=True,
+        apart=True,
         caption="A ring where they start, a star where they end.",
     )
 

@@ -1,14 +1,17 @@
 """Figures as data, to be kept as JSON and drawn in one style: lines, panels, paths, bars."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
 import pydantic
+from numpy.typing import ArrayLike
 from pydantic import BeforeValidator, Field
 from typing_extensions import dataclass_transform
 
+_Class = TypeVar("_Class")
 
-def _plain(values) -> object:
+
+def _plain(values: ArrayLike) -> Any:
     return np.asarray(values, "float64").tolist()
 
 
@@ -18,15 +21,15 @@ if TYPE_CHECKING:  # any array is taken, and kept as numbers
 else:
     Floats = Annotated[tuple[float, ...], BeforeValidator(_plain)]
     Grid = Annotated[tuple[tuple[float, ...], ...], BeforeValidator(_plain)]
-# JSON has no infinities: what diverged is written as "Infinity", and read back as such.
-_CONFIG = pydantic.ConfigDict(extra="forbid", ser_json_inf_nan="strings")
-Class = TypeVar("Class")
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(Field,))
-def record(cls: type[Class]) -> type[Class]:
-    """Make a class a frozen dataclass that survives a trip through JSON."""
-    return pydantic.dataclasses.dataclass(frozen=True, config=_CONFIG)(cls)
+def record(cls: type[_Class]) -> type[_Class]:
+    """Make a class a frozen dataclass that survives a trip through JSON, infinities included."""
+    # JSON has no infinities: what diverged is written as "Infinity", and read back as such.
+    config = pydantic.ConfigDict(extra="forbid", ser_json_inf_nan="strings")
+    made: Any = pydantic.dataclasses.dataclass(frozen=True, config=config)(cls)
+    return cast("type[_Class]", made)
 
 
 @record
@@ -41,6 +44,10 @@ class Series:
         high: Upper end of it, or empty.
         ringed: Positions whose points are ringed.
         style: "measured", or "theory" for what was predicted.
+        of: Label of the measured line that a line of theory is about, whose colour it takes; empty
+            for none. It may be left out where there is one measured line only.
+        width: Two positions; the line between them is marked, as the width that is judged. Empty
+            for none.
     """
 
     label: str
@@ -50,8 +57,20 @@ class Series:
     high: Floats = ()
     ringed: Floats = ()
     style: Literal["measured", "theory"] = "measured"
+    of: str = ""
+    width: Floats = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        if len(self.width) not in (0, 2):
+            raise ValueError(
+                f"Series {self.label!r}: width has {len(self.width)} positions; give the two ends "
+                "of what is judged, or none."
+            )
+        if self.of and self.style != "theory":
+            raise ValueError(
+                f"Series {self.label!r} is measured, and of={self.of!r}; only a line of theory is "
+                "of another line."
+            )
         for name in ("y", "low", "high"):
             length = len(getattr(self, name))
             if length != len(self.x) and (name == "y" or length):
@@ -83,6 +102,15 @@ class Lines:
     y_log: bool = False
     caption: str = ""
     kind: Literal["lines"] = "lines"
+
+    def __post_init__(self) -> None:
+        measured = [series.label for series in self.series if series.style == "measured"]
+        for series in self.series:
+            if series.of and series.of not in measured:
+                raise ValueError(
+                    f"Series {series.label!r} is of {series.of!r}, but {self.title!r} measures "
+                    f"{', '.join(map(repr, measured)) or 'nothing'}; give one of these labels."
+                )
 
 
 @record
@@ -127,6 +155,7 @@ class Contours:
         f: Heights [m, n], a row for each y.
         paths: The paths.
         f_log: Whether contours are spaced by ratio above the lowest height, as for Rosenbrock.
+        apart: Whether each path has a small picture of its own, as where they cover each other.
         caption: What to see in it, in a sentence; a screen reader says it.
     """
 
@@ -138,6 +167,7 @@ class Contours:
     f: Grid
     paths: tuple[Trajectory, ...]
     f_log: bool = False
+    apart: bool = False
     caption: str = ""
     kind: Literal["contours"] = "contours"
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+
+Array = NDArray[np.float64]
 
 # Stands for infinity inside the bootstrap, whose interpolation would make NaN of infinities.
 _HUGE = 1e150
@@ -30,7 +32,7 @@ class Interval:
         return {"low": self.low, "high": self.high}
 
 
-def intervals(samples: npt.ArrayLike) -> np.ndarray:
+def intervals(samples: ArrayLike) -> Array:
     """Return median, low and high end [3, n] of each column of samples [seeds, n].
 
     Example:
@@ -42,7 +44,7 @@ def intervals(samples: npt.ArrayLike) -> np.ndarray:
     return np.array([(c.value, c.low, c.high) for c in columns]).T
 
 
-def interval(sample: npt.ArrayLike, statistic: Callable = np.median) -> Interval:
+def interval(sample: ArrayLike, statistic: Callable[..., Any] = np.median) -> Interval:
     """Return a statistic of a sample and its 95 % interval, by the bootstrap of SciPy.
 
     The percentile interval of 9,999 resamples of a fixed seed: it is always defined, also where
@@ -76,7 +78,7 @@ def interval(sample: npt.ArrayLike, statistic: Callable = np.median) -> Interval
     return Interval(*(float(x) if x < _HUGE / 1e9 else np.inf for x in (value, low, high)))
 
 
-def failures_as_infinity(losses: npt.ArrayLike) -> np.ndarray:
+def failures_as_infinity(losses: ArrayLike) -> Array:
     """Return losses with infinity in place of NaN: a run that failed is worse than any other."""
     losses = np.asarray(losses, "float64")
     return np.where(np.isnan(losses), np.inf, losses)
@@ -94,6 +96,7 @@ class Sensitivity:
         good: Number of rates whose loss is.
         failed: Number of rates with which it diverged.
         tried: Number of rates: the budget.
+        ends: The lowest and the highest good rate, to mark in a figure; empty if there is none.
     """
 
     best_rate: float
@@ -103,9 +106,10 @@ class Sensitivity:
     good: int
     failed: int
     tried: int
+    ends: tuple[float, ...] = ()
 
 
-def sensitivity(rates: npt.ArrayLike, losses: npt.ArrayLike, factor: float = 1.1) -> Sensitivity:
+def sensitivity(rates: ArrayLike, losses: ArrayLike, factor: float = 1.1) -> Sensitivity:
     """Return how wide the range of good rates is: loss ≤ factor · best loss.
 
     Each rate of the grid stands for its surroundings, half way to its neighbours on the logarithmic
@@ -127,27 +131,29 @@ def sensitivity(rates: npt.ArrayLike, losses: npt.ArrayLike, factor: float = 1.1
     Source:
         Counting rates: Schneider, Balles and Hennig, "DeepOBS", ICLR 2019, arXiv 1903.05499.
     """
-    x = np.log10(np.asarray(rates, "float64"))
+    given = np.asarray(rates, "float64")
+    x = np.log10(given)
     losses = failures_as_infinity(losses)
     if len(x) < 2 or not np.all(np.diff(x) > 0):
-        raise ValueError(f"rates={list(rates)!r} must be at least two, rising.")
+        raise ValueError(f"rates={given.tolist()!r} must be at least two, rising.")
     ends = np.concatenate([[x[0]], (x[1:] + x[:-1]) / 2, [x[-1]]])
     # The first and the last stand for as much outside the grid as inside.
     ends[0], ends[-1] = 2 * x[0] - ends[1], 2 * x[-1] - ends[-2]
     best = int(np.argmin(losses))
     good = np.isfinite(losses) & (losses <= factor * losses[best])
     return Sensitivity(
-        best_rate=float(rates[best]),
+        best_rate=float(given[best]),
         best_loss=float(losses[best]),
         at_edge=best in (0, len(x) - 1),
         width=float(np.round(np.diff(ends)[good].sum(), 9)),
         good=int(good.sum()),
         failed=int(np.isinf(losses).sum()),
         tried=len(x),
+        ends=tuple(float(given[good][i]) for i in (0, -1)) if good.any() else (),
     )
 
 
-def transfer(rates, losses_here, losses_there) -> float:
+def transfer(rates: ArrayLike, losses_here: ArrayLike, losses_there: ArrayLike) -> float:
     """Return how much worse than its best a method is there, with the rate that is best here.
 
     Args:
@@ -164,8 +170,9 @@ def transfer(rates, losses_here, losses_there) -> float:
         1.5
     """
     here, there = failures_as_infinity(losses_here), failures_as_infinity(losses_there)
-    if len(here) != len(rates) or len(there) != len(rates):
-        raise ValueError(f"{len(rates)} rates, but {len(here)} and {len(there)} losses.")
+    tried = np.size(rates)
+    if len(here) != tried or len(there) != tried:
+        raise ValueError(f"{tried} rates, but {len(here)} and {len(there)} losses.")
     chosen, lowest = there[int(np.argmin(here))], there.min()
     if not np.isfinite(chosen):
         return float("inf")

@@ -4,8 +4,10 @@ import base64
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
@@ -37,7 +39,7 @@ _DARK = {
 # A scale from dark to light, for lines that differ in one number.
 RAMP = tuple(to_hex(mpl.colormaps["viridis"](0.08 * i)) for i in range(9))
 _DARK |= {light: to_hex(mpl.colormaps["viridis"](0.36 + 0.08 * i)) for i, light in enumerate(RAMP)}
-RC = {
+RC: dict[Any, Any] = {
     "font.size": 9.5,
     "text.color": INK,
     "axes.edgecolor": SOFT,
@@ -63,7 +65,7 @@ RC = {
 _PIXELS_PER_INCH = 200
 
 
-def legend_below(figure: Figure, handles: Mapping[str, object], columns: int = 3) -> None:
+def legend_below(figure: Figure, handles: Mapping[str, Artist], columns: int = 3) -> None:
     """Put a legend of the handles, by label, under the figure, where it hides nothing."""
     if handles:
         figure.legend(
@@ -93,6 +95,16 @@ def save(figure: Figure, path: Path, png: bool = False) -> str:
     source = buffer.getvalue().replace("</style>", f"</style>\n{_dark_style()}", 1)
     write_whole(path.with_name(f"{path.name}.svg"), source)
     return source
+
+
+def on_dark(colour: str) -> str:
+    """Return what a colour of the figures is on a dark page.
+
+    Example:
+        >>> on_dark("#d4550a")
+        '#e0812a'
+    """
+    return _DARK[colour]
 
 
 def plain(text: str) -> str:

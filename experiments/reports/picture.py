@@ -43,7 +43,16 @@ def picture(folder: Path, name: str, data: Figure, animate: bool) -> pages.Pictu
 
 def describe(data: Figure) -> str:
     """Say in words what a figure shows, for those who do not see it."""
-    return f"{data.title}. {' '.join(_SAY[type(data)](data))}"
+    match data:
+        case Lines():
+            said = _say_lines(data)
+        case Panels():
+            said = _say_panels(data)
+        case Contours():
+            said = _say_contours(data)
+        case Bars():
+            said = _say_bars(data)
+    return f"{data.title}. {' '.join(said)}"
 
 
 def _say_lines(data: Lines) -> Iterator[str]:
@@ -53,6 +62,9 @@ def _say_lines(data: Lines) -> Iterator[str]:
         there = [y for y in series.y if y == y]
         if there:
             yield f"{series.label}: from {pages.exact(there[0])} to {pages.exact(there[-1])}."
+        if len(series.width):
+            low, high = (pages.exact(end, 3) for end in sorted(series.width))
+            yield f"Marked from {low} to {high}."
     if len(measured) > _MOST_SAID:
         yield f"And {len(measured) - _MOST_SAID} more lines."
     if len(measured) < len(data.series):
@@ -78,6 +90,3 @@ def _say_bars(data: Bars) -> Iterator[str]:
         predicted = data.theory[i] if len(data.theory) else math.nan
         theory = "" if math.isnan(predicted) else f", theory {pages.exact(predicted)}"
         yield f"{label}: {pages.exact(value)}{theory}."
-
-
-_SAY = {Lines: _say_lines, Panels: _say_panels, Contours: _say_contours, Bars: _say_bars}

@@ -171,6 +171,10 @@ class Store:
         gone = FileNotFoundError("Its result has been taken away or damaged meanwhile.")
         return [(cell, gone) for cell in cells if cell not in failed and not self.has(cell)]
 
+    def file_of(self, cell: Mapping[str, object]) -> Path:
+        """Return where the result of a cell is kept, or would be."""
+        return self._path(cell)
+
     def set_aside(self, cell: Mapping[str, object], why: str) -> None:
         """Count the result of a cell as missing, because its content is not what it should be."""
         path = self._path(cell)

@@ -12,6 +12,9 @@ import pygments
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from tfadaopt.experiments.method_map.page import PAGE, write_map
+from tfadaopt.experiments.method_map.survey import Surveyed
+from tfadaopt.experiments.playground.embed import playground
 from tfadaopt.experiments.reports import animation, pages
 from tfadaopt.experiments.reports.pages import Picture
 from tfadaopt.experiments.reports.picture import picture
@@ -32,15 +35,20 @@ WORDS = {
 
 
 def write_claims_report(
-    folder: Path, results: Sequence[Result], run: Mapping, animate: bool = False
+    folder: Path,
+    results: Sequence[Result],
+    run: Mapping,
+    animate: bool = False,
+    surveyed: Sequence[Surveyed] = (),
 ) -> Path:
-    """Write ``report.html``, a page for each result, and all figures as SVG and PNG.
+    """Write ``report.html``, a page for each result, the map, and all figures as SVG and PNG.
 
     Args:
         folder: Result folder; pages go into its folder ``claims``, figures into ``figures``.
         results: A result per claim, in the order of the lecture; failed ones too.
         run: What ``run.json`` says: command, machine, seconds, versions, settings.
         animate: Whether paths over contours can be played step by step.
+        surveyed: What is known of each method, for the map; without it there is none.
 
     Returns:
         Path of the index.
@@ -102,7 +110,12 @@ def write_claims_report(
             key,
             pictures[0] if pictures else None,
         )
+    if surveyed:
+        write_map(folder, surveyed, readings)
     index = pages.template("claims_index.html.j2").render(
+        map=PAGE if surveyed else "",
+        methods=len(surveyed),
+        playground=playground(),
         lecture=rows_of(SLIDES, readings),
         beyond=rows_of(BEYOND, readings),
         run=run,

@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tfadaopt.experiments.configs import Claims, settings_of
+from tfadaopt.experiments.method_map import survey
 from tfadaopt.experiments.runs.cell import Cell
 from tfadaopt.experiments.runs.executor import WorkerError
 from tfadaopt.experiments.runs.files import printable
@@ -25,6 +26,9 @@ from tfadaopt.experiments.runs.store import Store
 from tfadaopt.experiments.trial import registry
 from tfadaopt.experiments.trial.claim import Claim, Finding, Number, Result, Retrial
 from tfadaopt.experiments.trial.fragility import under_seeds, under_thresholds
+
+# The experiment that has the map of the methods too.
+_ALL = "claims"
 
 
 def run(
@@ -56,30 +60,44 @@ def run(
         ConfigError: The folder holds results of other settings.
     """
     with contextlib.closing(Store(folder).open(experiment, config, command)) as store:
-        failures = _fill([cell_of(name, config) for name in names], config, store, jobs, progress)
+        cells = [cell_of(name, config) for name in names]
+        methods = survey.cells() if experiment == _ALL else []
+        failures = _fill(cells, methods, config, store, jobs, progress)
         write_report(folder, animate)
     return failures
 
 
 def _fill(
-    cells: Sequence[Cell], config: Claims, store: Store, jobs: int, progress: Progress
+    cells: Sequence[Cell],
+    methods: Sequence[Cell],
+    config: Claims,
+    store: Store,
+    jobs: int,
+    progress: Progress,
 ) -> Failures:
     work = functools.partial(compute, config=config, folder=store.folder)
 
     def keep_failure(cell: Cell, error: Exception) -> None:
         # Other errors were kept by the worker, which knows more of them.
-        if isinstance(error, WorkerError):
+        if isinstance(error, WorkerError) and "claim" in cell:
             _keep_failure(store, registry.find(str(cell["claim"])), config, error)
 
     has = functools.partial(_has, store)
     with Stages(store, work, jobs, progress, has, keep_failure) as stages:
         stages.compute("Claims on trial", cells)
-        stages.end(cells)
+        stages.compute("Map of the methods", methods)
+        stages.end([*cells, *methods])
     return stages.failures
 
 
 def compute(cell: Cell, config: Claims, folder: Path) -> None:
-    """Try one claim and keep its result; one that fails leaves its reason, and raises."""
+    """Try one claim and keep its result; one that fails leaves its reason, and raises.
+
+    A cell of the map is of a method instead.
+    """
+    if cell["kind"] == survey.KIND:
+        survey.compute(cell, folder)
+        return
     store, entry = Store(folder), registry.find(str(cell["claim"]))
     store.forget_failures(cell)
     claim, began = None, time.monotonic()
@@ -187,6 +205,8 @@ def read_results(folder: Path) -> tuple[Result, ...]:
 
 def _has(store: Store, cell: Cell) -> bool:
     """Whether a claim has a result that can be read; one that cannot is set aside."""
+    if cell["kind"] == survey.KIND:
+        return survey.kept(store, cell) is not None
     if not store.has(cell):
         return False
     try:
@@ -230,8 +250,9 @@ def write_report(folder: Path, animate: bool = False) -> None:
     """Write the report of a run of claims; ``animate``: with paths that can be played."""
     from tfadaopt.experiments.trial.report import write_claims_report
 
-    results = read_results(folder)
-    write_claims_report(folder, results, Store(folder).describe() or {}, animate)
+    results, described = read_results(folder), Store(folder).describe() or {}
+    surveyed = survey.read(folder) if described.get("experiment") == _ALL else ()
+    write_claims_report(folder, results, described, animate, surveyed)
 
 
 def cell_of(name: str, config: Claims) -> Cell:

@@ -1,0 +1,1 @@
+"""A map of all methods: for each sentence about what a method does, whether it does it."""
