@@ -15,6 +15,7 @@ from tests.test_report import layers, results
 from tests.test_report import write as write_lecture
 from tfadaopt.experiments import configs
 from tfadaopt.experiments.cli import commands as cli
+from tfadaopt.experiments.playground.embed import playground
 from tfadaopt.experiments.runs import files
 from tfadaopt.experiments.runs.store import Store
 from tfadaopt.experiments.trial import claim
@@ -33,12 +34,12 @@ def runs(tag: str, attributes: dict) -> bool:
 
 
 class Tags(html.parser.HTMLParser):
-    """The elements of a page that can run something."""
+    """The elements of a page that can run something, but for our own picture."""
 
     def __init__(self, path: Path):
         super().__init__()
         self.running = []
-        self.feed(path.read_text(encoding="utf-8"))
+        self.feed(path.read_text(encoding="utf-8").replace(str(playground()), "", 1))
 
     def handle_starttag(self, tag, attrs):
         if runs(tag, dict(attrs)):
