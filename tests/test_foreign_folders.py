@@ -104,12 +104,12 @@ def test_what_a_claim_says_is_text(report, tmp_path):
 
 
 def texts_of(data: object, name: str = "") -> object:
-    """Return a record with all its texts replaced, but those that choose a form."""
+    """Return a record with all its texts replaced, but those that choose a form, or are empty."""
     if isinstance(data, dict):
         return {key: texts_of(value, key) for key, value in data.items()}
     if isinstance(data, list):
         return [texts_of(value, name) for value in data]
-    is_text = isinstance(data, str) and name not in ("kind", "style", "verdict")
+    is_text = isinstance(data, str) and data and name not in ("kind", "style", "verdict")
     return MARKUP if is_text and data not in ("NaN", "Infinity", "-Infinity") else data
 
 
