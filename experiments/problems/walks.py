@@ -161,9 +161,10 @@ def _parties(
     """Return an optimizer, its variable and the walkers that are its rows, for all walkers."""
     cls: Any = next(record.cls for record in METHODS if record.name == method)
     walkers = len(rates)
-    # A norm over a variable, or a number that all variables share, would join the walkers: then
-    # they get a variable and an optimizer each.
-    together = cls.unit == "coordinate" and cls.shared is Optimizer.shared
+    # A norm or a mean over a variable, or a number that all variables share, would join the
+    # walkers: then they get a variable and an optimizer each.
+    apart = cls.unit != "coordinate" or cls.shared is not Optimizer.shared
+    together = not apart and not arguments.get("cautious")
     rows = [slice(0, walkers)] if together else [slice(i, i + 1) for i in range(walkers)]
     parties = []
     for row in rows:
