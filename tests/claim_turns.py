@@ -30,6 +30,13 @@ def rates_of_walks(seen, rho):
     return replace(seen, walks=walks)
 
 
+def masked_steps(seen, factor):
+    """Steps with the mask that are so many times those without."""
+    plain = {key: value for key, value in seen.steps.items() if not key[2]}
+    masked = {(m, ravine, True): factor * value for (m, ravine, _), value in plain.items()}
+    return replace(seen, steps=plain | masked)
+
+
 def rates_kept(seen, momentum):
     return replace(seen, kept=seen.kept | {"Momentum": momentum})
 
@@ -274,6 +281,10 @@ TURNS = {
     "terminal-velocity": {
         "depends": lambda s: replace(s, speed=scaled(s.speed, 1.3, 0.9)),
         "refuted": lambda s: replace(s, speed=scaled(s.speed, 1.3)),
+    },
+    "cautious-steps": {
+        "confirmed": lambda s: masked_steps(s, 0.5),
+        "refuted": lambda s: masked_steps(s, 3.0),
     },
     "momentum-noise": {
         "confirmed": lambda s: variance(s, 0.4, 0.3),

@@ -45,6 +45,7 @@ EXPECTED = {
     "stop-learning": "depends",
     "low-precision": "depends",
     "terminal-velocity": "confirmed",
+    "cautious-steps": "depends",
     "momentum-noise": "refuted",
     "nesterov-cycle": "confirmed",
     "nesterov-forms": "depends",

@@ -167,16 +167,21 @@ class Row:
     Attributes:
         topic: The slide's topic; the same in following rows of one slide.
         sentence: The lecture's words, to be shown in quotation marks, or None.
-        readings: The claims that try it.
+        readings: The claims of this run that try it.
+        elsewhere: Names of the claims that would try it, where none of them is in this run.
     """
 
     topic: str
     sentence: str | None
     readings: tuple[Reading, ...]
+    elsewhere: tuple[str, ...] = ()
 
 
 def rows_of(slides: Sequence[Slide], readings: Mapping[str, Reading]) -> tuple[Row, ...]:
-    """Return the rows of a table, in the order of the slides; those without a claim are left out.
+    """Return the rows of a table, in the order of the slides.
+
+    Left out is what the lecture does not say and no claim of this run tries; of a run of one claim,
+    all else.
 
     Args:
         slides: The lecture's, or those beyond it.
@@ -186,8 +191,9 @@ def rows_of(slides: Sequence[Slide], readings: Mapping[str, Reading]) -> tuple[R
     for slide in slides:
         for statement in slide.statements:
             found = tuple(readings[name] for name in statement.claims if name in readings)
-            if found:
-                rows.append(Row(slide.topic, statement.sentence, found))
+            elsewhere = () if found else statement.claims
+            if found or (statement.sentence and len(readings) > 1):
+                rows.append(Row(slide.topic, statement.sentence, found, elsewhere))
     return tuple(rows)
 
 

@@ -123,12 +123,13 @@ SLIDES = (
 
 BEYOND = (
     Slide(
-        "Momentum and Nesterov's method",
+        "Momentum, Nesterov's method, cautious steps",
         (
             Statement(("claim-terminal-velocity",)),
             Statement(("claim-momentum-noise",)),
             Statement(("claim-nesterov-cycle",)),
             Statement(("claim-nesterov-forms",)),
+            Statement(("claim-cautious-steps",)),
         ),
     ),
     Slide(
