@@ -96,7 +96,8 @@ def tell(seen: Seen, limits: Limits, verdict: Verdict) -> Finding:
     counts = ", ".join(parts)
     condition = {
         "confirmed": f"With the mask no run takes longer: {counts} times the steps without.",
-        "depends": f"With the mask it takes {counts} times the steps without: more for {', '.join(worse)}.",
+        "depends": f"With the mask it takes {counts} times the steps without: more for "
+        f"{', '.join(worse)}.",
         "refuted": f"With the mask every run takes longer: {counts} times the steps without.",
     }[verdict]
     meaning = {
