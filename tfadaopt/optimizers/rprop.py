@@ -103,7 +103,8 @@ class Rprop(Optimizer):
         return {"step_size": self.initial_step, "previous_gradient": 0.0}
 
     def advance(self, state, g, t):
-        step = state["step_size"]
+        # Δ₀ again where all state was set to 0, as is usual to begin anew.
+        step = tf.where(state["step_size"] > 0, state["step_size"], self.initial_step)
         same = tf.sign(g) * tf.sign(state["previous_gradient"])
         longer = tf.minimum(self.increase * step, self.largest)
         shorter = tf.maximum(self.decrease * step, self.smallest)
