@@ -344,3 +344,33 @@ def test_no_batch_is_an_error_that_gives_back():
         pass
     for v, old in zip(model.variables, before, strict=True):
         np.testing.assert_array_equal(v.numpy(), old)
+
+
+# Two devices
+
+WRAPPED = {
+    "ema": lambda: tfadaopt.WeightAverage(tfadaopt.Adam(0.01), "ema"),
+    "swa": lambda: tfadaopt.WeightAverage(keras.optimizers.SGD(0.05), "swa"),
+    "muon": lambda: tfadaopt.WeightAverage(tfadaopt.Muon(), "ema"),
+}
+
+
+def on_two_devices(strategy):
+    """Weights and their means after two epochs, on one device and on two."""
+    found = {}
+    for name, make in WRAPPED.items():
+        found[name] = []
+        for scope in (tf.distribute.get_strategy(), strategy):
+            with scope.scope():
+                model = make_model(make())
+            fit(model, batch_size=8, epochs=2)
+            means = [model.optimizer.averaged(v).numpy() for v in model.trainable_variables]
+            found[name].append([x.tolist() for x in (*model.get_weights(), *means)])
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WRAPPED)
+def test_means_on_two_devices_equal_those_on_one(name, two_devices):
+    for one, two in zip(*two_devices[name], strict=True):
+        np.testing.assert_allclose(two, one, rtol=1e-4, atol=1e-5)
