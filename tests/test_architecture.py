@@ -68,8 +68,8 @@ MOST_STATEMENTS_OF_A_METHOD = 70
 MOST_STATEMENTS_OF = {"Muon": 96}
 # What lies beside the methods; pieces that several methods share are in a folder of their own.
 BESIDE_METHODS = [
-    *("arguments", "base", "cautious", "docstrings", "held", "incoming", "matching"),
-    *("multipliers", "rates", "restoring", "routes", "rule", "stored", "transforms"),
+    *("arguments", "base", "cautious", "docstrings", "held", "incoming", "keywords"),
+    *("matching", "multipliers", "rates", "restoring", "routes", "rule", "stored", "transforms"),
     "undecayed",
     *("engine", "pieces"),
 ]

@@ -180,3 +180,12 @@ def _moves(character: str) -> bool:
 
 def _digest(content: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def state(path: Path) -> tuple | None:
+    """Return what changes when a file does, or None where there is nothing, not even a link."""
+    try:
+        stat = path.lstat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino

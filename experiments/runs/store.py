@@ -179,7 +179,7 @@ class Store:
         """Count the result of a cell as missing, because its content is not what it should be."""
         path = self._path(cell)
         self._refuse(path, why)
-        self._read[path] = (_state(path), None)
+        self._read[path] = (files.state(path), None)
 
     def _check_place(self) -> None:
         # A link that leads nowhere is no place either: nobody knows what it was to be.
@@ -257,7 +257,7 @@ class Store:
 
     def _result(self, path: Path, cell: Mapping[str, object]) -> dict | None:
         """Return the result in a file, or None where there is none that can be used."""
-        state = _state(path)
+        state = files.state(path)
         if state is None:
             return None
         if path not in self._read or self._read[path][0] != state:
@@ -288,15 +288,6 @@ class Store:
 
     def _describe(self, run: Mapping[str, object]) -> None:
         files.write_whole(self.folder / RUN, files.sealed(run))
-
-
-def _state(path: Path) -> tuple | None:
-    """Return what changes when a file does, or None where there is nothing, not even a link."""
-    try:
-        stat = path.lstat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 def _now() -> str:

@@ -1,13 +1,7 @@
 """What a claim, a finding and a number are; all of it survives a trip through JSON."""
 
-import ast
 import dataclasses
-import hashlib
-import inspect
-import json
-import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import CodeType
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, Literal, TypeVar
 
 import pydantic
@@ -15,6 +9,7 @@ from pydantic import Field
 
 from tfadaopt.experiments.configs import Claims
 from tfadaopt.experiments.reports.figures import Figure, record
+from tfadaopt.experiments.trial.digests import digest
 
 Verdict = Literal["confirmed", "refuted", "depends"]
 Kind = Literal["by definition", "by theorem", "measured"]
@@ -163,9 +158,8 @@ class Claim(Generic[Seen]):
         Of code it takes what it says, not how it is laid out; functions of the same file that
         ``decide`` calls belong to it.
         """
-        words = [self.hypothesis, self.measure, self.acceptance, *map(_spoken, _parts(self.decide))]
-        content = json.dumps([words, dict(self.limits)], ensure_ascii=False, sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest()[:12]
+        words = [self.hypothesis, self.measure, self.acceptance]
+        return digest(words, self.decide, self.limits)
 
 
 @record
@@ -293,28 +287,3 @@ def of_all(holds: Iterable[bool]) -> Verdict:
     """
     found = list(holds)
     return "confirmed" if all(found) else "depends" if any(found) else "refuted"
-
-
-def _parts(function: Callable) -> Iterator[Callable]:
-    """Yield a function and the functions of its file that it calls, each once."""
-    waiting, known = [function], {function}
-    while waiting:
-        part = waiting.pop()
-        yield part
-        for name in sorted(_names(part.__code__) & set(part.__globals__)):
-            called = part.__globals__[name]
-            own = inspect.isfunction(called) and called.__module__ == part.__module__
-            if own and called not in known:
-                known.add(called)
-                waiting.append(called)
-
-
-def _names(code: CodeType) -> set[str]:
-    """Return the names that a function uses, those inside its comprehensions included."""
-    inner = [_names(const) for const in code.co_consts if isinstance(const, CodeType)]
-    return set(code.co_names).union(*inner)
-
-
-def _spoken(function: Callable) -> str:
-    """Return the code of a function without its layout and comments."""
-    return ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(function))))

@@ -13,7 +13,6 @@ from tfadaopt.optimizers.arguments import (
     argument_names,
     boolean,
     choice,
-    keywords,
     matching,
     patterns,
     plain,
@@ -31,6 +30,7 @@ from tfadaopt.optimizers.engine.plan import (
     precision_of,
 )
 from tfadaopt.optimizers.held import Held
+from tfadaopt.optimizers.keywords import keywords
 from tfadaopt.optimizers.multipliers import Multipliers
 from tfadaopt.optimizers.restoring import Restorer
 from tfadaopt.optimizers.rule import Rule, State, complete
