@@ -24,7 +24,7 @@ help: ## Show what can be made
 demo: $(VENV)/.experiments ## Install, run the experiment `lecture`, and say where its report is
 	$(BIN)/tfadaopt run lecture --out $(OUT)
 
-test: check ## Install, and run every check and test (about 15 minutes on 2 cores)
+test: check ## Install, and run every check and test (about 20 minutes on 2 cores)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 quick: check ## The same without the tests marked slow (under 3 minutes)
