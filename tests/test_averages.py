@@ -193,6 +193,7 @@ TWINS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("inner", "mean", "mode"),
     [
@@ -245,6 +246,7 @@ def test_mean_of_a_constant_is_it():
         np.testing.assert_array_equal(optimizer.averaged(w), w.numpy())
 
 
+@pytest.mark.slow
 def test_a_file_keeps_the_mean(tmp_path):
     through = make_model(tfadaopt.WeightAverage("sgd", **MEANS["ema"]))
     fit(through)

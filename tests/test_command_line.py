@@ -21,7 +21,8 @@ NUMBERS = ("", HUGE, "9" * 5_000, "-1", "0", "nan", "inf", "two", "1.5", NOT_UTF
 RATES = ("", "1e39", "1e-50", "-1", "0", "nan", "inf", "two", "0.1,0.1", NOT_UTF8)
 NAMES = ("", ",", "SGD,SGD", "Adagard", HUGE, NOT_UTF8, "../SGD", "[red]SGD[/]")
 # What is no mistake where a number is asked for.
-ALLOWED = {("split_seed", "0"), ("condition_number", "1.5")}
+ALLOWED = {(name, "0") for name in ("split_seed", "seed", "other_seeds")}
+ALLOWED |= {("condition_number", "1.5")}
 PROBLEM = Path(__file__).parents[1] / "examples" / "compare_digits.py"
 
 

@@ -51,6 +51,7 @@ def by_hand(inner, period=2, alpha=0.25, epochs=1):
     return weights_of(model), slow
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-10)])
 def test_follows_its_twin(dtype, tolerance, worst):
     case = BY_ID["adam"]

@@ -57,6 +57,7 @@ def alone(case):
     return not writes(case.make(), "shared")
 
 
+@pytest.mark.slow
 @each_way
 @pytest.mark.parametrize("case", rows([case for case in SHAPES if alone(case)]))
 def test_a_factor_is_a_rate_of_its_own(case, way):
@@ -272,6 +273,7 @@ ALL = {
 }
 
 
+@pytest.mark.slow
 @three_methods
 def test_a_file_keeps_them(case, tmp_path):
     more = {k: v for k, v in ALL.items() if k != "cautious" or case in CAUTIOUS}
@@ -299,6 +301,7 @@ def test_state_goes_on_where_a_transform_was_taken_away(tmp_path):
         assert int(other.optimizer.iterations) == len(X) // 4 + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [{"jit_compile": True}, {"steps_per_execution": 3}], ids=str)
 def test_fit_does_the_same_in_each_mode(how):
     weights = []
@@ -352,6 +355,7 @@ def on_two_devices(strategy):
     return found
 
 
+@pytest.mark.slow
 def test_two_devices_equal_one(two_devices):
     one, two = two_devices
     for a, b in zip(one, two, strict=True):

@@ -9,6 +9,8 @@ import tfadaopt
 
 from .support.models import X, Y, fit, make_model
 
+pytestmark = pytest.mark.slow
+
 
 def linear(optimizer, curvature=1.0, noise=0.0):
     """A model of one weight w with the loss curvature · ((w − 1)² + noise²) / 2, from w = 0."""
