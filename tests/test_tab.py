@@ -109,6 +109,17 @@ def tooltip(tab) -> str:
     return tab.locator(".tooltip").inner_text()
 
 
+def shown_at(tab, row: int, column: int) -> str:
+    """What the tooltip says of a cell, as soon as the numbers of a new picture are there."""
+    for _ in range(50):
+        tab.locator("canvas.front").hover(position=place(tab, row, column))
+        if text := tooltip(tab):
+            return text
+        tab.mouse.move(0, 0)
+        tab.wait_for_timeout(100)
+    return ""
+
+
 def names(tab) -> list[str]:
     return tab.locator(".names button").evaluate_all("all => all.map(one => one.dataset.layer)")
 
@@ -148,8 +159,7 @@ def test_another_quantity_and_statistic(tab):
     before = pixels(tab, "canvas.heat")
     tab.locator("#statistic").select_option("max")
     tab.wait_for_function("document.querySelector('.legend').textContent.includes('maximum')")
-    tab.locator("canvas.front").hover(position=place(tab, 0, 1))
-    assert "maximum 0.1" in tooltip(tab)
+    assert "maximum 0.1" in shown_at(tab, 0, 1)
     tab.locator("#quantity").select_option("update_ratio")
     tab.wait_for_function("document.querySelector('.legend').textContent.includes('ratio')")
     after = pixels(tab, "canvas.heat")
