@@ -12,7 +12,9 @@ from tfadaopt.callbacks import OptimizerMonitor
 from tfadaopt.callbacks.history import read
 from tfadaopt.optimizers.rule import writes
 
-from .cases import FULLEST, RATE, SHAPES, each_shape, quick, rows, three_methods
+from .cases import FULLEST, RATE, SHAPES, each_shape_with_a_rate, quick, rows, three_methods
+from .references.cautious import cautious_factor
+from .references.transforms import centralize, clip_adaptively
 from .steps import WAYS, each_way, step_of
 from .support.models import X, Y, fit, make_model
 
@@ -67,10 +69,8 @@ def test_a_factor_is_a_rate_of_its_own(case, way):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
 
 
-@each_shape
+@each_shape_with_a_rate
 def test_a_factor_is_in_the_rate_that_is_read(case):
-    if not case.has_rate:
-        pytest.skip("no coordinate has a rate")
     rates = []
     for factors in (None, {"kernel": 0.25}):
         optimizer, found = case.make(learning_rate_multipliers=factors), variables()
@@ -137,11 +137,10 @@ def test_cautious_steps_are_the_masked_steps(case):
         step_of(masked, two)(*g)
         for a, b, x, start in zip(one, two, g, before, strict=True):
             u, moved = start - a.numpy(), start - b.numpy()
-            k = u * x.numpy() > 0
-            expected = u * k / max(k.mean(), 1e-3)
-            np.testing.assert_allclose(moved, expected, rtol=1e-3, atol=2e-6)
+            factor = cautious_factor(u, x.numpy())
+            np.testing.assert_allclose(moved, u * factor, rtol=1e-3, atol=2e-6)
             caution = tfadaopt.accumulators(masked, b)["caution"].numpy()
-            np.testing.assert_allclose(caution, k / max(k.mean(), 1e-3), rtol=1e-6)
+            np.testing.assert_allclose(caution, factor, rtol=1e-6)
 
 
 # SOAP's basis of a space without gradients is arbitrary, and another one under XLA.
@@ -179,20 +178,6 @@ def test_a_decay_inside_the_step_and_a_mask_are_refused(method):
 # Transformed gradients
 
 
-def clipped(g, theta, clipping, epsilon=1e-3):
-    """Equation 3 of Brock et al., unit by unit."""
-    out = np.array(g)
-    units = out.reshape(-1, out.shape[-1]).T if out.ndim > 1 else [out]
-    weights = theta.reshape(-1, theta.shape[-1]).T if theta.ndim > 1 else [theta]
-    count = 0
-    for unit, w in zip(units, weights, strict=True):
-        largest = clipping * max(np.linalg.norm(w), epsilon)
-        if np.linalg.norm(unit) > largest:
-            unit *= largest / np.linalg.norm(unit)
-            count += 1
-    return out, count / len(units)
-
-
 @each_way
 def test_a_unit_is_clipped_against_its_weights(way):
     clip = tfadaopt.AdaptiveClip(0.9, exclude=[])
@@ -202,10 +187,10 @@ def test_a_unit_is_clipped_against_its_weights(way):
         before = [v.numpy() for v in found]
         step(*g)
         for start, v, x in zip(before, found, g, strict=True):
-            expected, share = clipped(x.numpy(), start, 0.9)
+            expected, clipped = clip_adaptively(start, x.numpy(), 0.9)
             np.testing.assert_allclose(start - v.numpy(), expected, rtol=1e-4, atol=1e-6)
             kept = tfadaopt.accumulators(optimizer, v)["clipped_share"]
-            np.testing.assert_allclose(kept, share, rtol=1e-6)
+            np.testing.assert_allclose(kept, clipped.mean(), rtol=1e-6)
 
 
 def test_the_last_layer_is_not_clipped():
@@ -237,6 +222,19 @@ def test_a_gradient_that_does_not_fit_is_still_left_out(value):
     np.testing.assert_array_equal(found[0], before[0])
     assert (found[1].numpy() != before[1]).all()
     assert int(tfadaopt.accumulators(optimizer, found[0])["skipped_updates"]) == 1
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (2, 2, 4, 3)])
+def test_a_centralized_gradient_is_the_twin_s(shape):
+    g = np.random.default_rng(0).normal(size=shape)
+    found, _ = tfadaopt.Centralize()(tf.constant(g), tf.constant(g))
+    np.testing.assert_allclose(found, centralize(g), rtol=1e-12)
+
+
+def test_small_gradients_are_not_taken_for_none():
+    optimizer, w = tfadaopt.Momentum(1.0, cautious=True), keras.Variable([0.0, 0.0])
+    optimizer.apply([tf.constant([1e-30, -1e-30])], [w])
+    assert tfadaopt.accumulators(optimizer, w)["caution"].numpy().tolist() == [1.0, 1.0]
 
 
 def test_a_centralized_gradient_moves_no_sum():

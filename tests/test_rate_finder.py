@@ -154,3 +154,41 @@ def test_what_has_no_rate_is_refused():
     model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
     with pytest.raises(ValueError, match="not compiled"):
         tfadaopt.find_learning_rate(model, (X, Y))
+
+
+class Silent(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.out = keras.layers.Dense(1)
+
+    def call(self, x):
+        return self.out(x)
+
+    def train_step(self, data):
+        return {"other": tf.constant(1.0)}
+
+
+def test_a_model_that_reports_no_loss_is_refused():
+    model = Silent()
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="reports no 'loss', but other"):
+        tfadaopt.find_learning_rate(model, (X, Y))
+
+
+def on_two_devices(strategy):
+    """What a sweep finds within a strategy, and whether the training goes on after it."""
+    found = []
+    for scope in (tf.distribute.get_strategy(), strategy):
+        with scope.scope():
+            model = make_model(tfadaopt.Adam())
+        sweep = tfadaopt.find_learning_rate(model, (X, Y), batch_size=8, highest=0.1, steps=20)
+        fit(model, batch_size=8, epochs=1)
+        found.append([sweep.losses.tolist(), model.get_weights()[0].tolist()])
+    return found
+
+
+def test_a_sweep_on_two_devices(two_devices):
+    one, two = two_devices
+    assert np.isfinite(two[0]).all()
+    assert len(one[0]) == len(two[0])
+    np.testing.assert_allclose(two[1], one[1], rtol=1e-4, atol=1e-6)

@@ -1,6 +1,7 @@
 """An optimizer around another one, which keeps weights of its own beside those that are trained."""
 
 import abc
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -262,8 +263,7 @@ class Around(keras.optimizers.Optimizer, abc.ABC):
     def load_own_variables(self, store: Any) -> None:
         """Take it from a file; before ``build`` it waits until then.
 
-        Raises:
-            ValueError: It is of other variables.
+        What is of other variables is not taken, and a warning says so.
         """
         found = {name: np.asarray(store[name]) for name in store.keys()}  # noqa: SIM118
         if found and self.built:
@@ -275,9 +275,12 @@ class Around(keras.optimizers.Optimizer, abc.ABC):
         mine = self.state()
         theirs = {name: tuple(array.shape) for name, array in found.items()}
         if theirs != {name: tuple(x.shape) for name, x in mine.items()}:
-            raise ValueError(
-                f"{self.name}: what the file has of it does not fit: {theirs}. Compile the model "
-                "with the optimizer that was saved, with the same layers trainable."
+            warnings.warn(
+                f"{self.name}: what the file has of it does not fit and was not taken: {theirs}. "
+                "To go on from the file, compile the model with the optimizer that was saved, with "
+                "the same layers trainable, before loading.",
+                stacklevel=3,
             )
+            return
         for name, variable in mine.items():
             variable.assign(found[name])

@@ -118,8 +118,8 @@ def find_learning_rate(
 
     Raises:
         TypeError: An argument of the wrong type.
-        ValueError: The model is not compiled, its optimizer has several rates or none, or an
-            argument is out of range.
+        ValueError: The model is not compiled or reports no loss, its optimizer has several rates
+            or none, or an argument is out of range.
 
     Example:
         >>> import keras, numpy as np, tfadaopt
@@ -155,7 +155,8 @@ def find_learning_rate(
     if arrays and weights and weights[0] is not None:
         more["sample_weight"] = weights[0]
     history = vars(model).get("history")
-    model.optimizer = _at_rate(given, lowest)
+    with model.distribute_strategy.scope():
+        model.optimizer = _at_rate(given, lowest)
     model.train_function = None
     try:
         model.fit(x, y, epochs=steps, verbose=0, callbacks=[sweep], **more)
@@ -200,8 +201,12 @@ class _Sweep(keras.callbacks.Callback):
         self.model.optimizer.learning_rate = float(self.rates[len(self.losses)])
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        loss = float((logs or {})["loss"])
-        self.losses.append(loss)
+        if "loss" not in (logs or {}):
+            raise ValueError(
+                "find_learning_rate: the model's train_step reports no 'loss', but "
+                f"{', '.join(logs or {}) or 'nothing'}. Let it return a dictionary with 'loss'."
+            )
+        self.losses.append(float((logs or {})["loss"]))
         self.model.reset_metrics()  # else the next loss would be a mean with this one
         done = len(self.losses) == len(self.rates)
         late = len(self.losses) >= _FEWEST

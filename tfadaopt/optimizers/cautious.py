@@ -100,6 +100,7 @@ class CautiousTogether(Cautious):
 
 def _masked(new, u, g):
     """State and change of a variable, where the change goes against the gradient in none."""
-    k = tf.cast(u * g > 0, u.dtype)
+    # By signs, as a product of small numbers is 0.
+    k = tf.cast(tf.sign(u) * tf.sign(g) > 0, u.dtype)
     caution = k / tf.maximum(tf.reduce_mean(k), _LEAST)
     return {**new, CAUTION: caution}, u * caution
