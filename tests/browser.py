@@ -52,7 +52,8 @@ def open_in_tensorboard(page, url: str, dark: bool = False):
 
 
 def pixels(tab, selector: str, number: int = 0) -> np.ndarray:
-    """Pixels that a canvas holds, uint8 [height, width, 4]."""
+    """Pixels that a canvas holds once all is drawn, uint8 [height, width, 4]."""
+    tab.wait_for_function(DRAWN)
     url = tab.locator(selector).nth(number).evaluate("canvas => canvas.toDataURL('image/png')")
     image = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
     return np.asarray(image.convert("RGBA"))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.browser import browsing, chromium, open_in_tensorboard, open_tab, pixels
+from tests.browser import DRAWN, browsing, chromium, open_in_tensorboard, open_tab, pixels
 from tests.tab_data import RATE, RunWriter, layer_names, rates
 from tests.tensorboard_server import serving
 
@@ -110,14 +110,10 @@ def tooltip(tab) -> str:
 
 
 def shown_at(tab, row: int, column: int) -> str:
-    """What the tooltip says of a cell, as soon as the numbers of a new picture are there."""
-    for _ in range(50):
-        tab.locator("canvas.front").hover(position=place(tab, row, column))
-        if text := tooltip(tab):
-            return text
-        tab.mouse.move(0, 0)
-        tab.wait_for_timeout(100)
-    return ""
+    """What the tooltip says of a cell of the first heat map, once all is drawn."""
+    tab.wait_for_function(DRAWN)
+    tab.locator("canvas.front").first.hover(position=place(tab, row, column))
+    return tooltip(tab)
 
 
 def names(tab) -> list[str]:
@@ -189,14 +185,11 @@ def test_layers_are_filtered_by_a_regular_expression(tab):
 
 def test_the_pointer_shows_exact_values(tab):
     only_adam(tab)
-    front = tab.locator("canvas.front")
-    front.hover(position=place(tab, 0, 1))
-    text = tooltip(tab)
+    text = shown_at(tab, 0, 1)
     assert "net/block1/conv/kernel" in text
     assert "median 0.01" in text
     assert "step 20 · adam" in text
-    front.hover(position=place(tab, 1, 3))
-    text = tooltip(tab)
+    text = shown_at(tab, 1, 3)
     assert "median NaN" in text
     for said in ("stalled since step 30", MARK["cause"], MARK["advice"]):
         assert said in text
@@ -231,6 +224,7 @@ def test_a_click_shows_the_curves_of_the_layer(tab):
     column = adam[:, adam.shape[1] // 2, 3]
     assert len({alpha for alpha in column.tolist() if 0 < alpha < 255}) >= 2
     assert sgd[..., 3].any()
+    tab.wait_for_function(DRAWN)
     tab.locator(".panel canvas.curves").first.hover()
     text = tooltip(tab)
     for said in ("median 0.01", "mean 0.015", "minimum 0.001", "maximum 0.1"):
@@ -301,6 +295,7 @@ def test_networks_that_keras_numbered_on_share_their_rows(page, tmp_path):
         np.testing.assert_array_equal(first, other)
         assert pixels(tab, "canvas.front", 1)[..., 3].any()  # its mark, in the shared row
         tab.locator("canvas.front").nth(1).click(position={"x": 30, "y": 40})
+        tab.wait_for_function(DRAWN)
         tab.locator("canvas.front").nth(1).hover(position={"x": 40, "y": 40})
         assert "net_1/dense_3/kernel" in tooltip(tab) or second[0] in tooltip(tab)
         tab.wait_for_function("document.querySelector('.caption b')")
@@ -317,6 +312,22 @@ def test_without_data_the_page_says_what_to_do(page, server):
     assert "/my/logs" in text
 
 
+def test_the_page_says_that_it_loads_until_all_is_drawn(tab):
+    waiting = []
+
+    def hold(route):
+        waiting.append(route)
+
+    tab.route("**/values*", hold)
+    tab.locator("#statistic").select_option("mean")
+    while len(waiting) < 2:  # one of each run
+        tab.wait_for_timeout(20)
+    assert tab.evaluate("document.body.dataset.state") == "loading"
+    for route in waiting:
+        route.continue_()
+    assert "mean 0.015" in shown_at(tab, 0, 1)
+
+
 def test_an_error_is_said_and_can_be_tried_again(tab, server):
     tab.route("**/values*", lambda route: route.fulfill(status=500, body="ValueError: no luck"))
     tab.locator("#statistic").select_option("mean")
@@ -325,8 +336,7 @@ def test_an_error_is_said_and_can_be_tried_again(tab, server):
     tab.unroute("**/values*")
     tab.get_by_role("button", name="Try again").click()
     tab.wait_for_selector(".alert", state="hidden")
-    tab.locator("canvas.front").first.hover(position=place(tab, 0, 1))
-    assert "mean 0.015" in tooltip(tab)
+    assert "mean 0.015" in shown_at(tab, 0, 1)
 
 
 def test_a_missing_file_of_the_tab_is_said(page, server):
@@ -383,6 +393,6 @@ def test_what_was_chosen_outlives_a_reload_of_the_page(tab):
     tab.locator("#statistic").select_option("p95")
     tab.locator("#filter").fill("bias")
     tab.reload()
-    tab.wait_for_function("document.body.dataset.state === 'drawn'")
+    tab.wait_for_function(DRAWN)
     assert tab.locator("#statistic").input_value() == "p95"
     assert names(tab) == [LAYERS[1]]

@@ -69,6 +69,8 @@ class App {
     if (!this.overview) return this.refresh();
     const number = ++this.asked;
     this.settle();
+    // Until all is there, the picture may be of less than what was asked for.
+    document.body.dataset.state = "loading";
     this.draw();
     const { quantity, statistic, layer } = this.state;
     const waiting = [];
@@ -78,7 +80,7 @@ class App {
     this.toolbar.status.textContent = "Loading …";
     const errors = (await Promise.all(waiting)).filter(Boolean);
     if (number !== this.asked) return; // something else was asked for meanwhile
-    this.draw(true);
+    this.draw(layer === null);
     if (layer !== null) {
       await Promise.all(this.shown.map((run) => this.#loadCurves(run, quantity, layer)));
       if (number !== this.asked) return;
