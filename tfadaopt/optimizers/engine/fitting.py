@@ -14,6 +14,8 @@ import tensorflow as tf
 from tfadaopt import compat
 
 ROOM = 2.0**24
+# Of the rows that XLA multiplies on a CPU, to add them up: at most, and at least.
+WIDTH, LEAST_WIDTH = 1 << 10, 1 << 5
 
 
 def most(dtype: tf.DType) -> float:
@@ -37,11 +39,14 @@ def each_fits(gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
 
 
 def _sum_of_squares(g: tf.Tensor) -> tf.Tensor:
-    """Σ g². By eights: XLA adds on a CPU one number after the other, but many eights at once."""
+    """Σ g². On a CPU by a matrix product: XLA adds one number after the other in a sum."""
     size = g.shape.num_elements()
-    if size is None or size % 8 or compat.has_gpu():
+    widths = range(WIDTH, LEAST_WIDTH - 1, -1)
+    width = next((w for w in widths if size % w == 0), None) if size else None
+    if width is None or compat.has_gpu():
         return tf.reduce_sum(tf.square(g))
-    return tf.reduce_sum(tf.reduce_sum(tf.square(tf.reshape(g, [-1, 8])), axis=1))
+    squares = tf.square(tf.reshape(g, [-1, width]))
+    return tf.reduce_sum(tf.linalg.matvec(squares, tf.ones([width], g.dtype)))
 
 
 def fit_each(g: tf.Tensor, owner: np.ndarray, count: int) -> tf.Tensor:
