@@ -877,11 +877,9 @@ def run(make, mutant):
     return train(make(eta), starts, gradients, dtype=dtype), expected
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_faults_of_the_engine_have_a_place(fault):
+def test_faults_of_the_engine_have_a_place():
     """``make audit`` puts them there."""
-    source = fault.source()
-    assert source.replace(fault.right, fault.wrong) != source
+    assert [fault.name for fault in FAULTS if fault.right not in fault.source()] == []
 
 
 class Count:

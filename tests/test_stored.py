@@ -355,7 +355,7 @@ def test_setting_changed_in_a_subclass_counts_in_a_compiled_step():
     np.testing.assert_allclose(w.numpy(), before, atol=1e-6)
 
 
-@each_method
+@each_shape
 def test_configuration_is_json_whatever_numbers_it_was_made_of(case):
     def as_numpy(value):
         return np.float64(value) if isinstance(value, float) else value

@@ -109,14 +109,20 @@ def texts(finding):
 
 
 @pytest.mark.parametrize("name", each(EXPECTED))
-def test_a_claim_finds_what_theory_says(name):
-    finding = module_of(name).CLAIM.conclude(seen(name))
+def test_a_claim_finds_what_theory_says(name, monkeypatch):
+    claim, what = module_of(name).CLAIM, seen(name)
+    finding = claim.conclude(what)
     assert finding.verdict == EXPECTED[name]
     assert finding.figures
     for number in finding.numbers:
         if number.theory is not None and number.agrees is False:
             # What disagrees is the sentence, not the theory.
             assert finding.verdict != "confirmed", number.label
+    # Other thresholds are tried without measuring again.
+    monkeypatch.setattr(module_of(name), "observe", None)
+    tried = under_thresholds(claim, what)
+    assert len(tried) == 2 * len(claim.limits)
+    assert {retrial.verdict for retrial in tried} <= {"confirmed", "refuted", "depends"}
 
 
 @pytest.mark.parametrize("name", each(EXPECTED))
@@ -319,14 +325,13 @@ def test_another_seed_gets_other_data_and_the_same_verdict():
     assert other.numbers[0].measured != here.numbers[0].measured
 
 
-@pytest.mark.parametrize("entry", registry.entries(), ids=lambda entry: entry.name)
-def test_data_of_a_claim_come_from_its_seed_or_it_says_that_there_are_none(entry):
-    claim = entry.load()
-    module = inspect.getmodule(claim.observe)
-    source = inspect.getsource(module)
-    drawn = re.search(r"settings\.seed\b|seeds_of\(settings\)|random_turns\(settings\)", source)
-    assert bool(drawn) == (not claim.deterministic)
-    assert "default_rng(0)" not in source
+def test_data_of_a_claim_come_from_its_seed_or_it_says_that_there_are_none():
+    seeded = r"settings\.seed\b|seeds_of\(settings\)|random_turns\(settings\)"
+    for entry in registry.entries():
+        claim = entry.load()
+        source = inspect.getsource(inspect.getmodule(claim.observe))
+        assert bool(re.search(seeded, source)) == (not claim.deterministic), entry.name
+        assert "default_rng(0)" not in source
 
 
 # Rules
@@ -360,27 +365,17 @@ def test_a_digest_is_of_what_the_code_says_and_of_what_it_calls(monkeypatch):
     assert claim.rule != before
 
 
-@pytest.mark.parametrize("entry", registry.entries(), ids=lambda entry: entry.name)
-def test_each_rule_is_recorded_with_its_day(entry):
+def test_each_rule_is_recorded_with_its_day():
     """A rule that changes gets a new day, and its verdicts under other seeds are tried again.
 
     python -m tfadaopt.experiments.trial.record FOLDER, of a run with --set other_seeds=5.
     """
-    claim, record = entry.load(), recorded()[entry.name]
-    assert (record["rule"], record["dated"]) == (claim.rule, claim.dated)
-    # Those about networks take minutes for each seed, and are not tried.
-    network = entry.name.startswith("claim-network-")
-    assert len(record["seeds"]) == (0 if claim.deterministic or network else 5)
-
-
-@pytest.mark.parametrize("name", each(EXPECTED))
-def test_thresholds_are_tried_without_measuring_again(name, monkeypatch):
-    claim = module_of(name).CLAIM
-    what = seen(name)
-    monkeypatch.setattr(module_of(name), "observe", None)
-    tried = under_thresholds(claim, what)
-    assert len(tried) == 2 * len(claim.limits)
-    assert {retrial.verdict for retrial in tried} <= {"confirmed", "refuted", "depends"}
+    for entry in registry.entries():
+        claim, record = entry.load(), recorded()[entry.name]
+        assert (record["rule"], record["dated"]) == (claim.rule, claim.dated), entry.name
+        # Those about networks take minutes for each seed, and are not tried.
+        network = entry.name.startswith("claim-network-")
+        assert len(record["seeds"]) == (0 if claim.deterministic or network else 5)
 
 
 @pytest.mark.slow
