@@ -74,6 +74,15 @@ def pytest_addoption(parser):
     )
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items):
+    """What needs two devices is slow, and runs in one worker: there is one process of it."""
+    for item in items:
+        if "two_devices" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.xdist_group("two devices"))
+
+
 @pytest.fixture(scope="session")
 def on_two_devices(request) -> dict:
     """What each test file that asks for it computes on two devices, all in one process."""

@@ -371,7 +371,6 @@ def on_two_devices(strategy):
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", WRAPPED)
 def test_means_on_two_devices_equal_those_on_one(name, two_devices):
     for one, two in zip(*two_devices[name], strict=True):

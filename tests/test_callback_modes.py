@@ -4,10 +4,7 @@ What is logged is compared with what a callback beside them reads by the public 
 """
 
 import functools
-import json
-import subprocess
-import sys
-from pathlib import Path
+import tempfile
 
 import keras
 import numpy as np
@@ -19,8 +16,6 @@ from tfadaopt.callbacks import AccumulatorMagnitude, EffectiveLearningRate
 
 from . import events
 from .support import models
-
-ROOT = Path(__file__).parent.parent
 
 
 @functools.cache
@@ -414,28 +409,11 @@ def test_evaluate_and_predict_write_nothing(tmp_path):
 # Two devices
 
 
-@pytest.mark.slow
-def test_mirrored_strategy():
-    """Devices can be split only before TensorFlow starts: this file is run as a module."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.test_callback_modes"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found == {"replicas": 2, "steps": [[3, 6, 9, 12, 15, 18], list(range(1, 21))]}
+def test_mirrored_strategy(two_devices):
+    assert two_devices == {"replicas": 2, "steps": [[3, 6, 9, 12, 15, 18], list(range(1, 21))]}
 
 
-def main() -> dict:
-    import tempfile
-
-    (cpu,) = tf.config.list_physical_devices("CPU")
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+def on_two_devices(strategy) -> dict:
     steps = []
     for every, optimizer in ((3, tfadaopt.RMSprop), (1, tfadaopt.Adagrad)):
         with strategy.scope(), tempfile.TemporaryDirectory() as folder:
@@ -443,7 +421,3 @@ def main() -> dict:
             beside = fit(model, folder, every=every, epochs=2)
             steps.append(logged_steps(folder, beside))
     return {"replicas": strategy.num_replicas_in_sync, "steps": steps}
-
-
-if __name__ == "__main__":
-    print(json.dumps(main()))

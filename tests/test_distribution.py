@@ -2,15 +2,12 @@
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
 
 import tfadaopt
 
 from .cases import SHAPES, THREE, each_shape, slots_of, three_methods
 from .support import models
-
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("two devices")]
 
 KERNEL_AND_BIAS = [(4, 3), (3,)]
 

@@ -414,8 +414,6 @@ def test_a_method_that_says_nothing_is_not_compiled():
     assert silent == {"Muon", "Shampoo", "SOAP"}
 
 
-@pytest.mark.slow
-@pytest.mark.xdist_group("two devices")
 def test_two_devices_equal_one(two_devices):
     for name, found in two_devices.items():
         sums = ["_sums"] if name == "DoG" else []

@@ -261,8 +261,6 @@ def test_bad_arguments_are_refused(arguments, message):
         tfadaopt.Lookahead(**{"optimizer": "sgd", **arguments})
 
 
-@pytest.mark.slow
-@pytest.mark.xdist_group("two devices")
 def test_two_devices_are_one(two_devices):
     for error in two_devices.values():
         assert error <= 1e-5

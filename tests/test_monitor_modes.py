@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import keras
@@ -181,11 +182,9 @@ def test_model_built_by_its_first_batch_has_no_ratio_of_its_first_step(preset, t
 # Several devices and workers
 
 
-@pytest.mark.slow
-def test_mirrored_strategy():
-    """Two devices, one writer, numbers of the weights; in a process of its own."""
-    found = in_process("mirrored")
-    assert found == {"replicas": 2, "files": 1, "ratios": list(range(1, 13)), "rates": 12}
+def test_mirrored_strategy(two_devices):
+    """Two devices, one writer, numbers of the weights."""
+    assert two_devices == {"replicas": 2, "files": 1, "ratios": list(range(1, 13)), "rates": 12}
 
 
 @pytest.mark.slow
@@ -202,7 +201,7 @@ def test_two_workers(tmp_path):
         environment = {**os.environ, "TF_CONFIG": json.dumps(cluster)}
         processes.append(
             subprocess.Popen(
-                [sys.executable, "-m", "tests.test_monitor_modes", "workers", str(tmp_path)],
+                [sys.executable, "-m", "tests.test_monitor_modes", str(tmp_path)],
                 cwd=ROOT,
                 env=environment,
                 stdout=subprocess.PIPE,
@@ -222,17 +221,9 @@ def test_two_workers(tmp_path):
     assert other == {"replicas": 2, "files": 0, "ratios": [], "rates": 0}
 
 
-def in_process(*arguments) -> dict:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.test_monitor_modes", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return json.loads(done.stdout.splitlines()[-1])
+def on_two_devices(strategy) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        return under(strategy, folder)
 
 
 def under(strategy, folder) -> dict:
@@ -289,18 +280,11 @@ def by_hand(strategy, model, data, callbacks) -> None:
     hooks.on_train_end()
 
 
-def main(kind: str, folder: str = "") -> dict:
-    import tempfile
-
-    if kind == "workers":
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
-        index = strategy.cluster_resolver.task_id
-        return under(strategy, Path(folder) / f"worker-{index}")
-    (cpu,) = tf.config.list_physical_devices("CPU")
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    with tempfile.TemporaryDirectory() as made:
-        return under(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), made)
+def as_worker(folder: str) -> dict:
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    index = strategy.cluster_resolver.task_id
+    return under(strategy, Path(folder) / f"worker-{index}")
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(*sys.argv[1:])))
+    print(json.dumps(as_worker(*sys.argv[1:])))

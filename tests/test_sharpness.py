@@ -184,8 +184,6 @@ def test_bad_arguments_are_refused(arguments, message):
         tfadaopt.SharpnessAware(**{"model": network(), **arguments})
 
 
-@pytest.mark.slow
-@pytest.mark.xdist_group("two devices")
 def test_two_devices_with_the_same_half_are_one(two_devices):
     assert two_devices["error"] <= 1e-5
     assert two_devices["moved"] > 1e-3

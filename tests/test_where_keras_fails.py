@@ -281,11 +281,6 @@ def on_two_devices(strategy):
     return found
 
 
-in_their_process = pytest.mark.xdist_group("two devices")
-
-
-@pytest.mark.slow
-@in_their_process
 @pytest.mark.parametrize("clip", ["clipnorm", "global_clipnorm", "clipvalue"])
 def test_clipping_is_of_the_sum_over_replicas(clip, two_devices):
     """Two replicas with a gradient of 3 each: the clipped sum is 1, not 1 + 1."""
@@ -293,8 +288,6 @@ def test_clipping_is_of_the_sum_over_replicas(clip, two_devices):
     assert two_devices["tfadaopt"][clip] == 1.0
 
 
-@pytest.mark.slow
-@in_their_process
 def test_compiled_accumulation_under_a_strategy_says_what_to_do(two_devices):
     assert "merge_call" in two_devices["keras"]["accumulation"]
     assert "run_eagerly=True" in two_devices["tfadaopt"]["accumulation"]
