@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import jupytext
 import keras
 import numpy as np
 import pytest
@@ -65,6 +66,14 @@ NEEDS = {"tune": "keras_tuner"}
 
 def test_every_example_is_run():
     assert sorted(path.stem for path in FOLDER.glob("*.py")) == sorted(SHOWN)
+
+
+@pytest.mark.parametrize("name", sorted(SHOWN.keys() - {"compare_digits"}))
+def test_example_is_a_notebook(name):
+    """All but the file for `tfadaopt compare`."""
+    first, *cells = jupytext.read(FOLDER / f"{name}.py").cells
+    assert (first.cell_type, first.source[:2]) == ("markdown", "# ")
+    assert [cell.cell_type for cell in cells].count("code") >= 3
 
 
 def on_two_devices(strategy) -> dict[str, str]:
