@@ -21,8 +21,8 @@ y = (x.argmax(axis=1) < LENGTH // 2).astype("float32")
 # %% Model: one block
 inputs = layers.Input([LENGTH], dtype="int32")
 tokens = layers.Embedding(20, WIDTH, name="tokens")(inputs)
-places = layers.Embedding(LENGTH, WIDTH, name="places")(np.arange(LENGTH))
-h = tokens + places
+numbers = keras.ops.zeros_like(inputs) + np.arange(LENGTH)
+h = tokens + layers.Embedding(LENGTH, WIDTH, name="places")(numbers)
 normed = layers.LayerNormalization(name="norm_1")(h)
 h = h + layers.MultiHeadAttention(2, WIDTH // 2, name="attention")(normed, normed)
 normed = layers.LayerNormalization(name="norm_2")(h)

@@ -54,8 +54,9 @@ SHOWN: dict[str, Callable[[dict], bool]] = {
         and x["accuracy"] > 0.7
     ),
     "transformer_warmup": lambda x: (
-        30 <= x["steps"][x["rates"].argmax()] <= 40
-        and x["history"].history["loss"][-1] < x["history"].history["loss"][0]
+        "places/embeddings" in [v.path for v in x["model"].trainable_variables]
+        and 30 <= x["steps"][x["rates"].argmax()] <= 40
+        and x["history"].history["loss"][-1] < x["history"].history["loss"][0] / 5
     ),
     "tune": lambda x: x["best"].values["method"] in x["METHODS"],
     "two_devices": lambda x: x["apart"] < 1e-5,
@@ -102,7 +103,6 @@ def fault_of(name: str) -> str:
     return "" if shown else f"it does not show what it says:\n{printed.getvalue()}"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", SHOWN)
 def test_example(name, two_devices):
     if name in NEEDS:
