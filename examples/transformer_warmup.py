@@ -31,9 +31,9 @@ h = h + layers.Dense(WIDTH, name="down")(normed)
 outputs = layers.Dense(1, name="logit")(layers.GlobalAveragePooling1D()(h))
 model = keras.Model(inputs, outputs, name="transformer")
 
-# %% The schedule: 30 steps of warm-up, 90 of a cosine
+# %% The schedule: 30 steps of warm-up, 150 of a cosine
 rate = keras.optimizers.schedules.CosineDecay(
-    initial_learning_rate=0.0, warmup_target=0.01, warmup_steps=30, decay_steps=90
+    initial_learning_rate=0.0, warmup_target=0.01, warmup_steps=30, decay_steps=150
 )
 optimizer = tfadaopt.AdamW(rate, weight_decay=0.01)
 optimizer.exclude_from_weight_decay(var_names=["norm", "bias"])
@@ -41,7 +41,7 @@ model.compile(optimizer, loss=keras.losses.BinaryCrossentropy(from_logits=True))
 
 # %% Train, and read the schedule back from the log
 monitor = OptimizerMonitor("logs/transformer", every=10, preset="light")
-history = model.fit(x, y, batch_size=50, epochs=4, verbose=0, callbacks=[monitor])
+history = model.fit(x, y, batch_size=50, epochs=6, verbose=0, callbacks=[monitor])
 print(f"loss: {history.history['loss'][0]:.3f} to {history.history['loss'][-1]:.3f}")
 steps, rates = read("logs/transformer")["."].scalars["learning_rate"]
 print(f"highest rate {rates.max():.2g} at step {steps[rates.argmax()]}, last {rates[-1]:.2g}")

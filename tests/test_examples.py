@@ -56,7 +56,7 @@ SHOWN: dict[str, Callable[[dict], bool]] = {
     "transformer_warmup": lambda x: (
         "places/embeddings" in [v.path for v in x["model"].trainable_variables]
         and 30 <= x["steps"][x["rates"].argmax()] <= 40
-        and x["history"].history["loss"][-1] < x["history"].history["loss"][0] / 5
+        and x["history"].history["loss"][-1] < x["history"].history["loss"][0] / 1.5
     ),
     "tune": lambda x: x["best"].values["method"] in x["METHODS"],
     "two_devices": lambda x: x["apart"] < 1e-5,
