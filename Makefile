@@ -16,7 +16,7 @@ PIP_INSTALL = $(BIN)/python $(PIP) -c $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test quick audit matrix lowest newest peers format check lint types clean
+.PHONY: help demo test quick audit matrix lowest newest peers notebooks format check lint types clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -54,6 +54,9 @@ newest:
 
 peers: $(VENV)/.dev ## Run Keras' own tests with our classes: make peers KERAS=folder-of-its-sources
 	$(BIN)/python -m tests.peers keras $(KERAS)
+
+notebooks: $(VENV)/.dev ## Make a notebook of each example, beside it
+	$(BIN)/jupytext --quiet --to ipynb $$(grep -l '^# %%' examples/*.py)
 
 format: $(VENV)/.dev ## Format the code, and write what follows from the catalog
 	$(BIN)/python -m tests.generated
