@@ -1,6 +1,7 @@
 """Settings of the test run, and the table of figures at its end."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -76,11 +77,17 @@ def pytest_addoption(parser):
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
-    """What needs two devices is slow, and runs in one worker: there is one process of it."""
+    """Mark what is slow: all that needs two devices, in one worker; rows after the first few."""
+    rows = Counter()
     for item in items:
         if "two_devices" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.xdist_group("two devices"))
+        few = item.get_closest_marker("quick_rows")
+        if few and not item.get_closest_marker("slow"):
+            rows[item.function] += 1
+            if rows[item.function] > few.args[0]:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

@@ -371,6 +371,7 @@ DOCSTRINGS = [
 ]
 
 
+@pytest.mark.slow
 def test_docstrings_parse():
     """As reStructuredText; but for the sections with arguments, whose indents are Google's."""
     said = io.StringIO()

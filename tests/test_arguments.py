@@ -256,6 +256,7 @@ def test_defaults_are_the_signature():
             assert config[name] == pytest.approx(parameters[name].default), said
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize(
     ("case", "mode"),
     [

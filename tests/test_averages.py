@@ -215,6 +215,7 @@ def test_mean_of_any_optimizer_is_that_of_its_path(inner, mean, mode):
         assert np.abs(average - theta).max() > 1e-3
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize("inner", INNER)
 def test_training_is_bit_for_bit_what_it_is_without(inner):
     models = [
@@ -317,6 +318,7 @@ def test_recalibration_is_the_plain_mean_and_is_put_back():
     assert model.layers[-1].layers[1].momentum == 0.9
 
 
+@pytest.mark.slow
 def test_recalibration_in_fit_leaves_training_as_it_is(tmp_path):
     """It reaches validation and what is saved."""
     path = tmp_path / "at_average.keras"

@@ -153,6 +153,7 @@ def name_too_long(tmp_path):
     return tmp_path / ("x" * 300)
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize("folder", [below_a_file, a_file, not_a_disk, name_too_long])
 @each_callback
 def test_folder_that_cannot_be_written(callback, folder, tmp_path):

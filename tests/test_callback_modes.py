@@ -63,6 +63,7 @@ def logged_steps(folder, beside):
 # How steps are run
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize(
     "mode",
     [
@@ -88,6 +89,7 @@ STEPS_OF_FOUR = {
 }
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize(
     "every", [1, 5, *(pytest.param(n, marks=pytest.mark.slow) for n in (4, 9, 20, 21))]
 )
@@ -223,6 +225,7 @@ def lazy():
     )
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize("make", [lazy, Subclassed])
 @pytest.mark.parametrize(
     "mode",
@@ -295,6 +298,7 @@ def test_embedding(tmp_path):
 # Half precision
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "several", [1, pytest.param(4, marks=pytest.mark.slow)], ids="steps-per-execution-{}".format
 )

@@ -84,6 +84,7 @@ class Fail(keras.callbacks.Callback):
 # Values and tags
 
 
+@pytest.mark.quick_rows(1)
 @each_shape_with_a_rate
 def test_values_are_those_of_the_public_functions(case, tmp_path):
     """Under a schedule: η is the rate just applied, not the next one."""
@@ -553,6 +554,7 @@ def test_snapshots_are_traced_once(tmp_path, monkeypatch):
     assert not any("hidden" in layer for layer in made[1])
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize("name", ["shampoo", "soap"])
 def test_method_without_rates(name, tmp_path):
     """Its accumulators are logged; asking for a rate is refused before training starts."""

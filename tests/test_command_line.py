@@ -167,6 +167,7 @@ def test_the_version(monkeypatch, capsys):
     assert capsys.readouterr().out.startswith(f"tfadaopt {tfadaopt.__version__} (TensorFlow ")
 
 
+@pytest.mark.slow
 def test_find_rate(monkeypatch, capsys, tmp_path, refused):
     for words in (["--lowest", "0"], ["--highest", "1e-9"], ["--out", "picture.txt"]):
         assert words[0].strip("-") in refused("find-rate", PROBLEM, *words)

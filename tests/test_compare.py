@@ -150,6 +150,7 @@ def model():
 """
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize(
     ("optimizer", "said"),
     [

@@ -130,6 +130,7 @@ def test_clock_that_goes_back_loses_nothing(tmp_path, monkeypatch):
     assert len(names) == 2  # TensorBoard reads them in this order
 
 
+@pytest.mark.slow
 def test_what_was_written_is_on_disk_when_a_process_is_killed(tmp_path):
     program = (
         "import os, signal, sys, numpy as np\n"
@@ -143,6 +144,7 @@ def test_what_was_written_is_on_disk_when_a_process_is_killed(tmp_path):
     assert read(tmp_path)["."].steps.tolist() == [7]
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_share_a_run(tmp_path):
     """Both begin in an empty folder: the second one gets a folder of its own."""
     program = (

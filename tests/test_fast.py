@@ -57,6 +57,7 @@ def sensitivity(optimizer, index, before, g, t, eta):
     return [np.max(x, axis=0) for x in zip(*farther, strict=True)]
 
 
+@pytest.mark.quick_rows(3)
 @pytest.mark.parametrize(
     ("case", "under_xla"),
     [
@@ -181,6 +182,7 @@ def test_rows_with_a_nan_gradient_stay():
     assert "_rows_step" in used(optimizer)
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize(
     "arguments",
     [{"clipnorm": 0.1}, {"global_clipnorm": 0.1}, {"clipvalue": 0.1}, {"weight_decay": 0.1}],
@@ -268,6 +270,7 @@ def model_of(optimizer, policy="float32", **compiled):
     return [np.array(v) for v in model.trainable_variables]
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize(
     ("arguments", "compiled", "policy"),
     [
@@ -299,6 +302,7 @@ def test_fit_is_the_same(arguments, compiled, policy):
         )
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize(
     ("method", "arguments"),
     [("Adam", {}), ("Adagrad", {}), ("Adagrad", {"weight_decay": 0.1}), ("SGD", {})],

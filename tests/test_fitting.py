@@ -30,6 +30,7 @@ def run(case, gradients, mode="eager", dtype="float32"):
     return w, b, optimizer
 
 
+@pytest.mark.quick_rows(4)
 @pytest.mark.parametrize(
     ("case", "size"),
     [
@@ -51,6 +52,7 @@ def test_training_goes_on_after_one_huge_gradient(case, size):
         assert (w.numpy() != before).any() or case.name in ("DoWG", "DoG")
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize(
     ("case", "mode"),
     [*(quick(case, "compiled") for case in SHAPES), *(quick(case, "xla") for case in THREE)],

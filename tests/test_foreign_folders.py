@@ -121,6 +121,7 @@ def test_what_its_figures_and_numbers_say_is_text(report, tmp_path):
     assert len(list((store.folder / "figures").glob("*.svg"))) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", [r"$\frac{1}$/../../evil", MARKUP], ids=["math", "markup"])
 def test_a_metric_may_have_any_name(metric, report, tmp_path):
     config, store = finished_comparison(tmp_path, valley, objective="loss", trials=2, seeds=3)
@@ -148,6 +149,7 @@ def test_a_metric_may_have_any_name(metric, report, tmp_path):
     assert len(list((named.folder / "figures").glob("*.svg"))) > 2
 
 
+@pytest.mark.slow
 def test_tables_of_the_lecture_are_text(report, tmp_path):
     tables, table = results(), layers()
     tables.loc[0, "method"] = MARKUP
@@ -164,6 +166,7 @@ def test_tables_of_the_lecture_are_text(report, tmp_path):
     assert code == 0, said
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize("which", ["figures", "report.html"])
 def test_a_link_that_leads_out_is_not_followed(which, report, tmp_path, monkeypatch):
     if which != "figures":

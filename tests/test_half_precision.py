@@ -25,6 +25,7 @@ def one_weight(optimizer, policy="float32", **layer):
     return model
 
 
+@pytest.mark.quick_rows(1)
 @each_half
 def test_sums_over_batches_of_fit_are_exact(dtype):
     model = one_weight(tfadaopt.SGD(1.0, gradient_accumulation_steps=512), dtype)
@@ -32,6 +33,7 @@ def test_sums_over_batches_of_fit_are_exact(dtype):
     assert values(*model.weights)[0] == -128
 
 
+@pytest.mark.quick_rows(1)
 @each_half
 def test_averages_of_fit_move_as_in_float32(dtype):
     models = [one_weight(tfadaopt.SGD(1.0, use_ema=True), d) for d in (dtype, "float32")]
@@ -44,6 +46,7 @@ def test_averages_of_fit_move_as_in_float32(dtype):
 LARGE = 1024  # coordinates of 16: a norm of 512, whose square float16 does not hold
 
 
+@pytest.mark.quick_rows(4)
 @each_way
 @pytest.mark.parametrize(
     ("common", "gradient", "expected"),

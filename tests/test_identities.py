@@ -58,6 +58,7 @@ ALIKE = {
 }
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize("name", ALIKE)
 def test_methods_that_are_alike(name):
     one, other = ALIKE[name]
@@ -175,6 +176,7 @@ def test_adagrad_slows_as_the_root_of_time():
     np.testing.assert_allclose(path.rates[0], 1 / (2 * np.sqrt(t)) + np.zeros(3), rtol=1e-6)
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize("epsilon", [0.0, 1e-7])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("mode", ["function", "jit"])

@@ -20,6 +20,7 @@ def stepped(mode, step):
 # Half precision
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize(
     ("dtype", "mode", "batches"),
     [*(("bfloat16", mode, 512) for mode in MODES), ("float16", "function", 4096)],
@@ -35,6 +36,7 @@ def test_half_precision_adds_up_many_batches(dtype, mode, batches):
     assert float(w.numpy()[0]) == -1.0
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize(
     ("dtype", "mode"), [*(("bfloat16", mode) for mode in MODES), ("float16", "function")]
 )

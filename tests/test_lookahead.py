@@ -65,6 +65,7 @@ def test_follows_its_twin(dtype, tolerance, worst):
     worst(f"worst displacement error against the twin, {dtype}", "Lookahead", error)
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize(
     ("inner", "mode"),
     [
@@ -82,6 +83,7 @@ def test_fit_is_the_loop_by_hand(inner, mode):
     assert int(model.optimizer.iterations.numpy()) == 6
 
 
+@pytest.mark.quick_rows(1)
 @each_inner
 def test_alpha_1_is_the_optimizer(inner):
     wrapped = make_model(tfadaopt.Lookahead(INNER[inner](), 2, 1.0), jit_compile=False)
@@ -164,6 +166,7 @@ def test_one_condition_for_all_variables():
     assert sum(node.op in ("If", "StatelessIf") for node in nodes) == 2  # it begins, it syncs
 
 
+@pytest.mark.quick_rows(1)
 @each_inner
 def test_a_file_goes_on_where_training_was(inner, tmp_path):
     through = make_model(tfadaopt.Lookahead(INNER[inner](), 4))

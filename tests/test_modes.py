@@ -59,6 +59,7 @@ MODES = {
 }
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize(
     ("case", "mode"),
     [
@@ -74,6 +75,7 @@ def test_fit_equals_the_twin(case, mode):
     assert int(model.optimizer.iterations.numpy()) == 6
 
 
+@pytest.mark.quick_rows(1)
 @each_shape
 def test_mixed_precision_scales_the_loss(case):
     """The weights are float32; the gradients went through float16."""
@@ -203,6 +205,7 @@ def test_unfrozen_layer_is_an_error_that_names_the_fix(case):
 # Custom loops
 
 
+@pytest.mark.quick_rows(1)
 @each_shape
 def test_custom_loop_without_build(case):
     """The first call of ``apply``, inside a function, makes the state; later calls use it."""

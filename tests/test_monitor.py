@@ -174,6 +174,7 @@ def named(makers, quick=("Momentum", "Adagrad", "SGD", "Adam")):
         yield pytest.param(make, id=f"{kind.__module__.split('.')[0]}-{kind.__name__}", marks=marks)
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize("make", named(TELL))
 def test_gradient_norm_is_that_of_a_backward_pass(make, tmp_path):
     """From the state alone; a difference of sums of squares in float32 is good to a permille."""

@@ -278,6 +278,7 @@ def test_file_for_notebooks_has_what_the_tab_has(ending, tmp_path):
     assert read_back(file) == expected
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize("ending", ["csv", "npz"])
 def test_file_that_another_process_writes_is_left_to_it(ending, tmp_path):
     fcntl = pytest.importorskip("fcntl")

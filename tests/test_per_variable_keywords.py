@@ -144,6 +144,7 @@ def test_cautious_steps_are_the_masked_steps(case):
 
 
 # SOAP's basis of a space without gradients is arbitrary, and another one under XLA.
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize("case", [quick(c) for c in SHAPES if c in CAUTIOUS and c.has_rate])
 def test_cautious_steps_are_the_same_in_each_way(case):
     # In float64: a rounding that turns a sign would turn a mask.

@@ -81,6 +81,7 @@ def drawn() -> dict:
     return by_javascript()
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize("name", METHODS)
 def test_the_picture_walks_as_the_optimizers_do(drawn, name):
     more = {"momentum": MU} if name in ("Momentum", "Nesterov") else {}

@@ -125,6 +125,7 @@ def page(folder) -> Page:
     return Page(report.write_report(folder))
 
 
+@pytest.mark.slow
 def test_page_is_self_contained_and_complete(page, folder):
     assert all(link.startswith("data:image/svg+xml;base64,") for link in page.links)
     assert tuple(page.sections) == SECTIONS

@@ -125,6 +125,7 @@ def from_pickle(path, make):
     return pickle.loads((path / "model.pickle").read_bytes())
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize(
     ("case", "rate"),
     [*(quick(case, "number") for case in SHAPES), (BY_ID["adagrad"], "schedule")],

@@ -24,6 +24,7 @@ def same(actual, expected, starts):
         np.testing.assert_allclose(a, e, rtol=0, atol=1e-3 * far)
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize(
     ("case", "mode"),
     [*(quick(case, "function") for case in SHAPES), *(quick(case, "eager") for case in THREE)],
@@ -67,6 +68,7 @@ def test_two_networks_against_each_other(case, mode):
         same(values(network.trainable_variables), theta, start)
 
 
+@pytest.mark.quick_rows(1)
 @needs("MultiOptimizer")
 @three_methods
 def test_multi_optimizer(case):

@@ -70,6 +70,7 @@ def by_hand(rho=0.1, adaptive=False):
     return weights_of(model)
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize("adaptive", [False, True])
 @pytest.mark.parametrize(
     "mode", ["eager", *(pytest.param(x, marks=pytest.mark.slow) for x in ("graph-3-steps", "jit"))]
@@ -81,6 +82,7 @@ def test_fit_is_the_training_by_hand(mode, adaptive):
     assert max(float(np.abs(a - b).max()) for a, b in zip(plain, expected, strict=True)) > 1e-2
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize(
     "kind", [{}, {"normalized": True}, {"dropout": 0.5}, {"kernel_regularizer": "l2"}]
 )
@@ -144,6 +146,7 @@ def test_mixed_precision():
     same(weights_of(model), by_hand(0.3), 0.05)
 
 
+@pytest.mark.slow
 def test_a_file_goes_on_where_training_was(tmp_path):
     outer = tfadaopt.SharpnessAware(network(normalized=True), 0.3, adaptive=True)
     outer.compile(tfadaopt.Adam(0.1), "mse")

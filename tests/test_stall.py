@@ -658,6 +658,7 @@ def test_a_dead_layer_is_told_on_the_console_and_in_tensorboard(tmp_path, capsys
     assert len(events.files(tmp_path)) == 1
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize("optimizer", [tfadaopt.SGD(0.01), keras.optimizers.Adam()])
 def test_a_log_says_the_same_afterwards(optimizer, tmp_path):
     warning = StallWarning(every=5)

@@ -59,6 +59,7 @@ COPIES = {
 }
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.filterwarnings("error:.*optimizer state")
 @each_shape
 def test_untrained_model_is_copied_and_trains_alike(case, tmp_path):
@@ -72,6 +73,7 @@ def test_untrained_model_is_copied_and_trains_alike(case, tmp_path):
         same(model, other)
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.filterwarnings("error:.*optimizer")
 @pytest.mark.parametrize("case", [quick(case) for case in SHAPES])
 def test_weights_of_before_training_reset_the_optimizer(case, tmp_path):
@@ -177,6 +179,7 @@ def test_waiting_state_is_in_a_file_that_is_saved_before_training(tmp_path):
     same(model, last)
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize("built", [False, True])
 def test_rate_given_since_loading_stays(built, tmp_path):
     model = make_model(tfadaopt.Adam(0.125))
@@ -220,6 +223,7 @@ OTHERS = {
 }
 
 
+@pytest.mark.quick_rows(4)
 @pytest.mark.parametrize("built", [False, True])
 @pytest.mark.parametrize("other", OTHERS)
 def test_trained_state_is_never_dropped_or_mixed_unsaid(other, built, tmp_path):
@@ -242,6 +246,7 @@ def scheduled():
     return tfadaopt.Adam(keras.optimizers.schedules.ExponentialDecay(0.1, 9, 0.5))
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.filterwarnings("error:.*optimizer")
 @pytest.mark.parametrize(
     ("first", "second"),

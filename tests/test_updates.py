@@ -109,6 +109,7 @@ def test_follows_its_twin(case, dtype, worst):
     check_against_twin(case, "function", dtype, rate, STEPS, worst, shapes)
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize(
     ("case", "mode", "steps"),
     [
@@ -307,6 +308,7 @@ def test_agrees_with_keras(case, worst):
     worst("worst displacement error against keras.optimizers, float32", case.name, error)
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize("case", [quick(BY_ID[i]) for i in OPTAX])
 def test_agrees_with_optax(case, worst):
     starts, gradients = problem(shapes=ONE)

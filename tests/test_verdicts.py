@@ -278,6 +278,7 @@ def slow(*values):
     return pytest.param(*values, marks=pytest.mark.slow)
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize(
     ("name", "methods", "always", "verdict"),
     [

@@ -75,6 +75,7 @@ class Pair(keras.Model):
         return {"loss": loss}
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize("given", [False, True])
 def test_two_optimizers_of_a_model_are_found_or_named(given, tmp_path):
     model = Pair()
@@ -102,6 +103,7 @@ def test_two_optimizers_of_a_model_are_found_or_named(given, tmp_path):
         np.testing.assert_allclose(table.values[-1, layer], rate, rtol=1e-5)
 
 
+@pytest.mark.quick_rows(1)
 @each_callback
 def test_optimizer_that_takes_no_step_is_said(callback, tmp_path):
     with pytest.warns(UserWarning, match=r"took no step.*optimizer="):
@@ -156,6 +158,7 @@ class Doubles(keras.callbacks.Callback):
         self.model.optimizer.learning_rate = 2 * float(self.model.optimizer.learning_rate)
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize("first", [False, True])
 @pytest.mark.parametrize("make", [tfadaopt.SGD, keras.optimizers.SGD])
 def test_rate_is_that_of_the_step_whoever_sets_the_next(make, first, tmp_path):
@@ -169,6 +172,7 @@ def test_rate_is_that_of_the_step_whoever_sets_the_next(make, first, tmp_path):
         np.testing.assert_allclose(values, doubles.used, rtol=1e-5)
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize("how", [copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))])
 @each_callback
 def test_copy_is_a_fresh_callback(callback, how, tmp_path):
@@ -235,6 +239,7 @@ def foreign_file(monkeypatch, tmp_path):
 FAULTS = (broken_writer, broken_quantity, broken_schedule_of_looks, full_folder, foreign_file)
 
 
+@pytest.mark.quick_rows(5)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda f: f.__name__)
 @each_callback
 def test_no_fault_of_a_callback_ends_a_training(callback, fault, monkeypatch, tmp_path):
@@ -306,6 +311,7 @@ def test_loss_scale_that_falls_to_0_is_said_early():
     assert next(batch for batch, marks in reached if marks) <= 20
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize("make", [tfadaopt.Adam, keras.optimizers.Adam])
 def test_accumulation_that_never_ends_is_said(make):
     with pytest.warns(UserWarning, match="gradient_accumulation_steps=1000 makes one update"):
@@ -337,6 +343,7 @@ def test_moving_statistics_that_are_nan_are_told_at_the_next_look():
     ]
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize("every", [1, 5])
 @pytest.mark.parametrize("way", ["keras", "own", "tracker"])
 def test_loss_of_each_batch_whatever_is_reported(way, every):
