@@ -9,6 +9,15 @@ PIP_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= runs/lecture
+# Of `make fuzz`: how long, from which seed, and only these targets.
+SECONDS ?= 60
+SEED ?= 0
+ONLY ?=
+# Of `make coverage`: files of tests, and processes at once.
+TESTS ?=
+JOBS ?= 2
+# Of `make release`: only these steps, for a try.
+STEPS ?=
 PIP := -m pip install --quiet --disable-pip-version-check $(PIP_ARGS)
 # The newest of most packages want Python 3.11: on 3.10, the lowest set is the tested one.
 CONSTRAINTS = $(shell $(BIN)/python -c 'import sys; print("constraints-lowest.txt" if sys.version_info < (3, 11) else "constraints.txt")')
@@ -16,7 +25,8 @@ PIP_INSTALL = $(BIN)/python $(PIP) -c $(CONSTRAINTS)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test quick audit matrix lowest newest peers notebooks format check lint types clean
+.PHONY: help demo test quick audit matrix lowest newest peers notebooks \
+  format check lint types fuzz coverage release clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -58,6 +68,18 @@ peers: $(VENV)/.dev ## Run Keras' own tests with our classes: make peers KERAS=f
 notebooks: $(VENV)/.dev ## Make a notebook of each example, beside it
 	$(BIN)/jupytext --quiet --to ipynb $$(grep -l '^# %%' examples/*.py)
 
+fuzz: $(VENV)/.dev ## Feed the readers of files what nobody wrote: make fuzz SECONDS=300 SEED=1
+	PYTHONPATH=$(CURDIR) $(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED) $(ONLY)
+
+coverage: $(VENV)/.dev ## Say which branches no test takes (about 40 minutes on 2 cores), or: TESTS=tests/test_store.py
+	$(BIN)/python -m coverage erase
+	PYTHONPATH=$(CURDIR) $(BIN)/python -m coverage run -m pytest -n $(JOBS) --dist loadgroup -p no:cacheprovider $(TESTS)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
+
+release: $(VENV)/.dev ## Go through the checklist of docs/releasing.md, and leave the release in dist/
+	$(BIN)/python -m releasing --lowest $(LOWEST_PYTHON) --newest $(NEWEST_PYTHON) $(STEPS)
+
 format: $(VENV)/.dev ## Format the code, and write what follows from the catalog
 	$(BIN)/python -m tests.generated
 	$(BIN)/ruff check --fix --quiet .
@@ -75,7 +97,7 @@ types: $(VENV)/.dev
 
 clean: ## Remove the environment and caches that make made (not runs/)
 	@if grep -qs created $(VENV)/.made; then rm -rf $(VENV); else rm -f $(VENV)/.made $(VENV)/.dev $(VENV)/.experiments; fi
-	rm -rf tfadaopt.egg-info .mypy_cache .pytest_cache .ruff_cache .matrix
+	rm -rf tfadaopt.egg-info .mypy_cache .hypothesis .pytest_cache .ruff_cache .matrix
 	find . -name __pycache__ -not -path './.*' -prune -exec rm -rf {} +
 
 # An environment is made once per change of what it depends on; dev contains experiments.

@@ -19,7 +19,7 @@ _TRIES = 1000
 # Locked as long as a process writes to the folder that it is in.
 _CLAIM = ".tfadaopt.lock"
 # That Keras gives to a name that there is already.
-_NUMBER = r"_(\d+)(?=/|$)"
+_NUMBER = r"_(\d{1,18})(?=/|$)"
 
 
 class Held(NamedTuple):
@@ -171,6 +171,8 @@ def held(folder: str) -> Held:
     for name in names:
         if re.fullmatch(rf".*tfevents.*{re.escape(SUFFIX)}", name):
             path = os.path.join(folder, name)  # noqa: PTH118
+            if "://" not in path and not os.path.isfile(path):  # noqa: PTH113
+                continue  # A pipe of that name would never end.
             found = _held_by_file(path, tf.io.gfile.stat(path).length)
             last, layers = max(last, found.last_step), layers | found.layers
     return Held(last, layers)

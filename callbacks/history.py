@@ -1,5 +1,6 @@
 """Read back what the callbacks of a run logged, without TensorFlow or Keras."""
 
+import math
 import os
 import re
 import struct
@@ -119,6 +120,8 @@ def read(log_dir: str | os.PathLike) -> dict[str, History]:
 def _history(folder: Path) -> History | None:
     files, problems = [], []
     for path in sorted(folder.glob("*tfevents*")):
+        if not path.is_file():
+            continue  # A pipe of that name would never end.
         events, problem = _events(path)
         if problem:
             problems.append((path, problem))
@@ -157,7 +160,10 @@ def _events(path: Path) -> tuple[list[Event], str]:
     """Events of a file as far as it is whole, and what is wrong behind them, or ""."""
     # TensorBoard's own reader imports TensorFlow where it finds it, and without it takes seconds
     # for the checksums of some MB.
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return [], f"it cannot be read ({error.strerror})"
     places, at, problem = [], 0, ""
     while at < len(data):
         if at + 12 > len(data):
@@ -205,12 +211,15 @@ class _Log:
         if about is None:
             return  # Of another writer, such as keras.callbacks.TensorBoard.
         self._forget_marks_after(step)
+        # Before there is an array: a few bytes may promise any size.
+        shape = [dim.size for dim in value.tensor.tensor_shape.dim]
+        count = len(value.tensor.string_val if about.marks else about.layers)
+        if math.prod(shape) != count or min(shape, default=0) < 0:
+            raise ValueError(f"{shape} numbers of {count} {'marks' if about.marks else 'layers'}")
         array = tensor_util.make_ndarray(value.tensor).ravel()
         if about.marks:
             self.marks.append((step, [mark_of(mark, step) for mark in array]))
             return
-        if len(about.layers) != len(array):
-            raise ValueError(f"{len(array)} numbers of {len(about.layers)} layers")
         self.optimizer = about.optimizer or self.optimizer
         key = about.quantity, about.statistic
         self.tables[key].append(Row(step, wall, about.layers, array.astype(np.float32)))

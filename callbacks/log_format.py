@@ -50,6 +50,10 @@ QUANTITIES = {RATE: "Effective learning rate", **OF_LAYER}
 Tables = Mapping[tuple[str, str], tuple[tuple[str, ...], np.ndarray]]
 
 
+# What a JSON text leads to that is none, or holds something else; deep nesting is the last one.
+_NOT_OURS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
+
 class FormatError(ValueError):
     """A description or mark that no writer of this format wrote."""
 
@@ -101,8 +105,8 @@ def description(content: bytes) -> Description:
         version = found["version"]
         if version != VERSION:
             raise OtherVersionError(
-                f"was written by another version of tfadaopt (format {version}, this one reads "
-                f"{VERSION}): read it from an environment with that version."
+                f"was written by another version of tfadaopt (format {str(version)[:20]}, this one "
+                f"reads {VERSION}): read it from an environment with that version."
             )
         if found.get("marks"):
             return Description(marks=True)
@@ -114,7 +118,7 @@ def description(content: bytes) -> Description:
         )
     except FormatError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except _NOT_OURS as error:
         raise FormatError("has no description that tfadaopt understands.") from error
 
 
@@ -140,9 +144,11 @@ def mark_of(text: bytes, step: int) -> dict:
         mark = json.loads(text)
         texts = [mark["kind"], *(mark.get(k, "") for k in ("quantity", "cause", "advice", "layer"))]
         mark.setdefault("since", step)
+        mark.setdefault("layer", None)
+        mark |= {key: mark.get(key) or "" for key in ("quantity", "cause", "advice")}
         good = isinstance(mark["since"], int) and isinstance(mark["kind"], str)
         good &= all(isinstance(x, str | None) for x in texts)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except _NOT_OURS as error:
         raise FormatError("no mark") from error
     if not good:
         raise FormatError("no mark")

@@ -32,7 +32,13 @@ def together(marks: Sequence) -> list[tuple[Mapping, list[str]]]:
         key = about["kind"], about["since"], about["cause"], about["advice"]
         nobody = "the loss" if about["quantity"] == "loss" else "all layers"
         groups.setdefault(key, (about, []))[1].append(about["layer"] or nobody)
-    return sorted(groups.values(), key=lambda group: list(KINDS).index(group[0]["kind"]))
+    place = {kind: number for number, kind in enumerate(KINDS)}
+    return sorted(groups.values(), key=lambda group: place.get(group[0]["kind"], len(place)))
+
+
+def name_of(kind: str) -> str:
+    """What a kind of mark is called; a log of another version may have one that is not known."""
+    return KINDS.get(kind, kind.replace("_", " "))
 
 
 def as_text(step: int, marks: Sequence) -> str:

@@ -2,16 +2,24 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
+from tests.logs import Log
 from tfadaopt.callbacks import checksums
+from tfadaopt.callbacks.folder import held
 from tfadaopt.callbacks.history import read
+from tfadaopt.callbacks.log_format import RATE, FormatError, mark_of
 from tfadaopt.callbacks.where import EventWriter
 from tfadaopt.experiments.cli.inspection import inspect
 from tfadaopt.experiments.configs import ConfigError
@@ -119,6 +127,58 @@ def test_whole_records_that_make_no_sense(content, tmp_path, monkeypatch):
     history = read(tmp_path)["."]
     assert history.problems
     assert not history.quantities
+
+
+def value(history_of: Path, tensor=None, about=None, optimizer="Adam"):
+    """Write one value that no writer of ours writes, in whole records."""
+    about = about or {"version": 1, "quantity": RATE, "statistic": "p50", "layers": ["a/b"]}
+    content = about if isinstance(about, bytes) else json.dumps(about | {"optimizer": optimizer})
+    found = Summary.Value(tag="t", tensor=tensor)
+    found.metadata.plugin_data.plugin_name = "tfadaopt"
+    found.metadata.plugin_data.content = content if isinstance(content, bytes) else content.encode()
+    Log(history_of)._append(Event(step=1, summary=Summary(value=[found])))
+
+
+def test_a_tensor_is_as_large_as_its_layers_and_no_larger(tmp_path):
+    tensor = TensorProto(dtype=1, float_val=[1.0])
+    tensor.tensor_shape.dim.add(size=2**36)  # 256 GiB in 30 bytes
+    value(tmp_path, tensor)
+    (problem,) = read(tmp_path)["."].problems
+    assert "ValueError" in problem
+
+
+def test_deep_nesting_is_no_description(tmp_path):
+    value(tmp_path, TensorProto(dtype=1), b"[" * 100_000)
+    assert "FormatError" in read(tmp_path)["."].problems[0]
+    with pytest.raises(FormatError):
+        mark_of(b"[" * 100_000, 1)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
+def test_what_is_no_file_is_not_read(kind, tmp_path):
+    log(tmp_path)
+    other = tmp_path / "events.out.tfevents.2.tfadaopt"
+    if kind == "pipe":
+        os.mkfifo(other)  # which would be read for ever
+    elif kind == "folder":
+        other.mkdir()
+    else:
+        other.symlink_to(tmp_path / "nothing")
+    assert read(tmp_path)["."].problems == ()
+    assert held(str(tmp_path)).last_step == 100
+
+
+def test_a_log_of_a_later_version_or_another_hand_is_shown_as_text(tmp_path):
+    writer = EventWriter(tmp_path, "[/]\x1b[2J")
+    tables = {("update_ratio", "value"): (LAYERS, np.ones(3, "float32"))}
+    marks = [{"kind": "[/]new_kind\x1b", "since": 10}, {"kind": "dead", "since": 3}]
+    writer.write(10, {}, tables, marks)
+    writer.close()
+    out = io.StringIO()
+    inspect(Console(file=out, width=100, color_system=None), tmp_path, [], "")
+    assert "[/]new kind? since step 10" in out.getvalue()
+    assert "[/]?[2J" in out.getvalue()
+    assert "\x1b" not in out.getvalue()
 
 
 def test_clock_that_goes_back_loses_nothing(tmp_path, monkeypatch):

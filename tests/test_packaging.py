@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+import tfadaopt
+from releasing import __main__ as releasing
+from releasing import builds
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:  # pytest needs it there
@@ -21,7 +25,9 @@ else:  # pytest needs it there
 ROOT = Path(__file__).resolve().parents[1]
 MAPPED = ("callbacks", "experiments")  # stand at the top level, live in tfadaopt
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-BUILT_FROM = ("tfadaopt", *MAPPED, "tests", "pyproject.toml", "README.md", "LICENSE")
+SENT = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md", "CITATION.cff")
+BUILT_FROM = ("tfadaopt", *MAPPED, "tests", "MANIFEST.in", *SENT)
+EPOCH = 1_800_000_000
 
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
@@ -56,16 +62,22 @@ def dist(tmp_path_factory) -> Path:
     failure is one of the project. That `requires` of the build system is enough, the editable
     install of `make` shows.
     """
-    tree = tmp_path_factory.mktemp("tree")
+    tree = copied(tmp_path_factory.mktemp("tree"))
+    builds.build(tree, tree / "dist", EPOCH)
+    build = (sys.executable, "-m", "build", "--no-isolation")
+    output(*build, "--wheel", "--outdir", tree / "direct", tree, cwd=tree)
+    return tree
+
+
+def copied(tree: Path) -> Path:
+    """The folder, with the files in it that are built from."""
+    tree.mkdir(exist_ok=True)
     for name in BUILT_FROM:
         if (ROOT / name).is_dir():
             unwanted = shutil.ignore_patterns("__pycache__")
             shutil.copytree(ROOT / name, tree / name, symlinks=True, ignore=unwanted)
         else:
             shutil.copy(ROOT / name, tree / name)
-    build = (sys.executable, "-m", "build", "--no-isolation")
-    output(*build, tree, cwd=tree)
-    output(*build, "--wheel", "--outdir", tree / "direct", tree, cwd=tree)
     return tree
 
 
@@ -96,6 +108,8 @@ def test_wheel_holds_the_package_and_nothing_else(dist):
     assert {n for n in content if ".dist-info/" not in n} == names | {"tfadaopt/py.typed"}
     assert {n.split("/")[0].partition("-")[0] for n in content} == {"tfadaopt"}
     (entry_points,) = (n for n in content if n.endswith("entry_points.txt"))
+    (metadata,) = (n for n in content if n.endswith(".dist-info/METADATA"))
+    assert f"\nVersion: {tfadaopt.__version__}\n" in content[metadata].decode()
     assert "tfadaopt = tfadaopt.experiments:main" in content[entry_points].decode()
     assert "tfadaopt = tfadaopt.callbacks.plugin:Loader" in content[entry_points].decode()
 
@@ -109,8 +123,55 @@ def test_sdist_keeps_the_folders_and_builds_the_same_wheel(dist):
     for folder in MAPPED:
         assert {p.relative_to(ROOT).as_posix() for p in (ROOT / folder).rglob("*.py")} <= names
         assert not any(name.startswith(f"tfadaopt/{folder}/") for name in names)
-    assert {"pyproject.toml", "README.md", "LICENSE", "tfadaopt/py.typed"} <= names
+    assert {*SENT, "tfadaopt/py.typed"} <= names
+    assert not any(name.startswith("tests") for name in names)  # without what they need
     assert wheel_content(dist / "dist") == wheel_content(dist / "direct")
+
+
+@pytest.mark.slow
+@in_one_worker
+def test_two_builds_are_the_same_to_the_last_bit(dist, tmp_path):
+    elsewhere = copied(tmp_path / "another place")
+    made = builds.build(elsewhere, tmp_path / "out", EPOCH, TZ="Asia/Tokyo", PYTHONHASHSEED="7")
+    assert {path.name for path in made} == {path.name for path in (dist / "dist").iterdir()}
+    for path in made:
+        assert path.read_bytes() == (dist / "dist" / path.name).read_bytes(), path.name
+
+
+def test_the_version_stands_in_one_place():
+    assert PYPROJECT["project"]["dynamic"] == ["version"]
+    attribute = PYPROJECT["tool"]["setuptools"]["dynamic"]["version"]["attr"]
+    assert attribute == "tfadaopt.__version__"
+    assert releasing.version() == tfadaopt.__version__
+    assert "version:" not in (ROOT / "CITATION.cff").read_text().replace("cff-version:", "")
+
+
+@pytest.mark.parametrize(
+    ("heading", "tags", "said"),
+    [
+        ("9.8.7 (2026-12-01)", "", None),
+        ("9.8.7 (2026-12-01)", "v9.8.7", "There is a tag v9.8.7"),
+        ("9.8.7", "", "write the heading '## 9.8.7 ("),
+        ("Unreleased", "", "begins with 'Unreleased'"),
+        ("19.8.7 (2026-12-01)", "", "the version is 9.8.7"),
+    ],
+)
+def test_a_release_has_its_own_heading_and_no_tag(heading, tags, said, tmp_path, monkeypatch):
+    (tmp_path / "CHANGELOG.md").write_text(f"# Changelog\n\n## {heading}\n\n## 0.1.0\n")
+    monkeypatch.setattr(releasing, "ROOT", tmp_path)
+    monkeypatch.setattr(releasing, "_output", lambda *_: tags)
+    release = releasing.Release("9.8.7", {}, tmp_path)
+    if said is None:
+        assert releasing.check_version(release) == "9.8.7 of 2026-12-01"
+    else:
+        with pytest.raises(releasing.WrongError, match=re.escape(said)):
+            releasing.check_version(release)
+
+
+def test_the_checklist_is_what_the_command_does():
+    rows = re.findall(r"^\| (\w+) \| (.+) \|$", (ROOT / "docs/releasing.md").read_text(), re.M)
+    steps = [(step.name, step.says) for step in releasing.CHECKLIST]
+    assert [row for row in rows if row[0] in dict(steps)] == steps
 
 
 @pytest.fixture(scope="module")
@@ -278,4 +339,5 @@ def test_make_refuses_a_python_that_is_too_old(tmp_path):
 def test_make_names_its_targets():
     listed = {line.split()[0] for line in make().stdout.splitlines()}
     wanted = {"help", "demo", "test", "quick", "audit", "matrix", "peers", "format", "clean"}
+    wanted |= {"fuzz", "coverage", "notebooks", "release"}
     assert listed == wanted

@@ -154,6 +154,16 @@ def test_an_error_of_a_route_is_said_and_not_raised():
     assert "AttributeError" in answer.text
 
 
+@pytest.mark.parametrize("known", ["-1", "x", "9" * 5000])
+def test_a_number_of_rows_that_is_none_is_refused(known, monkeypatch):
+    monkeypatch.setattr(backend.Source, "table", lambda *_: joined([]))
+    ask = {"run": "a", "quantity": RATE, "statistic": "p50", "known": known}
+    answer = client("/values").get("/data/plugin/tfadaopt/values", query_string=ask)
+    assert answer.status_code == 400
+    assert "no number of rows" in answer.text
+    assert len(answer.text) < 200
+
+
 def test_what_the_tab_loads_is_its_own():
     # TensorBoard's policy lets a page load from its own server alone.
     for path in backend._STATIC.iterdir():

@@ -392,7 +392,44 @@ def test_set_weights_wants_all():
         optimizer.set_weights([np.array(3)])
 
 
-def test_damaged_description_is_named():
-    store = {"0": np.array(3), stored.KEY: np.frombuffer(b"{", np.uint8)}
+DAMAGED = {
+    "no JSON": b"{",
+    "nested": b"[" * 100_000,
+    "no record": b"3",
+    "no text": {"methods": [1]},
+    "no place": {"roles": [["iteration", None], ["velocity", "a"]]},
+    "a list as a place": {"roles": [["iteration", []]]},
+    "more roles": {"roles": [[name, None] for name in "abcdef"]},
+    "one role twice": {"roles": [["iteration", None], ["iteration", None]]},
+    "more paths": {"paths": ["a", "b"]},
+    "negative size": {"paths": ["a"], "shapes": [[-1]]},
+    "no batches": {"per_update": 0},
+    "less than no steps": np.array(-1),
+    "arrays of text": np.array("text"),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGED)
+@pytest.mark.parametrize("built", [True, False])
+def test_damaged_state_is_refused_and_changes_nothing(built, how):
+    optimizer, store = tfadaopt.SGD(0.1), {}
+    optimizer.build([keras.Variable([1.0])] if built else [])
+    optimizer.save_own_variables(store)
+    about, damage = json.loads(store[stored.KEY].tobytes()), DAMAGED[how]
+    store["0"] = damage if isinstance(damage, np.ndarray) else np.array(3)
+    if not isinstance(damage, np.ndarray):
+        text = damage if isinstance(damage, bytes) else json.dumps(about | damage).encode()
+        store[stored.KEY] = np.frombuffer(text, np.uint8)
+    fresh = tfadaopt.SGD(0.1)
+    if built:
+        fresh.build([keras.Variable([1.0])])
     with pytest.raises(ValueError, match="damaged"):
+        fresh.load_own_variables(store)
+    assert int(fresh.iterations) == 0
+
+
+@pytest.mark.parametrize("rate", [-1.0, np.inf, np.nan])
+def test_a_rate_that_no_step_allows_is_damage(rate):
+    store = {"0": np.array(3), "1": np.array(rate)}
+    with pytest.raises(ValueError, match="a rate of"):
         tfadaopt.SGD().load_own_variables(store)

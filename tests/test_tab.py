@@ -302,6 +302,37 @@ def test_networks_that_keras_numbered_on_share_their_rows(page, tmp_path):
         assert pixels(tab, ".panel canvas.curves", 1)[..., 3].any()
 
 
+HOSTILE = [
+    'net/"><img src=x onerror=document.hacked=1>/kernel',
+    "net/a\nb\t'&lt;b&gt;/kernel",
+    "net/\u202etxt.exe/kernel",  # from here on, right to left
+    f"net/{'x' * 10_000}/kernel",
+    "net/<script>document.hacked=1</script>/__proto__",
+]
+
+
+def test_names_of_all_kinds_are_text_on_the_page(page, tmp_path):
+    run = RunWriter(tmp_path / "a <b>&amp; 'run'", HOSTILE[0])
+    mark = {**MARK, "layer": HOSTILE[0], "kind": "constructor", "cause": HOSTILE[4]}
+    for step in STEPS:
+        run.write(
+            step, {(RATE, "p50"): np.full(5, 1 / step)}, HOSTILE, [mark] if step == 30 else []
+        )
+    run.close()
+    with serving(tmp_path) as running:
+        running.wait_for("a <b>&amp; 'run'", 40)
+        tab = open_tab(page, running.url)
+        labels = tab.locator(".names button")
+        assert [labels.nth(i).get_attribute("title") for i in range(5)] == HOSTILE
+        labels.first.click()
+        tab.wait_for_function(DRAWN)
+        tab.wait_for_function("document.querySelector('.caption b')")
+        made = "[...document.querySelectorAll('body img, body script')].length"
+        assert tab.evaluate(f"[document.hacked, {made}]") == [None, 0]
+        wide = "document.documentElement.scrollWidth - innerWidth"
+        assert tab.evaluate(wide) <= 0  # however long a name
+
+
 def test_without_data_the_page_says_what_to_do(page, server):
     answer = {"logdir": "/my/logs", "runs": {}, "problems": []}
     page.route("**/overview", lambda route: route.fulfill(json=answer))

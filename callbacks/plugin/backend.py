@@ -129,8 +129,8 @@ class OptimizerTab(base_plugin.TBPlugin):
         ask = request.args
         table = self._source.table(request, ask["run"], ask["quantity"], ask["statistic"])
         known = ask.get("known", "0")
-        if not known.isdecimal():
-            raise exceptions.BadRequest(f"known={known!r} is no number of rows.")
+        if not known.isdecimal() or len(known) > 18:
+            raise exceptions.BadRequest(f"known={known[:40]!r} is no number of rows.")
         known = int(known)
         if known > len(table.steps) or table.token(known) != ask.get("token"):
             known = 0

@@ -16,7 +16,7 @@ from tfadaopt.callbacks.history import History, read
 from tfadaopt.callbacks.log_format import RATE, VALUE
 from tfadaopt.callbacks.names import short
 from tfadaopt.callbacks.tables import Table
-from tfadaopt.callbacks.telling import KINDS, named, together
+from tfadaopt.callbacks.telling import name_of, named, together
 from tfadaopt.experiments.configs import ConfigError
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -96,8 +96,9 @@ def _paths(history: History, pattern: re.Pattern[str]) -> list[str]:
 def _show(console: Console, run: str, history: History, layers: list[str]) -> None:
     steps = history.steps
     name = "" if run == "." else f"[bold]{escape(plain(run))}[/] · "
+    optimizer = escape(plain(history.optimizer)) or "optimizer"
     console.print(
-        f"{name}[bold]{history.optimizer or 'optimizer'}[/] · steps {steps[0]} to {steps[-1]} · "
+        f"{name}[bold]{optimizer}[/] · steps {steps[0]} to {steps[-1]} · "
         f"{len(steps)} snapshots{_eta(history)}",
         highlight=False,
     )
@@ -110,7 +111,7 @@ def _show(console: Console, run: str, history: History, layers: list[str]) -> No
         console.print(f"No stalled layer found{watched}.\n", highlight=False)
         return
     for mark, paths in together(marks):
-        since = f"{KINDS[mark['kind']]} since step {mark['since']}"
+        since = f"{escape(plain(name_of(mark['kind'])))} since step {mark['since']}"
         names = named(short(paths), 8)
         console.print(f"[bold red]{since}:[/] {escape(plain(names))}", highlight=False)
         why = Grid(box=None, show_header=False, padding=(0, 0, 0, 2), pad_edge=True)
@@ -157,7 +158,9 @@ def _grid(width: int, history: History, layers: list[str], marks: list[Mapping[s
             cells.append(_number(_of(ratio, path)[-1:]))
         if with_spark:
             cells.append(_sparkline(_of(drawn, path)))
-        cells.append(f"[bold red]{', '.join(states[path])}[/]" if path in states else "")
+        cells.append(
+            f"[bold red]{escape(plain(', '.join(states[path])))}[/]" if path in states else ""
+        )
         grid.add_row(*cells)
     return grid
 

@@ -240,7 +240,7 @@ def _read(folder: Path) -> tuple[dict, dict[str, pd.DataFrame], Mapping[str, np.
             raise _damaged(folder / f"{table}.csv", error) from None
     tables["results"]["diverged"] = tables["results"].diverged.astype(bool)
     try:
-        with np.load(folder / "contours.npz") as arrays:
+        with np.load(folder / "contours.npz", allow_pickle=False) as arrays:
             contours = dict(arrays)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise _damaged(folder / "contours.npz", error) from None

@@ -60,14 +60,12 @@ class Stored:
     def steps(self) -> int:
         """Batches that the optimizer had seen."""
         first = np.asarray(self.arrays.get("0", 0))
-        return int(first) if first.shape == () else 0
+        return int(first) if first.shape == () and first.dtype.kind in "iu" else 0
 
     def of_rate(self) -> Array | None:
         """The rate η, or None: the file has none, or does not say which array it is."""
-        if self.roles:
-            return self.of_roles().get(RATE)
-        second = self.arrays.get("1")
-        return second if second is not None and second.shape == () else None
+        found = self.of_roles().get(RATE) if self.roles else self.arrays.get("1")
+        return found if found is not None and found.shape == () else None
 
     def of_count(self, optimizer: Keeping) -> int:
         """Batches seen, as an optimizer counts them that accumulates otherwise."""
@@ -107,30 +105,56 @@ def read(store: Store) -> Stored | None:
     """The state in a store of Keras, or None: there is none.
 
     Raises:
-        ValueError: The description is damaged.
+        ValueError: The arrays are no state, or their description is damaged.
     """
     arrays = {key: np.asarray(store[key]) for key in list(store.keys())}
     text = arrays.pop(KEY, None)
     if not arrays:
         return None
-    if text is None:
-        return Stored(arrays)
     try:
-        about = json.loads(np.asarray(text, np.uint8).tobytes())
-        return Stored(
-            arrays,
-            text,
-            tuple((str(name), index) for name, index in about["roles"]),
-            tuple(about["methods"]),
-            tuple(about["paths"]),
-            tuple(map(tuple, about["shapes"])),
-            int(about["per_update"]),
-        )
-    except (ValueError, KeyError, TypeError) as error:
+        found = Stored(arrays) if text is None else _described(arrays, text)
+        _check(found)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
-            f"The description of the optimizer's state is damaged ({error!r}). Load the model "
+            f"The optimizer's state in the file is damaged ({str(error)[:200]!r}). Load the model "
             "with compile=False, or its weights into a model that is not compiled."
         ) from error
+    return found
+
+
+def _described(arrays: Mapping[str, Array], text: Array) -> Stored:
+    about = json.loads(np.asarray(text, np.uint8).tobytes())
+    return Stored(
+        arrays,
+        text,
+        tuple((name, index) for name, index in about["roles"]),
+        tuple(about["methods"]),
+        tuple(about["paths"]),
+        tuple(map(tuple, about["shapes"])),
+        about["per_update"],
+    )
+
+
+def _check(found: Stored) -> None:
+    """Refuse what no optimizer has written, before anything is taken of it."""
+    names = [*(name for name, _ in found.roles), *found.methods, *found.paths]
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError("a name is no text")
+    places = [index for _, index in found.roles if index is not None]
+    sizes = [size for shape in found.shapes for size in shape]
+    if not all(type(n) is int and n >= 0 for n in (*places, *sizes, found.per_update - 1)):
+        raise TypeError("a place, a size or a number of batches is no count")
+    if len(found.paths) != len(found.shapes) or len({*found.roles}) != len(found.roles):
+        raise ValueError("there are other shapes than variables, or the same array twice")
+    if missing := [i for i in range(len(found.roles)) if str(i) not in found.arrays]:
+        raise ValueError(f"the array {missing[0]} is missing")
+    if strange := [key for key, array in found.arrays.items() if array.dtype.kind in "OSUcmM"]:
+        raise TypeError(f"the array {strange[0]} holds no real numbers")
+    if not 0 <= found.steps < 2**62:
+        raise ValueError(f"{found.steps} steps")
+    rate = found.of_rate()
+    if rate is not None and not 0 <= rate < np.inf:
+        raise ValueError(f"a rate of {rate}")
 
 
 def is_fresh(stored: Stored) -> bool:
