@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfadaopt import effective
+from tfadaopt import compat, effective
 from tfadaopt.callbacks.changes import Updates, WeightNorms
 from tfadaopt.callbacks.known import layers_known, norms_of
 from tfadaopt.callbacks.log_format import Tables
@@ -144,6 +144,7 @@ class StallWarning(StateCallback):
         # What Keras has reported since the last look: batches and losses.
         self._reported: list[tuple[int, Any]] = []
         self._norms: dict[str, float] = {}
+        self._is_chief = True
 
     def make_detector(self, layers: Mapping[str, Layer]) -> StallDetector:
         """Make what watches a run of a model, before it looks for the first time."""
@@ -168,6 +169,7 @@ class StallWarning(StateCallback):
     def _begin_fit(self) -> None:
         optimizer = self._recorder.optimizer
         # What was compiled or frozen since the last fit is found anew.
+        self._is_chief = compat.writes_summaries(self.model)
         self._reported.clear()
         self._batch_losses.begin_fit()
         self._probe = Probe(self.model, effective.leaves(optimizer))
@@ -185,7 +187,7 @@ class StallWarning(StateCallback):
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         # Another callback of this folder may have looked already, with the losses up to here less
         # one batch.
-        if logs and "loss" in logs:
+        if logs and "loss" in logs and self._is_chief:  # Of several workers, one warns.
             self._reported.append((batch, logs["loss"]))
             if batch > 0 and self._batch_losses.is_mean is None and math.isfinite(logs["loss"]):
                 self._safely(self._ask_for_mean, logs["loss"])

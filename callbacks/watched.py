@@ -50,7 +50,9 @@ class Loop:
     def __init__(self, optimizer, variables):
         self.optimizer = optimizer
         self.trainable_variables = list(variables)
-        self.distribute_strategy = None
+        one = next(iter(optimizer.values())) if isinstance(optimizer, Mapping) else optimizer
+        # Of several workers, each runs the loop, and one is to write.
+        self.distribute_strategy = compat.strategy_of(next(iter(effective.leaves(one))))
         self.stop_training = False
 
 

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pydantic
 from pydantic import AfterValidator, Field
@@ -54,6 +54,8 @@ MOST_SEEDS = 1_000
 MOST_RATES = 1_000
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False), AfterValidator(_float32)]
+TimeLimit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Strategy = Literal["mirrored"]
 MethodName = Annotated[str, AfterValidator(_known_method)]
 OneOrMore = Field(min_length=1, max_length=MOST_RATES)
 Once = AfterValidator(_each_once)
@@ -78,6 +80,8 @@ class Lecture:
         condition_number: Curvature of the ravine across, relative to that along it.
         surface_steps: Steps on each surface.
         surface_learning_rates: Grid for the surfaces.
+        time_limit: Seconds after which a training run ends, with what it has reached; or None.
+        strategy: "mirrored": train on all devices of this machine at once; None: on one.
     """
 
     methods: Annotated[tuple[MethodName, ...], OneOrMore, Once] = (
@@ -108,6 +112,8 @@ class Lecture:
     surface_learning_rates: Annotated[tuple[Rate, ...], OneOrMore, Once] = tuple(
         round(10 ** (exponent / 8), 5) for exponent in range(-24, 9)
     )
+    time_limit: TimeLimit | None = None
+    strategy: Strategy | None = None
 
     def __post_init__(self):
         if self.train_size + self.validation_size > 4990:

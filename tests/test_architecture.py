@@ -39,7 +39,10 @@ LAYERS = (
     # The rooms of the experiments: problems and reports know nothing of each other.
     ("tfadaopt.experiments.configs",),
     ("tfadaopt.experiments.runs",),
-    ("tfadaopt.experiments.problems", "tfadaopt.experiments.reports"),
+    (
+        *("tfadaopt.experiments.problems", "tfadaopt.experiments.reports"),
+        "tfadaopt.experiments.training",
+    ),
     ("tfadaopt.experiments.method_map", "tfadaopt.experiments.playground"),
     (
         *("tfadaopt.experiments.trial", "tfadaopt.experiments.compare"),
@@ -52,7 +55,10 @@ LAYERS = (
 )
 # Rooms of one floor that need nothing of each other.
 APART = (
-    {"tfadaopt.experiments.problems", "tfadaopt.experiments.reports"},
+    {
+        *("tfadaopt.experiments.problems", "tfadaopt.experiments.reports"),
+        "tfadaopt.experiments.training",
+    },
     {"tfadaopt.experiments.method_map", "tfadaopt.experiments.playground"},
     {
         *("tfadaopt.experiments.trial", "tfadaopt.experiments.compare"),

@@ -80,6 +80,15 @@ def test_numbers_of_compare(refused):
         assert "--jobs" in refused("run", "lecture", "--jobs", value)
 
 
+def test_time_limit_and_strategy(refused):
+    for words in (("compare", PROBLEM), ("run", "lecture")):
+        for value in ("0", "-1", "soon"):
+            assert "--time-limit" in refused(*words, "--time-limit", value)
+        assert "docs/guides/several-devices.md" in refused(*words, "--strategy", "multi-worker")
+    for option, value in (("--time-limit", "9"), ("--strategy", "mirrored")):
+        assert "lecture" in refused("run", "claims", option, value)
+
+
 def test_names_of_compare(refused):
     for value in NAMES:
         refused("compare", PROBLEM, "--methods", value)

@@ -10,6 +10,7 @@ from tests.support.comparisons import EXAMPLE, tfadaopt, write
 from tfadaopt.experiments.compare import comparison, parts_of_data, problem
 from tfadaopt.experiments.compare import trial as compare_trial
 from tfadaopt.experiments.compare.contenders import CONSTANT, COSINE, Arm
+from tfadaopt.experiments.training.batches import Shuffled, dense
 
 # One run
 
@@ -105,7 +106,8 @@ def test_compiled_is_the_users_optimizer_with_its_schedule_scaled(tmp_path):
     half = keras.optimizers.schedules.PiecewiseConstantDecay([5, 10], [0.01, 0.05, 0.0005])
     network.optimizer.learning_rate = half
     keras.utils.set_random_seed(3)
-    history = network.fit(*parts[0], batch_size=8, epochs=2, verbose=0).history
+    order = Shuffled(dense(parts[0]), batch_size=8, seed=3).at(0, 0)
+    history = network.fit(**order, epochs=2, verbose=0).history
     losses = [epoch["loss"] for epoch in found["epochs"]]
     assert losses == pytest.approx(history["loss"], rel=1e-5)
     assert runner._model.optimizer.momentum == 0.5

@@ -75,7 +75,7 @@ def results() -> pd.DataFrame:
             rows.append(("final", method, 0.1, seed, 2, "test", 0.25, accuracy, False))
     columns = ["phase", "method", "learning_rate", "seed", "epoch"]
     columns += ["split", "loss", "accuracy", "diverged"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).assign(stopped="")
 
 
 def layers() -> pd.DataFrame:
@@ -170,6 +170,17 @@ def test_partial_results_say_what_is_missing(tmp_path):
     assert "SGD: 0 of 3 final runs" in page.text
     assert "Adagrad: 0 of 3 rates tried" in page.text
     assert "Not there yet" in page.text
+
+
+def test_runs_that_the_time_limit_ended_are_counted(tmp_path, page):
+    assert "ended by the time limit" not in page.text
+    table = results()
+    cut = (table.phase == "tune") & (table.method == "SGD")
+    table["stopped"] = table.stopped.where(~cut, "time limit of 9 s passed in step 4")
+    page = Page(report.write_report(write(tmp_path / "run", table, layers())))
+    said = f"SGD: {len(RATES)} of the runs were ended by the time limit of"
+    assert said in page.text
+    assert "Adagrad: 0 of the runs" not in page.text
 
 
 @pytest.mark.parametrize("name", ["run.json", "results.csv", "contours.npz"])

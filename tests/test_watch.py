@@ -500,6 +500,26 @@ def test_all_callbacks_under_strategies(two_devices):
         assert found == [True, [2, 4, 6, 8, 10], []], name
 
 
+@pytest.mark.parametrize("is_chief", [True, False])
+def test_of_several_workers_the_chief_alone_warns(is_chief, monkeypatch, capsys):
+    """Also of a loss that is NaN, which needs no look at the state."""
+    monkeypatch.setattr("tfadaopt.compat.writes_summaries", lambda model: is_chief)
+    warning = StallWarning(every=1_000)
+    arguments = {"batch_size": 1, "verbose": 0, "callbacks": [warning]}
+    make_model("sgd").fit(X, np.full_like(Y, np.nan), **arguments)
+    assert bool(warning.marks) is is_chief
+    assert ("StallWarning" in capsys.readouterr().out) is is_chief
+
+
+def test_a_loop_is_under_the_strategy_of_its_optimizer():
+    strategy = tf.distribute.OneDeviceStrategy("CPU:0")
+    with strategy.scope():
+        w, optimizer = keras.Variable([1.0]), tfadaopt.Adam()
+    for given in (optimizer, {"one": optimizer}):
+        watch = StallWarning().watch(given, [w])
+        assert watch._loop.distribute_strategy is strategy
+
+
 @each_callback
 def test_state_that_does_not_fit_begins_a_run_at_step_0(callback, tmp_path):
     """It waits until the optimizer is built, and its count with it: only then is it refused."""

@@ -12,7 +12,14 @@ from rich.table import Table
 from tfadaopt.catalog import METHODS
 from tfadaopt.experiments import catalog, configs
 from tfadaopt.experiments.cli.comparing import compare_methods
-from tfadaopt.experiments.cli.options import Jobs, command, need_tensorflow
+from tfadaopt.experiments.cli.options import (
+    Jobs,
+    Strategy,
+    TimeLimit,
+    command,
+    known_strategy,
+    need_tensorflow,
+)
 from tfadaopt.experiments.cli.rates import find_rate
 from tfadaopt.experiments.cli.terminal import console, end, say_error, say_where, shown, watched
 from tfadaopt.experiments.runs.executor import default_jobs
@@ -97,13 +104,22 @@ def run_experiment(
     ] = None,
     jobs: Jobs = None,
     animate: Animate = False,
+    time_limit: TimeLimit = None,
+    strategy: Strategy = None,
 ) -> None:
     """Run an experiment, or go on with one that was interrupted, and write its report."""
     need_tensorflow()
     experiment = catalog.find(name)
     if animate and not experiment.claims:
         raise configs.ConfigError(f"--animate is for claims; {name!r} has no paths to play.")
-    config = configs.override(experiment.config(), _pairs(settings or []))
+    of_training = {"time_limit": time_limit, "strategy": known_strategy(strategy)}
+    given = {setting: str(value) for setting, value in of_training.items() if value is not None}
+    if given and experiment.claims:
+        raise configs.ConfigError(
+            f"--time-limit and --strategy are for runs that train networks, 'lecture' and compare; "
+            f"{name!r} has neither."
+        )
+    config = configs.override(experiment.config(), _pairs(settings or []) | given)
     folder = out or Path("runs") / name
     console.print(f"Running {name} into {folder}. Ctrl-C keeps what is finished.", markup=False)
     failures = watched(

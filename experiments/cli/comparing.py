@@ -6,7 +6,14 @@ from typing import Annotated
 import typer
 
 from tfadaopt.experiments import configs
-from tfadaopt.experiments.cli.options import Jobs, command, need_tensorflow
+from tfadaopt.experiments.cli.options import (
+    Jobs,
+    Strategy,
+    TimeLimit,
+    command,
+    known_strategy,
+    need_tensorflow,
+)
 from tfadaopt.experiments.cli.terminal import console, end, watched
 from tfadaopt.experiments.runs.executor import default_jobs
 
@@ -66,6 +73,8 @@ def compare_methods(
         typer.Option(help="Result folder; default runs/compare-FILE. Results in it are resumed."),
     ] = None,
     jobs: Jobs = None,
+    time_limit: TimeLimit = None,
+    strategy: Strategy = None,
 ) -> None:
     """Compare methods on your own model and data, each with the same budget, and report."""
     need_tensorflow()
@@ -85,6 +94,8 @@ def compare_methods(
         steps=steps,
         batch_size=batch_size,
         target=target,
+        time_limit=time_limit,
+        strategy=known_strategy(strategy),
     )
     folder = out or Path("runs") / f"compare-{file.stem}"
     each = f"{steps} steps" if steps else f"{epochs} epoch{'s' if epochs > 1 else ''}"

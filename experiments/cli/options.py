@@ -14,6 +14,29 @@ Jobs = Annotated[
     int | None, typer.Option(min=1, max=MOST_JOBS, help="Processes; default: one per processor.")
 ]
 
+TimeLimit = Annotated[
+    float | None,
+    typer.Option(min=0.001, help="Seconds of a training run; one that takes longer is cut short."),
+]
+Strategy = Annotated[
+    str | None,
+    typer.Option(help="'mirrored': train each network on all devices of this machine at once."),
+]
+
+
+def known_strategy(name: str | None) -> str | None:
+    """Return the name of a strategy.
+
+    Raises:
+        ConfigError: Commands know no such strategy.
+    """
+    if name not in (None, "mirrored"):
+        raise configs.ConfigError(
+            f"--strategy {name!r} is not known; there is 'mirrored'. Several machines need a loop "
+            "of your own, as in examples/multi_worker.py: see docs/guides/several-devices.md."
+        )
+    return name
+
 
 def command() -> str:
     """Return the command line that was given."""

@@ -10,6 +10,7 @@ import keras
 
 from tfadaopt.experiments.compare import contenders, parts_of_data, problem, schedules
 from tfadaopt.experiments.compare.local_modules import imported_modules
+from tfadaopt.experiments.training.strategies import check_batches, strategy_of
 
 
 def check(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,6 +30,9 @@ def check(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     }
     _, parts = loaded(path, settings["file_sha256"])
     train, batch_size = parts["train"], settings["batch_size"]
+    if parts_of_data.is_arrays(train):
+        examples = len(keras.tree.flatten(train)[0])
+        check_batches(strategy_of(settings.get("strategy")), examples, batch_size)
     steps = parts_of_data.steps_per_epoch(train, batch_size)
     if steps is None and settings["steps"] is None:
         raise problem.ProblemError(

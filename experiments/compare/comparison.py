@@ -11,7 +11,7 @@ from pydantic import Field
 
 from tfadaopt.experiments.compare import contenders, local_modules, problem
 from tfadaopt.experiments.compare.contenders import Arm
-from tfadaopt.experiments.configs import ConfigError, Count
+from tfadaopt.experiments.configs import ConfigError, Count, Strategy, TimeLimit
 from tfadaopt.experiments.reports.intervals import failures_as_infinity
 from tfadaopt.experiments.runs.cell import Cell
 from tfadaopt.experiments.runs.store import Store
@@ -46,6 +46,8 @@ class Comparison:
         schedules: Schedules that each method is tried with; None: a constant rate.
         weight_decays: Weight decays λ that are tried, rising; None: what each method has by itself.
         target: Objective on validation that is to be reached; None: what half of the methods reach.
+        time_limit: Seconds after which a run ends, and counts as failed; or None.
+        strategy: "mirrored": train on all devices of this machine at once; None: on one.
     """
 
     file: str
@@ -62,6 +64,8 @@ class Comparison:
     schedules: tuple[str, ...] | None = None
     weight_decays: tuple[Annotated[float, Field(ge=0, le=1e6)], ...] | None = None
     target: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    time_limit: TimeLimit | None = None
+    strategy: Strategy | None = None
 
     @property
     def arms(self) -> tuple[Arm, ...]:
@@ -171,7 +175,8 @@ def check_modules(config: Comparison, store: Store) -> None:
 
 def _task(config: Comparison) -> Cell:
     names = ("file_sha256", "epochs", "steps", "batch_size")
-    return {name: getattr(config, name) for name in names}
+    later = [name for name in ("time_limit", "strategy") if getattr(config, name) is not None]
+    return {name: getattr(config, name) for name in (*names, *later)}
 
 
 def _direction(objective: str) -> tuple[bool, str]:

@@ -206,7 +206,8 @@ def failures(found: Reading) -> list[dict[str, Any]]:
         if run.failure is not None:
             reason = f"broke off: {run.failure['error']}"
         elif run.result is not None and run.result["diverged"]:
-            reason = f"diverged: {run.result['diverged']}"
+            word = "stopped" if "stopped" in run.result else "diverged"
+            reason = f"{word}: {run.result['diverged']}"
         else:
             continue
         cell: Mapping[str, Any] = run.cell

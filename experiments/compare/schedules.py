@@ -100,7 +100,7 @@ def highest_rate(optimizer: keras.optimizers.Optimizer, steps: int) -> float:
     """
     schedule: Any = own_schedule(optimizer)
     if schedule is None:
-        rates = [float(innermost(optimizer).learning_rate)]
+        rates = [float(keras.ops.convert_to_numpy(innermost(optimizer).learning_rate))]
     else:
         looks = min(steps - 1, _LOOKS)
         at = {round(i * (steps - 1) / looks) for i in range(looks + 1)} if looks else {0}

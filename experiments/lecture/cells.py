@@ -9,8 +9,11 @@ from tfadaopt.experiments.runs.store import Store
 
 def compute(cell: Cell, config: Lecture, folder: Path) -> None:
     """Compute a cell and put its result into the store of ``folder``."""
-    result = _walk(cell) if cell["kind"] == "surface" else _train(cell, config, folder)
-    Store(folder).put(cell, result)
+    store = Store(folder)
+    if cell["kind"] == "surface":
+        store.put(cell, _walk(cell))
+    else:
+        _train(cell, config, store)
 
 
 def _walk(cell: Cell) -> dict:
@@ -22,11 +25,15 @@ def _walk(cell: Cell) -> dict:
     return {**result, "contours": {"x": x.tolist(), "y": y.tolist(), "f": f.tolist()}}
 
 
-def _train(cell: Cell, config: Lecture, folder: Path) -> dict:
+def _train(cell: Cell, config: Lecture, store: Store) -> None:
     from tfadaopt.experiments.lecture import training
+    from tfadaopt.experiments.training.checkpoints import checkpoints_of
 
     trainer = training.trainer(cell["method"], config)
-    if cell["kind"] == "tune":
-        return trainer.train(cell["learning_rate"], training.TUNING_SEED)
-    log_dir = folder / "logs" / cell["method"] / f"seed-{cell['seed']}"
-    return trainer.train(cell["learning_rate"], cell["seed"], log_dir)
+    log_dir, seed = None, training.TUNING_SEED
+    if cell["kind"] == "final":
+        seed = cell["seed"]
+        log_dir = store.folder / "logs" / cell["method"] / f"seed-{seed}"
+    checkpoints = checkpoints_of(store, cell, log_dir)
+    store.put(cell, trainer.train(cell["learning_rate"], seed, log_dir, checkpoints))
+    checkpoints.remove()

@@ -32,6 +32,7 @@ TABLES = {
         "loss",
         "accuracy",
         "diverged",
+        "stopped",
     ),
     "chosen": ("method", "learning_rate", "validation_loss", "validation_accuracy", "at_edge"),
     "layers": ("method", "seed", "step", "quantity", "variable", "statistic", "value"),
@@ -119,6 +120,7 @@ def glance(methods: list[str], tables: Mapping[str, pd.DataFrame]) -> list[dict]
                 "range": (float(accuracy.min()), float(accuracy.max())) if len(test) else None,
                 "loss": float(test.loss.mean()) if len(test) else None,
                 "diverged": int(final.groupby("seed").diverged.any().sum()),
+                "stopped": _runs_stopped(final, "seed") + _runs_stopped(tuned, "learning_rate"),
                 "diverged_tuning": int(tuned.groupby("learning_rate").diverged.any().sum()),
                 "tried": tuned.learning_rate.nunique(),
             }
@@ -239,12 +241,17 @@ def _read(folder: Path) -> tuple[dict, dict[str, pd.DataFrame], Mapping[str, np.
         except (OSError, ValueError) as error:
             raise _damaged(folder / f"{table}.csv", error) from None
     tables["results"]["diverged"] = tables["results"].diverged.astype(bool)
+    tables["results"]["stopped"] = tables["results"].stopped.notna()
     try:
         with np.load(folder / "contours.npz", allow_pickle=False) as arrays:
             contours = dict(arrays)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise _damaged(folder / "contours.npz", error) from None
     return run, tables, contours
+
+
+def _runs_stopped(results: pd.DataFrame, run: str) -> int:
+    return int(results[results.stopped][run].nunique())
 
 
 def _damaged(path: Path, error: Exception) -> ConfigError:

@@ -126,7 +126,8 @@ def choose(config: Lecture, store: Store) -> pd.DataFrame:
                 continue
             result = store.get(cell)
             last = next((r for r in result["rows"] if r["split"] == "validation"), None)
-            if last is not None and not result["diverged"] and math.isfinite(last["loss"]):
+            failed = result["diverged"] or "stopped" in result
+            if last is not None and not failed and math.isfinite(last["loss"]):
                 tried.append((last["loss"], last["accuracy"], cell["learning_rate"]))
         if tried:
             loss, accuracy, rate = min(tried)
@@ -187,7 +188,9 @@ def write_tables(config: Lecture, store: Store) -> None:
 def _task(config: Lecture) -> Cell:
     settings = asdict(config)
     names = ("epochs", "batch_size", "train_size", "validation_size", "split_seed")
-    return {name: settings[name] for name in names}
+    # What is not asked for is not named: results of before were made without.
+    later = [name for name in ("time_limit", "strategy") if settings[name] is not None]
+    return {name: settings[name] for name in (*names, *later)}
 
 
 def _result_rows(cells: list[Cell], store: Store) -> Iterator[dict]:
@@ -199,6 +202,7 @@ def _result_rows(cells: list[Cell], store: Store) -> Iterator[dict]:
                 **{name: cell[name] for name in ("method", "learning_rate", "seed")},
                 **row,
                 "diverged": result["diverged"],
+                "stopped": result.get("stopped", ""),
             }
 
 

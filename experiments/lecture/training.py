@@ -17,6 +17,10 @@ from tfadaopt.experiments.problems.data import Split, digits
 from tfadaopt.experiments.problems.models import digits_cnn
 from tfadaopt.experiments.problems.restart import Restart
 from tfadaopt.experiments.runs.logged import logged_series
+from tfadaopt.experiments.training.batches import Shuffled, dense
+from tfadaopt.experiments.training.checkpoints import Checkpoints
+from tfadaopt.experiments.training.fitting import Limits, fit
+from tfadaopt.experiments.training.strategies import check_batches, strategy_of
 
 # The tuning run shares no seed with the runs that are reported.
 TUNING_SEED = 1_000
@@ -29,16 +33,25 @@ class Trainer:
         cls = next(record.cls for record in METHODS if record.name == method)
         self._config = config
         self._data = digits(config.train_size, config.validation_size, config.split_seed)
-        self._model = digits_cnn()
-        self._model.compile(
-            optimizer=cls(learning_rate=1.0),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy"],
-        )
-        self._restart = Restart(digits_cnn, self._model, self._model.optimizer)
+        train = self._data["train"]
+        self._train = dense((train.images, train.labels))
+        strategy = strategy_of(config.strategy)
+        check_batches(strategy, len(train.labels), config.batch_size)
+        with strategy.scope():
+            self._model = digits_cnn()
+            self._model.compile(
+                optimizer=cls(learning_rate=1.0),
+                loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+                metrics=["accuracy"],
+            )
+            self._restart = Restart(digits_cnn, self._model, self._model.optimizer)
 
     def train(
-        self, learning_rate: float, seed: int, log_dir: Path | None = None
+        self,
+        learning_rate: float,
+        seed: int,
+        log_dir: Path | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> dict[str, object]:
         """Train once and return the learning curves, and the logged series where there is a log.
 
@@ -46,60 +59,63 @@ class Trainer:
             learning_rate: η of this run.
             seed: Seed of the weights and of the order of batches.
             log_dir: Folder for TensorBoard, or None: a tuning run, which never sees the test split.
+            checkpoints: Where it is kept how far the run is, and where it may go on; or None.
         """
         self._restart(learning_rate, seed)
-        callbacks: list[keras.callbacks.Callback] = [keras.callbacks.TerminateOnNaN()]
+        progress = None
+        if checkpoints is not None:
+            progress = checkpoints.restore(self._model, self._build_metrics)
+            if progress is None:
+                self._restart(learning_rate, seed)  # Of a damaged one, a part may be taken.
+        callbacks: list[keras.callbacks.Callback] = []
         if log_dir is not None:
-            if log_dir.exists():
+            if progress is None and log_dir.exists():
                 shutil.rmtree(log_dir)  # Left by a run that was interrupted.
             callbacks += [
                 EffectiveLearningRate(log_dir, every=self._config.every),
                 AccumulatorMagnitude(log_dir, every=self._config.every),
             ]
-        history = self._model.fit(
-            self._batches(seed),
-            epochs=self._config.epochs,
+        epochs = self._config.epochs
+        progress = fit(
+            self._model,
+            Shuffled(self._train, self._config.batch_size, seed),
+            Limits(epochs, seconds=self._config.time_limit),
+            callbacks,
+            checkpoints,
+            progress,
             validation_data=_whole(self._data["validation"]),
-            validation_freq=1 if log_dir is not None else self._config.epochs,
-            callbacks=callbacks,
-            shuffle=False,  # The data set shuffles by itself.
-            verbose=0,
-        ).history
-        rows = [
-            {"epoch": epoch, "split": "train", "loss": loss, "accuracy": accuracy}
-            for epoch, (loss, accuracy) in _numbered(history["loss"], history["accuracy"])
+            validation_freq=1 if log_dir is not None else epochs,
+        )
+        rows: list[dict[str, Any]] = [
+            {"epoch": done["epoch"], "split": split}
+            | {name: done[f"{prefix}{name}"] for name in ("loss", "accuracy")}
+            for split, prefix in (("train", ""), ("validation", "val_"))
+            for done in progress.epochs
+            if f"{prefix}loss" in done
         ]
-        validated = _numbered(history.get("val_loss", []), history.get("val_accuracy", []))
-        last = len(history["loss"])
-        for epoch, (loss, accuracy) in validated:
-            at = epoch if log_dir is not None else last
-            rows.append({"epoch": at, "split": "validation", "loss": loss, "accuracy": accuracy})
-        diverged = last < self._config.epochs or not math.isfinite(history["loss"][-1])
+        last = progress.epochs[-1]["loss"]
+        diverged = progress.diverged is not None or not math.isfinite(last)
         result: dict[str, Any] = {"rows": rows, "diverged": diverged}
+        if progress.stopped is not None:
+            result["stopped"] = progress.stopped
         if log_dir is not None:
             test = self._model.evaluate(_whole(self._data["test"]), verbose=0, return_dict=True)
-            rows.append({"epoch": last, "split": "test", **test})
+            rows.append({"epoch": progress.epoch, "split": "test", **test})
             result["series"] = logged_series(log_dir)
             self._check_log(log_dir, result["series"])
         return result
 
+    def _build_metrics(self) -> None:
+        self._model.evaluate(_whole(self._data["validation"]), verbose=0)
+
     def _check_log(self, log_dir: Path, series: list[dict[str, Any]]) -> None:
         # A callback that cannot write lets the training go on: half a log is no result.
-        every, done = self._config.every, int(self._model.optimizer.iterations)
+        every, done = self._config.every, int(self._model.optimizer.iterations.numpy())
         last = done // every * every
         if last and not any(last in each["steps"] for each in series):
             raise OSError(
                 errno.EIO, "the log of this run is incomplete; is room left?", str(log_dir)
             )
-
-    def _batches(self, seed: int) -> tf.data.Dataset:
-        train = self._data["train"]
-        return (
-            tf.data.Dataset.from_tensor_slices((train.images, train.labels))
-            .shuffle(len(train.labels), seed=seed, reshuffle_each_iteration=True)
-            .batch(self._config.batch_size)
-            .with_options(_no_autotune())
-        )
 
 
 @functools.lru_cache(maxsize=32)
@@ -118,7 +134,3 @@ def _no_autotune() -> tf.data.Options:
     options = tf.data.Options()
     options.autotune.enabled = False
     return options
-
-
-def _numbered(*columns):
-    return enumerate(zip(*columns, strict=True), start=1)

@@ -45,7 +45,7 @@ class Restart:
             self._first_values[seed] = [variable.numpy() for variable in fresh.variables]
         for variable, value in zip(self._model.variables, self._first_values[seed], strict=True):
             variable.assign(value)
-        self.forget()
+        self._forget()
         self._optimizer.learning_rate = learning_rate
         # A data set mixes the global seed into its own: runs must not depend on those before them.
         keras.utils.set_random_seed(seed)
@@ -53,6 +53,9 @@ class Restart:
     def forget(self) -> None:
         """Set the state of the optimizer back, and leave weights and rate as they are."""
         rate = float(self._optimizer.learning_rate)
+        self._forget()
+        self._optimizer.learning_rate = rate
+
+    def _forget(self) -> None:
         for variable, value in zip(self._optimizer.variables, self._first_state, strict=True):
             variable.assign(value)
-        self._optimizer.learning_rate = rate
