@@ -2,13 +2,16 @@
 
     python benchmarks/monitor.py snapshot [--optimizer Adam] [--repeats 30]
     python benchmarks/monitor.py fit [--model resnet|resnet20|cifar|digits] [--pairs 15]
+    python benchmarks/monitor.py also [--model digits] [--pairs 9]
     python benchmarks/monitor.py table [--write benchmarks/monitor.md]
 
 ``snapshot`` times a snapshot of the 214 variables of ResNet-50 with its write, by preset, against
 ``tf.summary.histogram`` of the same tensors, which is what Keras' TensorBoard callback does with
 weights; and counts its bytes. ``fit`` times epochs with and without ``OptimizerMonitor``,
 interleaved, by preset and interval: the median of the ratios, in the manner of Cockpit's paper.
-``table`` does both and writes it all in Markdown.
+``also`` gives the CPU time that each quantity that is off by default adds to a snapshot, and to its
+tracing: pairs of ``fit`` with a snapshot in each step, with ``light`` and with ``light`` and it.
+``table`` does the first two and writes it all in Markdown.
 """
 
 import argparse
@@ -29,7 +32,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 import tfadaopt
 from tfadaopt import effective
 from tfadaopt.callbacks import AccumulatorMagnitude, EffectiveLearningRate, OptimizerMonitor
-from tfadaopt.callbacks.optimizer_monitor import PRESETS
+from tfadaopt.callbacks.optimizer_monitor import ALSO, DEAD_UNITS, PRESETS
 from tfadaopt.callbacks.recorder import Recorder
 from tfadaopt.callbacks.request import Request, What
 from tfadaopt.callbacks.when import Every
@@ -211,6 +214,39 @@ def monitor_of(preset: str, folder: str, interval: int) -> list[keras.callbacks.
     return [OptimizerMonitor(folder, interval, preset)]
 
 
+def also(name: str, optimizer_name: str, pairs: int) -> tuple[float, dict[str, list[float]]]:
+    """CPU milliseconds of a plain step, and those that each further quantity adds to a snapshot."""
+    model, shape, batch, steps = MODELS[name]()
+    model.compile(
+        optimizer_of(optimizer_name), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    random = np.random.default_rng(0)
+    x = random.normal(size=(steps * batch, *shape)).astype("float32")
+    y = random.integers(0, 10, size=steps * batch)
+
+    def fit(*callbacks: keras.callbacks.Callback) -> float:
+        began = time.process_time()
+        model.fit(x, y, batch, callbacks=list(callbacks), shuffle=False, verbose=0)
+        return (time.process_time() - began) / steps * 1e3
+
+    added: dict[str, list[float]] = {quantity: [] for quantity in (*ALSO, DEAD_UNITS)}
+    plain = []
+    with tempfile.TemporaryDirectory() as logs:
+        monitors = {"": OptimizerMonitor(f"{logs}/light", 1, "light")}
+        for quantity in added:
+            probe = x[:64] if quantity == DEAD_UNITS else None
+            folder = f"{logs}/{quantity}"
+            monitors[quantity] = OptimizerMonitor(folder, 1, "light", also=[quantity], probe=probe)
+        for callback in monitors.values():  # Everything is traced before the first pair.
+            fit(callback)
+        for _ in range(pairs):
+            plain.append(fit())
+            light = fit(monitors[""])
+            for quantity, found in added.items():
+                found.append(fit(monitors[quantity]) - light)
+    return statistics.median(plain), added
+
+
 def middle(ratios: list[float]) -> str:
     """Median and, behind it, the middle half."""
     ordered = sorted(ratios)
@@ -245,9 +281,15 @@ def fit_table(options) -> str:
     return markdown(head, rows)
 
 
+def also_table(options) -> str:
+    step, added = also(options.model, options.optimizer, options.pairs)
+    head = [f"{options.model}, {options.optimizer}, steps of {step:.1f} ms of CPU", "ms a snapshot"]
+    return markdown(head, [[f"`{name}`", middle(found)] for name, found in added.items()])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("snapshot", "fit", "table"))
+    parser.add_argument("what", choices=("snapshot", "fit", "also", "table"))
     parser.add_argument("--optimizer", default="Adam", help="of tfadaopt, or keras.Adam, …")
     parser.add_argument("--repeats", type=int, default=30, help="snapshots of each kind")
     parser.add_argument("--model", default="cifar", choices=tuple(MODELS))
@@ -261,11 +303,14 @@ def main() -> None:
         tables.append(snapshot_table(options))
     if options.what == "fit":
         tables.append(fit_table(options))
+    if options.what == "also":
+        tables.append(also_table(options))
     if options.what == "table":
         for options.model in MODELS:
             tables.append(fit_table(options))
     machine = f"{platform.machine()}, TensorFlow {tf.__version__}, no GPU"
-    text = "\n\n".join([*tables, f"Median (middle half) of time with / without. {machine}."])
+    what = "of CPU time added" if options.what == "also" else "of time with / without"
+    text = "\n\n".join([*tables, f"Median (middle half) {what}. {machine}."])
     print(text)
     if options.write:
         options.write.write_text(f"{text}\n", encoding="utf-8")

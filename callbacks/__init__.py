@@ -18,20 +18,28 @@ if TYPE_CHECKING:
     from tfadaopt.callbacks.accumulator_magnitude import AccumulatorMagnitude
     from tfadaopt.callbacks.averaged_weights import AveragedWeights
     from tfadaopt.callbacks.effective_learning_rate import EffectiveLearningRate
+    from tfadaopt.callbacks.mlflow_writer import MlflowWriter
     from tfadaopt.callbacks.optimizer_monitor import OptimizerMonitor
     from tfadaopt.callbacks.picture import plot
     from tfadaopt.callbacks.stall_warning import StallWarning
+    from tfadaopt.callbacks.trackio_writer import TrackioWriter
     from tfadaopt.callbacks.update_ratio import UpdateRatio
+    from tfadaopt.callbacks.wandb_writer import WandbWriter
     from tfadaopt.callbacks.when import LogSpaced
+    from tfadaopt.callbacks.writers import Writer
 
 __all__ = [
     "AccumulatorMagnitude",
     "AveragedWeights",
     "EffectiveLearningRate",
     "LogSpaced",
+    "MlflowWriter",
     "OptimizerMonitor",
     "StallWarning",
+    "TrackioWriter",
     "UpdateRatio",
+    "WandbWriter",
+    "Writer",
     "plot",
 ]
 
@@ -40,9 +48,13 @@ _MODULE_OF = {
     "AveragedWeights": "tfadaopt.callbacks.averaged_weights",
     "EffectiveLearningRate": "tfadaopt.callbacks.effective_learning_rate",
     "LogSpaced": "tfadaopt.callbacks.when",
+    "MlflowWriter": "tfadaopt.callbacks.mlflow_writer",
     "OptimizerMonitor": "tfadaopt.callbacks.optimizer_monitor",
     "StallWarning": "tfadaopt.callbacks.stall_warning",
+    "TrackioWriter": "tfadaopt.callbacks.trackio_writer",
     "UpdateRatio": "tfadaopt.callbacks.update_ratio",
+    "WandbWriter": "tfadaopt.callbacks.wandb_writer",
+    "Writer": "tfadaopt.callbacks.writers",
     "plot": "tfadaopt.callbacks.picture",
 }
 

@@ -9,7 +9,14 @@ import tensorflow as tf
 
 from tfadaopt.callbacks.layers import View
 from tfadaopt.callbacks.measure import Before, Series
-from tfadaopt.callbacks.sampled import WEIGHTS, UpdateRows, row, size_of_row
+from tfadaopt.callbacks.sampled import (
+    WEIGHTS,
+    UpdateRows,
+    angle_of,
+    row,
+    size_of_row,
+    sums_of_angle,
+)
 from tfadaopt.callbacks.summaries import VALUE
 from tfadaopt.compat import Variable
 
@@ -25,7 +32,8 @@ class Updates:
 
     Attributes:
         quantity: ``update_ratio``, ‖Δθ‖/‖θ‖ with θ from before the step, or from after it where it
-            was 0; or ``update_norm``, ‖Δθ‖.
+            was 0; ``update_norm``, ‖Δθ‖; or ``angular_update``, the angle between θ before and
+            after, in degrees, 0 where either is 0.
         sampled: Whether an estimate from a sample of the coordinates does.
     """
 
@@ -58,6 +66,8 @@ class Updates:
     def _read(self, key: tuple, variable: Variable, before: Before) -> tf.Tensor:
         moved = ("distance", *key)
         new = tf.convert_to_tensor(variable)
+        if self.quantity == "angular_update":
+            return _angle(new, before[key])
         if moved not in before:  # of ratio and norm, one measures it for both
             before[moved] = _distance(new, before[key])
         if self.quantity == "update_norm":
@@ -120,6 +130,21 @@ def _distance(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     start, total = tf.constant(0, tf.int64), tf.zeros([], _wide(a[:0]).dtype)
     _, total = tf.while_loop(lambda i, _: i < size, add, (start, total), parallel_iterations=1)
     return tf.sqrt(2 * total)
+
+
+def _angle(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """Angle in degrees, of large tensors piece by piece."""
+    size = a.shape.num_elements()
+    a, b = (tf.reshape(x, [-1]) for x in (a, b))
+    dtype = _wide(a[:0]).dtype
+
+    def add(start, sums):
+        x, y = (_wide(z[start : start + PIECE]) for z in (a, b))
+        return start + PIECE, sums + sums_of_angle(x[tf.newaxis], y[tf.newaxis])[0]
+
+    state = tf.constant(0, tf.int64), tf.zeros([4], dtype)
+    _, sums = tf.while_loop(lambda i, _: i < size, add, state, parallel_iterations=1)
+    return angle_of(sums)
 
 
 def _norm(x: tf.Tensor) -> tf.Tensor:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
@@ -35,11 +36,13 @@ class View:
         layers: Variables that are trained.
         steps_per_execution: Steps between two looks of a callback.
         lookaheads: What pulls the weights back every few updates, around the optimizers.
+        model: What is trained, or what stands for it.
     """
 
     layers: tuple[Layer, ...]
     steps_per_execution: int = 1
     lookaheads: tuple[Lookahead, ...] = ()
+    model: Any = None
 
 
 # What is compared decides whether a traced snapshot is used again: frozen dataclasses.

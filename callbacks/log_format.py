@@ -43,6 +43,10 @@ OF_LAYER = {
     "weight_norm": "Weight norm ‖θ‖",
     "sync_distance": "Distance to the slow weights ‖θ − φ‖ at the last sync",
     "spectral_scale": "Spectral scale η s of the update",
+    "angular_update": "Angle between θ before and after, in degrees",
+    "zero_gradients": "Share of coordinates without gradient",
+    "units_without_gradient": "Share of units without gradient",
+    "dead_units": "Share of units with one activation for all examples of the probe",
 }
 QUANTITIES = {RATE: "Effective learning rate", **OF_LAYER}
 
@@ -153,3 +157,10 @@ def mark_of(text: bytes, step: int) -> dict:
     if not good:
         raise FormatError("no mark")
     return mark
+
+
+def in_words(mark: Mapping) -> str:
+    """A mark as a line of Markdown."""
+    where = f"**{mark['layer']}**" if mark.get("layer") else "**The model**"
+    text = f"{where}: {mark['kind'].replace('_', ' ')} since step {mark['since']}."
+    return " ".join([text, *(mark[key] for key in ("cause", "advice") if mark.get(key))])

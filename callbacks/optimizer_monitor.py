@@ -25,7 +25,10 @@ from tfadaopt.callbacks.quantities import (
 )
 from tfadaopt.callbacks.request import Request, What
 from tfadaopt.callbacks.state_callback import Logs, StateCallback
+from tfadaopt.callbacks.units import DeadUnits, Probe
 from tfadaopt.callbacks.when import When
+from tfadaopt.callbacks.writers import Guarded, Writer, guarded
+from tfadaopt.callbacks.zeros import ZeroGradients
 
 _STANDARD = (
     EffectiveRates(required=False),
@@ -47,6 +50,14 @@ PRESETS: dict[str, tuple[Quantity, ...]] = {
     "standard": _STANDARD,
     "full": (*_STANDARD, Updates("update_norm"), WeightNorms(), GradientNorms()),
 }
+
+# Off by default; ``dead_units`` besides, which needs a probe.
+ALSO: dict[str, Quantity] = {
+    "angular_update": Updates("angular_update"),
+    "zero_gradients": ZeroGradients(),
+    "units_without_gradient": ZeroGradients(of_units=True),
+}
+DEAD_UNITS = "dead_units"
 
 
 class OptimizerMonitor(StateCallback):
@@ -84,7 +95,8 @@ class OptimizerMonitor(StateCallback):
     is there: the run goes to a new folder in it, ``run-2`` and so on, and a warning says so.
 
     Args:
-        log_dir: Folder of the TensorBoard run, such as ``"logs/adam"``; made where needed.
+        log_dir: Folder of the TensorBoard run, such as ``"logs/adam"``; made where needed. None
+            writes no event files; it needs ``writers``.
         every: Optimizer iterations between two snapshots, ≥ 1, a schedule such as ``LogSpaced()``,
             or a function of the step that returns a bool. Default 10.
         preset: ``"light"``, ``"standard"`` or ``"full"``. Default ``"standard"``.
@@ -100,6 +112,16 @@ class OptimizerMonitor(StateCallback):
         hparams: Numbers, strings and booleans for the tab "HParams", besides the optimizer's.
         optimizer: What to watch: an optimizer, or a dictionary of several by name. Default None:
             the one that the model was compiled with, or those among its attributes, as of a GAN.
+        writers: What gets the numbers besides TensorBoard: ``WandbWriter()``, ``MlflowWriter()``,
+            ``TrackioWriter()``, or any ``Writer``. With one, ``log_dir`` may be left out. Default
+            none.
+        also: What else is measured of each layer: ``"angular_update"``, the angle between the
+            weights before and after; ``"zero_gradients"`` and ``"units_without_gradient"``, shares
+            of coordinates, and of units (last axis of a kernel), whose gradient was zero, where the
+            state tells it; ``"dead_units"``, the share of units with the same activation in all of
+            ``probe``. Default none.
+        probe: Inputs for ``"dead_units"``, such as ``x_train[:64]``: each snapshot is one more
+            forward pass of the model on them. Default None.
 
     Raises:
         TypeError: An argument is of the wrong type.
@@ -120,7 +142,7 @@ class OptimizerMonitor(StateCallback):
 
     def __init__(
         self,
-        log_dir: str | os.PathLike[str],
+        log_dir: str | os.PathLike[str] | None = None,
         every: int | When | Callable[[int], bool] = 10,
         preset: str = "standard",
         include: Sequence[str] = (),
@@ -131,7 +153,12 @@ class OptimizerMonitor(StateCallback):
         optimizer: keras.optimizers.Optimizer
         | Mapping[str, keras.optimizers.Optimizer]
         | None = None,
+        writers: Sequence[Writer] = (),
+        also: Sequence[str] = (),
+        probe: Any = None,
     ) -> None:
+        self.writers: tuple[Guarded, ...] = guarded(writers)
+        self.needs_folder = not self.writers
         super().__init__(log_dir, every, optimizer)
         if preset not in PRESETS:
             raise ValueError(
@@ -155,14 +182,20 @@ class OptimizerMonitor(StateCallback):
         self.file: NotebookFile | None = None if file is None else NotebookFile.at(file)
         self._keeping: bool = False
         self.hparams: dict[str, float | str | bool] = _hparams(hparams or {})
+        self.also: tuple[str, ...] = _also(also, probe is not None)
+        self.probe: Probe | None = None if probe is None else Probe(probe)
 
     def request(self) -> Request:
-        what = What(PRESETS[self.preset], self.include, self.exclude)
+        more = [ALSO[name] for name in self.also if name in ALSO]
+        if self.probe is not None:
+            more.append(DeadUnits(self.probe))
+        what = What((*PRESETS[self.preset], *more), self.include, self.exclude)
         return Request(
             what,
             self.every,
             scalars=self.scalars,
             listeners=() if self.file is None else (self._keep,),
+            writers=self.writers,
             prefaces=(
                 lambda layers: hparams_summary(self.model, self._recorder.optimizer, self.hparams),
                 lambda layers: layout_summary([x.path for x in layers if what.wants(x.path)]),
@@ -170,9 +203,8 @@ class OptimizerMonitor(StateCallback):
         )
 
     def _keep(self, step: int, tables: Tables) -> None:
-        run = self.run_dir
+        run = self.run_dir or "run"
         assert self.file is not None  # or nobody calls it: see ``request``
-        assert run is not None  # as there has to be a ``log_dir``
         if not self._keeping:
             self._keeping = True
             self.file.begin(run, self._recorder.begun_at)
@@ -190,7 +222,12 @@ class OptimizerMonitor(StateCallback):
 
         Returns:
             The figure.
+
+        Raises:
+            ValueError: There is no ``log_dir`` to read.
         """
+        if self.log_dir is None:
+            raise ValueError("OptimizerMonitor: plot reads a log_dir, but none was given.")
         picture = importlib.import_module("tfadaopt.callbacks.picture")  # Matplotlib is an extra
         return picture.plot(self.log_dir, **arguments)
 
@@ -198,11 +235,15 @@ class OptimizerMonitor(StateCallback):
         super().on_epoch_end(epoch, logs)
         if self.file is not None:
             self._safely(self.file.save)
+        for writer in self.writers:
+            writer.flush()
 
     def on_train_end(self, logs: Logs = None) -> None:
         super().on_train_end(logs)
         if self.file is not None:
             self._safely(self.file.close)
+        for writer in self.writers:
+            writer.close()
 
 
 def _patterns(name: str, given: Sequence[str]) -> tuple[str, ...]:
@@ -220,6 +261,21 @@ def _patterns(name: str, given: Sequence[str]) -> tuple[str, ...]:
                 'searched in paths such as "conv2d/kernel"; write "\\\\." for a dot.'
             ) from error
     return tuple(given)
+
+
+def _also(names: Sequence[str], has_probe: bool) -> tuple[str, ...]:
+    known = (*ALSO, DEAD_UNITS)
+    if isinstance(names, str) or not all(name in known for name in names):
+        raise ValueError(
+            f"OptimizerMonitor: also={names!r} is not allowed; give a list with some of "
+            f"{', '.join(map(repr, known))}."
+        )
+    if (DEAD_UNITS in names) != has_probe:
+        raise ValueError(
+            "OptimizerMonitor: also=['dead_units'] and probe= go together; give both, with some "
+            "inputs of the model as the probe, such as x_train[:64]."
+        )
+    return tuple(dict.fromkeys(names))
 
 
 def _hparams(given: Mapping[str, Any]) -> dict[str, float | str | bool]:

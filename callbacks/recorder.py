@@ -5,24 +5,21 @@ graph call (``Snapshots``), copied to the host at once, and written as one event
 """
 
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
-
-import numpy as np
 
 from tfadaopt import compat, effective
 from tfadaopt.callbacks import watched as watched_by
 from tfadaopt.callbacks.clock import StepClock
 from tfadaopt.callbacks.layers import paths_of
-from tfadaopt.callbacks.log_format import Tables
 from tfadaopt.callbacks.measure import Before, Snapshot, Taken
 from tfadaopt.callbacks.request import Request
 from tfadaopt.callbacks.run_log import RunLog
 from tfadaopt.callbacks.shown import Shown
 from tfadaopt.callbacks.snapshots import Snapshots
-from tfadaopt.callbacks.telling import left_out
+from tfadaopt.callbacks.telling import warn_of_left_out
+from tfadaopt.callbacks.writers import Guarded
 from tfadaopt.optimizers.base import SKIPPED
 from tfadaopt.readers import reader_of
 
@@ -274,27 +271,26 @@ class Recorder:
 
     def _record(self, step: int, due: list[object], taken: Taken) -> None:
         scalars: dict[str, float] = dict(taken.rates)
+        of_writers: dict[Guarded, dict[str, float]] = {}
         marks: list[Mapping[str, Any]] = []
         for asker in due:
-            if not self._log.is_open:
-                break
             request = self._asked[asker]
-            self._log.preface(asker, request.prefaces, self._snapshots.layers)
+            if self._log.is_open:
+                self._log.preface(asker, request.prefaces, self._snapshots.layers)
+            elif not request.writers:
+                continue
             shown = self._shown.setdefault(asker, Shown(request.scalars))
             chosen = shown.scalars(taken, self._snapshots.series_of(request.what))
             # Charts of layers of which nothing was left out would only hide the others.
-            scalars |= {tag: x for tag, x in chosen.items() if x or SKIPPED not in tag}
+            chosen = {tag: x for tag, x in chosen.items() if x or SKIPPED not in tag}
+            scalars |= chosen
+            of_writers |= {w: {**taken.rates, **chosen} for w in request.writers}
         for asker in due:
             for listener in self._asked[asker].listeners:
                 marks += listener(step, taken.tables) or ()
-        self._warn_of_skipped(step, taken.tables)
+        if not self._skips_said:
+            quantity = f"accumulator/{SKIPPED}"
+            self._skips_said = warn_of_left_out(step, taken.tables, quantity)
         self._log.write(step, scalars, taken.tables, marks)
-
-    def _warn_of_skipped(self, step: int, tables: Tables) -> None:
-        layers, counts = tables.get((f"accumulator/{SKIPPED}", "mean"), ((), np.zeros(0)))
-        if self._skips_said or not np.any(counts > 0):
-            return
-        self._skips_said = True
-        i = int(np.argmax(counts))
-        others = int(np.sum(counts > 0)) - 1
-        warnings.warn(left_out(step, layers[i], int(counts[i]), others), stacklevel=2)
+        for writer, found in of_writers.items():
+            writer.write(step, found, taken.tables, marks)

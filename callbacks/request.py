@@ -32,6 +32,7 @@ from tfadaopt.callbacks.layers import Quantity
 from tfadaopt.callbacks.log_format import Tables
 from tfadaopt.callbacks.run_log import Preface
 from tfadaopt.callbacks.when import When
+from tfadaopt.callbacks.writers import Guarded
 
 Listener = Callable[[int, Tables], Iterable[Mapping] | None]
 
@@ -83,6 +84,7 @@ class Request:
         scalars: Most layers of a quantity that go to TensorBoard as scalars; None for all.
         listeners: Who gets the numbers of each snapshot; see the top of this file.
         prefaces: Serialized summaries to write before the first event of a folder, from the layers.
+        writers: Who else gets what is written.
     """
 
     what: What
@@ -90,3 +92,4 @@ class Request:
     scalars: int | None = None
     listeners: tuple[Listener, ...] = ()
     prefaces: tuple[Preface, ...] = ()
+    writers: tuple[Guarded, ...] = ()

@@ -105,7 +105,7 @@ class UpdateRows(Together):
     """Ratios ‖Δθ‖/‖θ‖ of a step, or norms ‖Δθ‖, estimated from sampled weights.
 
     Attributes:
-        quantity: ``update_ratio`` or ``update_norm``.
+        quantity: ``update_ratio``, ``update_norm`` or ``angular_update``.
         size: How many coordinates of each variable are sampled.
         dtype: Their dtype.
     """
@@ -121,6 +121,8 @@ class UpdateRows(Together):
         dtype = "float64" if self.dtype == "float64" else "float32"
         old = tf.cast(before[self._key(series)], dtype)
         new = tf.cast(self._rows(series), dtype)
+        if self.quantity == "angular_update":
+            return angle_of(sums_of_angle(new, old))
         moved = _norms(new - old)
         if self.quantity == "update_norm":
             return moved
@@ -148,6 +150,26 @@ class Skips(Together):
         found = reader_of(self.optimizer).skipped([s.variable for s in series])
         assert found is not None  # or there would be no series of it
         return found
+
+
+def sums_of_angle(new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
+    """What the angle between two vectors follows from, of each row [n, 4]; of pieces they add up.
+
+    Squares of both and of their difference, and the difference of the squares: from differences of
+    coordinates, as an angle of 1e-4 is lost in the rounding of a cosine.
+    """
+    moved = new - old
+    pairs = ((new, new), (old, old), (moved, moved), (moved, new + old))
+    return tf.stack([tf.reduce_sum(x * y, axis=1) for x, y in pairs], axis=1)
+
+
+def angle_of(sums: tf.Tensor) -> tf.Tensor:
+    """Angle in degrees from these sums: 4 ‖a‖ ‖b‖ sin²(φ/2) = ‖a − b‖² − (‖a‖ − ‖b‖)²."""
+    new, old, moved, grown = tf.unstack(sums, axis=-1)
+    new, old = tf.sqrt(new), tf.sqrt(old)
+    radial = tf.math.divide_no_nan(grown, new + old)
+    squared = tf.math.divide_no_nan(tf.maximum(moved - radial**2, 0), 4 * new * old)
+    return 2 * tf.asin(tf.minimum(tf.sqrt(squared), 1)) * (180 / math.pi)
 
 
 def _norms(matrix: tf.Tensor) -> tf.Tensor:

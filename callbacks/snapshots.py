@@ -71,7 +71,8 @@ class Snapshots:
             given = getattr(self.model, "optimizer", None)
             around = () if given is None else effective.shells_of(given)
             lookaheads = tuple(x for x in around if isinstance(x, Lookahead))
-            view = View(tuple(x for x in self.layers if what.wants(x.path)), steps, lookaheads)
+            layers = tuple(x for x in self.layers if what.wants(x.path))
+            view = View(layers, steps, lookaheads, self.model)
             self._series[what] = [s for quantity in what.quantities for s in quantity(view)]
         return self._series[what]
 

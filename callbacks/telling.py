@@ -1,7 +1,12 @@
 """What callbacks say: marks of several layers put together in a few sentences."""
 
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tfadaopt.callbacks.log_format import Tables
 
 KINDS = {
     "nan": "not finite",
@@ -22,6 +27,22 @@ def left_out(step: int, layer: str, count: int, others: int) -> str:
         "infinite or too large (nonfinite='skip'). Look for NaN in the data, for log(0) and 0/0 in "
         "the loss; lower the learning rate or clip gradients."
     )
+
+
+def warn_of_left_out(step: int, tables: Tables, quantity: str) -> bool:
+    """Warn of updates that were left out, if there are any, and return whether there are.
+
+    Args:
+        step: Optimizer iterations.
+        tables: Numbers of a snapshot.
+        quantity: What their counts are logged as.
+    """
+    layers, counts = tables.get((quantity, "mean"), ((), np.zeros(0)))
+    if not np.any(counts > 0):
+        return False
+    i, others = int(np.argmax(counts)), int(np.sum(counts > 0)) - 1
+    warnings.warn(left_out(step, layers[i], int(counts[i]), others), stacklevel=2)
+    return True
 
 
 def together(marks: Sequence) -> list[tuple[Mapping, list[str]]]:

@@ -23,6 +23,7 @@ from tfadaopt.callbacks.log_format import (
     Description,
     Tables,
     coded_mark,
+    in_words,
     tensor_tag,
 )
 
@@ -142,13 +143,6 @@ def _after_all(names: Iterable[str], now: int) -> int:
     """
     seconds = [re.search(r"tfevents\.(\d{1,11})\.", name) for name in names]
     return max([now, *(int(found.group(1)) + 1 for found in seconds if found)])
-
-
-def in_words(mark: Mapping) -> str:
-    """A mark as a line of Markdown."""
-    where = f"**{mark['layer']}**" if mark.get("layer") else "**The model**"
-    text = f"{where}: {mark['kind'].replace('_', ' ')} since step {mark['since']}."
-    return " ".join([text, *(mark[key] for key in ("cause", "advice") if mark.get(key))])
 
 
 def _metadata(plugin: str, content: bytes = b"") -> SummaryMetadata:

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import tfadaopt
+from tfadaopt.testing.trajectories import slots_of as slots_of
+from tfadaopt.testing.twins import Twins
 
 from .references import REFERENCES
-from .references.twins import Twins
 
 # Keras keeps the rate in float32, even for float64 variables: the twins get it rounded too.
 RATE = float(np.float32(0.01))
@@ -70,13 +71,6 @@ class Case:
         # largest: with ε = 1e-4 and sums of 1e3, to a percent. Muon takes no roots of matrices.
         exact = self.has_rate or self.name == "Muon"
         return {"float32": 1e-5 if exact else 1e-2, "float64": 1e-10}
-
-
-def slots_of(optimizer, variable) -> dict:
-    """The accumulators that a twin has: all but the count of skipped updates."""
-    found = tfadaopt.accumulators(optimizer, variable)
-    found.pop("skipped_updates")
-    return found
 
 
 # Settings of several arguments.

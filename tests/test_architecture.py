@@ -24,6 +24,7 @@ FOLDER_OF = {
     "tfadaopt.callbacks": ROOT / "callbacks",
     "tfadaopt.experiments": ROOT / "experiments",
     "tfadaopt.optimizers": ROOT / "tfadaopt" / "optimizers",
+    "tfadaopt.testing": ROOT / "tfadaopt" / "testing",
 }
 # A module imports from its own layer and from those before it.
 LAYERS = (
@@ -35,6 +36,7 @@ LAYERS = (
         *("tfadaopt.around", "tfadaopt.lookahead", "tfadaopt.weight_average"),
         "tfadaopt.sharpness",
     ),
+    ("tfadaopt.testing",),
     ("tfadaopt.callbacks",),
     # The rooms of the experiments: problems and reports know nothing of each other.
     ("tfadaopt.experiments.configs",),
@@ -324,14 +326,14 @@ def test_every_optimizer_is_in_the_catalog():
 
 PUBLIC = [
     (f"{package.__name__}.{name}", getattr(package, name))
-    for package in (tfadaopt, tfadaopt.callbacks)
+    for package in (tfadaopt, tfadaopt.callbacks, tfadaopt.testing)
     for name in package.__all__
     if inspect.isclass(getattr(package, name)) or inspect.isfunction(getattr(package, name))
 ]
 
 
 def has_arguments(cls: type) -> bool:
-    return cls.__init__ is not object.__init__
+    return cls.__init__ is not object.__init__ and not getattr(cls, "_is_protocol", False)
 
 
 def missing_in_docstring(thing) -> set[str]:
@@ -343,9 +345,8 @@ def missing_in_docstring(thing) -> set[str]:
         parts |= {"Args:", "Returns:", "Raises:"}
     if thing in {method.cls for method in tfadaopt.methods()}:
         parts |= {"Source:"}
-    if thing in (tfadaopt.Method, tfadaopt.RateSweep) or (
-        inspect.isclass(thing) and issubclass(thing, Exception)
-    ):
+    made = tfadaopt.Method, tfadaopt.RateSweep, tfadaopt.testing.Outcome, tfadaopt.testing.Report
+    if thing in made or (inspect.isclass(thing) and issubclass(thing, Exception)):
         parts = set()  # users get these, and never make one
     missing = parts - {line.strip() for line in thing.__doc__.splitlines()}
     return missing | ({">>>"} if "Example:" in parts and ">>> " not in thing.__doc__ else set())

@@ -8,31 +8,11 @@ import pytest
 import tensorflow as tf
 
 import tfadaopt
+from tfadaopt.testing import common, incoming
+from tfadaopt.testing.steps import KERNEL_AND_BIAS, apply_all, some_gradients, some_variables
+from tfadaopt.testing.subject import Subject
 
 from .cases import FULLEST, RATE, SHAPES, THREE, each_shape, quick, rows, three_methods
-
-KERNEL_AND_BIAS = [(4, 3), (3,)]
-
-
-def some_gradients(steps, seed=0):
-    random = np.random.default_rng(seed)
-    return [
-        [random.normal(size=s).astype("float32") for s in KERNEL_AND_BIAS] for _ in range(steps)
-    ]
-
-
-def some_variables():
-    random = np.random.default_rng(9)
-    return [keras.Variable(random.normal(size=s).astype("float32")) for s in KERNEL_AND_BIAS]
-
-
-def apply_all(optimizer, steps, before=lambda variables: None):
-    """Values after these gradients."""
-    variables = some_variables()
-    for gradients in steps:
-        before(variables)
-        optimizer.apply([tf.convert_to_tensor(g) for g in gradients], variables)
-    return variables
 
 
 def same(actual, expected, rtol=1e-6):
@@ -171,29 +151,10 @@ def test_without_weight_decay_nothing_shrinks():
 # Clipping
 
 
-def clip_norm(gradients):
-    return [g * min(1, 0.5 / np.linalg.norm(g)) for g in gradients]
-
-
-def clip_global(gradients):
-    norm = np.sqrt(sum(np.sum(g**2) for g in gradients))
-    return [g * min(1, 0.5 / norm) for g in gradients]
-
-
-def clip_value(gradients):
-    return [np.clip(g, -0.5, 0.5) for g in gradients]
-
-
 @three_methods
-@pytest.mark.parametrize(
-    ("keyword", "by_hand"),
-    [("clipnorm", clip_norm), ("global_clipnorm", clip_global), ("clipvalue", clip_value)],
-)
-def test_clipping(case, keyword, by_hand):
-    steps = some_gradients(3)
-    steps[1] = [g * 0.01 for g in steps[1]]  # small enough to be left alone
-    actual = apply_all(case.make(**{keyword: 0.5}), steps)
-    same(actual, apply_all(case.make(), [by_hand(g) for g in steps]))
+@pytest.mark.parametrize("keyword", common.BY_HAND)
+def test_clipping(case, keyword):
+    common.clips(Subject(case.make), keyword)
 
 
 # Averages, accumulation, scaling
@@ -201,44 +162,17 @@ def test_clipping(case, keyword, by_hand):
 
 @three_methods
 def test_moving_average_of_the_weights(case):
-    steps = some_gradients(3)
-    plain = case.make()
-    path, variables = [], some_variables()
-    for gradients in steps:
-        plain.apply([tf.convert_to_tensor(g) for g in gradients], variables)
-        path.append([v.numpy() for v in variables])
-    average = path[0]
-    for values in path[1:]:
-        average = [0.5 * a + 0.5 * v for a, v in zip(average, values, strict=True)]
-    optimizer = case.make(use_ema=True, ema_momentum=0.5)
-    trained = apply_all(optimizer, steps)
-    same(trained, path[-1])
-    optimizer.finalize_variable_values(trained)
-    same(trained, average)
+    common.moving_average(Subject(case.make))
 
 
 @three_methods
 def test_accumulated_gradients_equal_the_large_batch(case):
-    steps = some_gradients(8)
-    means = [
-        [np.mean(g, axis=0) for g in zip(*four, strict=True)] for four in (steps[:4], steps[4:])
-    ]
-    optimizer = case.make(gradient_accumulation_steps=4)
-    same(apply_all(optimizer, steps), apply_all(case.make(), means))
-    assert int(optimizer.iterations.numpy()) == 2
-
-
-@three_methods
-def test_nothing_moves_before_the_last_accumulated_batch(case):
-    actual = apply_all(case.make(gradient_accumulation_steps=4), some_gradients(3))
-    same(actual, some_variables(), rtol=0)
+    common.gradient_accumulation(Subject(case.make))
 
 
 @three_methods
 def test_gradients_are_divided_by_the_loss_scale(case):
-    steps = some_gradients(3)
-    scaled = [[g * 8 for g in gradients] for gradients in steps]
-    same(apply_all(case.make(loss_scale_factor=8.0), scaled), apply_all(case.make(), steps))
+    common.loss_scale(Subject(case.make))
 
 
 # Embeddings
@@ -255,19 +189,7 @@ COMMON = {"plain": {}, "clipnorm": {"clipnorm": 1.0}, "scaled": {"loss_scale_fac
     ],
 )
 def test_repeated_rows_of_an_embedding_are_summed(case, keyword):
-    random, common = np.random.default_rng(1), COMMON[keyword]
-    sparse, dense = (case.make(weight_decay=None, **common) for _ in range(2))
-    start = random.normal(size=(5, 2)).astype("float32")
-    a, b = keras.Variable(start), keras.Variable(start)
-    for ids in ([1, 3, 1, 1], [0, 0, 3, 2]):
-        rows = random.normal(size=(4, 2)).astype("float32")
-        summed = np.zeros((5, 2), "float32")
-        np.add.at(summed, ids, rows)
-        sparse.apply([tf.IndexedSlices(tf.constant(rows), tf.constant(ids), (5, 2))], [a])
-        dense.apply([tf.constant(summed)], [b])
-    np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-6)
-    assert not np.array_equal(a.numpy()[0], start[0])
-    np.testing.assert_array_equal(a.numpy()[4], start[4])  # never looked up
+    incoming.rows_are_summed(Subject(case.make), **COMMON[keyword])
 
 
 @pytest.mark.parametrize(

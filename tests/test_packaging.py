@@ -91,7 +91,7 @@ def wheel_content(folder: Path) -> dict[str, bytes]:
 @in_one_worker
 def test_wheel_holds_the_package_and_nothing_else(dist):
     expected = {p.relative_to(ROOT) for p in (ROOT / "tfadaopt").glob("*.py")}
-    for folder in ("tfadaopt/optimizers", *MAPPED):
+    for folder in ("tfadaopt/optimizers", "tfadaopt/testing", *MAPPED):
         expected |= {p.relative_to(ROOT) for p in (ROOT / folder).rglob("*.py")}
     expected |= {p.relative_to(ROOT) for p in (ROOT / "experiments").rglob("*.html.j2")}
     expected |= {p.relative_to(ROOT) for p in (ROOT / "experiments/trial").glob("*.json")}
@@ -243,7 +243,7 @@ def test_symlinks_show_readers_where_the_packages_live(name):
 
 def test_every_package_is_named_in_the_build():
     found = {"tfadaopt"}
-    for folder in ("tfadaopt/optimizers", *MAPPED):
+    for folder in ("tfadaopt/optimizers", "tfadaopt/testing", *MAPPED):
         for init in (ROOT / folder).rglob("__init__.py"):
             parts = init.parent.relative_to(ROOT).parts
             found.add(".".join(parts if parts[0] == "tfadaopt" else ("tfadaopt", *parts)))

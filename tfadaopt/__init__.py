@@ -15,7 +15,7 @@ from tfadaopt.catalog import METHODS, Method, get, methods
 from tfadaopt.lazy import load
 
 if TYPE_CHECKING:
-    from tfadaopt import callbacks, experiments, optimizers
+    from tfadaopt import callbacks, experiments, optimizers, testing
     from tfadaopt.averages import averaged_weights
     from tfadaopt.effective import accumulators, effective_learning_rate
     from tfadaopt.lookahead import Lookahead
@@ -89,10 +89,11 @@ __all__ = [
     "get",
     "methods",
     "optimizers",
+    "testing",
     *(method.name for method in METHODS),
 ]
 
-_SUBPACKAGES = ("callbacks", "experiments", "optimizers")
+_SUBPACKAGES = ("callbacks", "experiments", "optimizers", "testing")
 _MODULE_OF = {method.name: method.module for method in METHODS} | {
     "AdaptiveClip": "tfadaopt.optimizers.transforms",
     "Centralize": "tfadaopt.optimizers.transforms",

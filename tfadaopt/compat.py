@@ -164,8 +164,14 @@ def writes_summaries(model: keras.Model) -> bool:
 
 def normalizations_of(model: keras.Model) -> list[keras.layers.BatchNormalization]:
     """All layers of batch normalization in a model, however deep."""
-    layers = model._flatten_layers(include_self=False, recursive=True)
-    return [x for x in layers if isinstance(x, keras.layers.BatchNormalization)]
+    return [x for x in layers_inside(model) if isinstance(x, keras.layers.BatchNormalization)]
+
+
+def layers_inside(model: Any) -> list[keras.layers.Layer]:
+    """All layers in a model, however deep, in its order; none of what stands for a model."""
+    if not isinstance(model, keras.layers.Layer):
+        return []
+    return list(model._flatten_layers(include_self=False, recursive=True))
 
 
 def track_loss(model: keras.Model, loss: tf.Tensor, inputs: Any) -> None:

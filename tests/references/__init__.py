@@ -9,7 +9,8 @@ Every twin has the name, the arguments and the defaults of the public class, and
     accumulators              Keras' slot name -> array (scalars before the first step)
 
 `learning_rate` is a number or a function of the 0-based step. Methods that need all arrays at once
-are of the kind of ``joint.Joint``; ``twins.Twins`` steps several arrays of either kind.
+are of the kind of ``joint.Joint``; ``tfadaopt.testing.twins.Twins``
+steps several arrays of either kind.
 """
 
 import importlib

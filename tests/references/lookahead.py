@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .twins import Twins
+from tfadaopt.testing.twins import Twins
 
 
 class Lookahead:

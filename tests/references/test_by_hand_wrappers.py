@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from tfadaopt.testing.twins import Twins
+
 from .adam import Adam
 from .adamw import AdamW
 from .averages import (
@@ -17,7 +19,6 @@ from .momentum import Momentum
 from .sgd import SGD
 from .sharpness import climb, sharpness_aware_step
 from .transforms import centralize, clip_adaptively
-from .twins import Twins
 
 
 def close(actual, expected, rtol=1e-13, atol=0.0):
