@@ -12,7 +12,7 @@ import tfadaopt
 from tfadaopt.testing import CONTRACTS, ContractError, Report, check_optimizer
 
 from .broken_optimizers import BROKEN, MeansOverReplicas
-from .cases import BY_ID, SHAPES, THREE, rows
+from .cases import BY_ID, SHAPES, THREE
 from .references import REFERENCES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CHEAP = {"configuration", "clipping", "weight_decay", "embedding_rows", "not_finite"}
 # What other tests hold for each shape of hooks: test_modes and test_updates.
 HELD_ELSEWHERE = ("compiled_step", "xla", "several_steps_per_execution", "twin")
-# Faults that are named in the quick suite, too.
+# Faults that are named in every run; ``make audit`` has the others.
 QUICK = ("an argument is not in get_config", "clips are ignored", "it states twice its rate")
 
 
@@ -44,7 +44,7 @@ def failed_contracts(make, reference=None, leave_out=()) -> set[str]:
 
 @pytest.mark.parametrize(
     "what",
-    [pytest.param(x, marks=() if x in QUICK else pytest.mark.slow) for x in BROKEN],
+    [pytest.param(x, marks=() if x in QUICK else pytest.mark.audit) for x in BROKEN],
 )
 def test_each_fault_is_named_by_its_contracts_and_by_no_other(what):
     cls, arguments, expected = BROKEN[what]
@@ -54,7 +54,10 @@ def test_each_fault_is_named_by_its_contracts_and_by_no_other(what):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", rows(SHAPES))
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(x, id=str(x), marks=() if x in THREE else pytest.mark.audit) for x in SHAPES],
+)
 def test_each_shape_of_hooks_holds_all_contracts(case):
     leave_out = () if case in THREE else HELD_ELSEWHERE
     report = check_optimizer(case.make, case.twin, leave_out=leave_out)
