@@ -1,6 +1,6 @@
 """A CNN on Fashion-MNIST, as DeepOBS trains it, against the accuracies that it published.
 
-    python benchmarks/fmnist_2c2d.py FOLDER [--only report]
+    python benchmarks/fmnist_2c2d.py FOLDER [--report]
 
 Network 2c2d, 60,000 images, batches of 128, constant rates. One epoch of one run is one file of
 ``FOLDER``: a command that was ended, by whatever, goes on where it was when it is given again, and
@@ -12,12 +12,14 @@ Needs ``KERAS_HOME`` with Fashion-MNIST in it, or a network connection.
 """
 
 import argparse
+import functools
 import io
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import fmnist_2c2d_report
 import keras
 import numpy as np
 import tensorflow as tf
@@ -170,13 +172,18 @@ def shuffled(count: int, buffer: int, seed: int) -> np.ndarray:
     return next(iter(data.batch(count))).numpy()
 
 
+@functools.lru_cache(maxsize=len(BEST))
+def trainer_of(method: str) -> Trainer:
+    """The trainer of a method; some are kept, to trace each once."""
+    return Trainer(method)
+
+
 def train(results: Results) -> None:
-    trainer: Trainer | None = None
+    """Train what is not finished, epoch by epoch, in the order of the plan."""
     for run, epochs, continued in plan():
         if results.of(run, epochs) is not None:
             continue
-        if trainer is None or trainer.method != run.method:
-            trainer = Trainer(run.method)
+        trainer = trainer_of(run.method)
         done, values = results.state(run)
         trainer.begin(run, values)
         for epoch in range(done + 1, epochs + 1):
@@ -184,19 +191,21 @@ def train(results: Results) -> None:
             results.keep(run, epoch, found)
             if continued:  # after its row: an epoch whose state is lost is trained again
                 results.keep_state(run, epoch, trainer.values())
-            print(
-                f"{run.name} epoch {epoch}: {found['accuracy']:.4f}, {found['seconds']:.0f} s",
-                flush=True,
-            )
+            said = f"{found['accuracy']:.4f}, {found['seconds']:.0f} s"
+            print(f"{run.name} epoch {epoch}: {said}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, help="where finished epochs lie or shall lie")
+    parser.add_argument("--report", action="store_true", help="train nothing, write the report")
     arguments = parser.parse_args()
-    tf.config.threading.set_intra_op_parallelism_threads(2)
-    tf.config.threading.set_inter_op_parallelism_threads(2)
-    train(Results(arguments.folder))
+    results = Results(arguments.folder)
+    if not arguments.report:
+        tf.config.threading.set_intra_op_parallelism_threads(2)
+        tf.config.threading.set_inter_op_parallelism_threads(2)
+        train(results)
+    fmnist_2c2d_report.write(results.all(), RATES, BEST)
 
 
 if __name__ == "__main__":
