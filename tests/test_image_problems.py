@@ -153,6 +153,12 @@ def test_a_name_is_a_problem_and_the_check_reads_it():
         problem.load(Path("mnist_logrec"))
 
 
+def test_the_page_of_rules_names_each_problem():
+    page = (Path(__file__).parents[1] / "docs" / "fair-comparison.md").read_text(encoding="utf-8")
+    rows = [f"| `{name}` | {named.summary} | {named.batch} |" for name, named in NAMED.items()]
+    assert "\n".join(rows) in page
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["fmnist_2c2d", "mnist_vae", "cifar10_3c3d", "cifar100_allcnnc", "cifar10_resnet20"]
