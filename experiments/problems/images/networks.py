@@ -31,6 +31,11 @@ def conv_2c2d(widths: Sequence[int] = (32, 64, 1024), name: str = "conv_2c2d") -
         widths: Filters of the two convolutions, and units of the hidden layer.
         name: Name of the model.
 
+    Example:
+        >>> from tfadaopt.experiments.problems.images.networks import conv_2c2d
+        >>> conv_2c2d().count_params(), conv_2c2d((8, 16, 128)).count_params()
+        (3274634, 105194)
+
     Source:
         F. Schneider, L. Balles and P. Hennig, "DeepOBS: a deep learning optimizer benchmark
         suite", ICLR 2019, arXiv 1903.05499, and its code.

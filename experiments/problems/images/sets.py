@@ -62,6 +62,12 @@ def batches(
         example: Makes inputs and targets of a batch of pixels and labels.
         shuffled: Whether they are shuffled, by a buffer of 20,000 and the global seed.
         whole: Whether a last batch that is not full is dropped.
+
+    Example:
+        >>> from tfadaopt.experiments.problems.images.sets import Images, batches, in_unit
+        >>> images = Images(np.full([5, 28, 28, 1], 51, "uint8"), np.arange(5))
+        >>> [labels.numpy().tolist() for _, labels in batches(images, 2, in_unit, whole=True)]
+        [[0, 1], [2, 3]]
     """
     data = tf.data.Dataset.from_tensor_slices((images.pixels, images.labels))
     if shuffled:
