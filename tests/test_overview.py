@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from tests.support.comparisons import finished_comparison, tfadaopt
-from tfadaopt.experiments.compare import costs, overview, overview_report, profiles, trials
+from tfadaopt.experiments.compare import (
+    comparison,
+    costs,
+    overview,
+    overview_report,
+    profiles,
+    trials,
+)
 from tfadaopt.experiments.configs import ConfigError
 
 INF = math.inf
@@ -164,7 +171,7 @@ def test_a_method_that_a_folder_lacks_is_left_out_and_named(tmp_path):
 def test_folders_that_cannot_be_read_together(tmp_path):
     few = {"trials": 1, "tuning_seeds": 1, "seeds": 3}
     compared(tmp_path / "a", {"SGD": bowl(0.01, 1), "Adam": bowl(0.01, 4)}, **few)
-    compared(tmp_path / "b", {"Adagrad": bowl(0.01, 1)}, **few)
+    config, store = compared(tmp_path / "b", {"Adagrad": bowl(0.01, 1)}, **few)
     a, b = tmp_path / "a" / "out", tmp_path / "b" / "out"
     with pytest.raises(ConfigError, match="give at least two"):
         overview.read([a])
@@ -174,6 +181,9 @@ def test_folders_that_cannot_be_read_together(tmp_path):
         overview.read([a, tmp_path])
     with pytest.raises(ConfigError, match="Fewer than two methods have finished runs in all"):
         overview.common(overview.read([a, b]))
+    store.put(comparison.check_cell(config), {"made": "up"})
+    with pytest.raises(ConfigError, match=r"b.out: its results do not have the form.*KeyError"):
+        overview.read([a, b])
 
 
 def test_the_figures_have_a_line_or_a_bar_for_each_method(two):

@@ -108,7 +108,7 @@ def read(folders: Sequence[Path]) -> list[Compared]:
             f"Received {', '.join(map(str, folders)) or 'no folder'}; give at least two result "
             "folders of tfadaopt compare, each once."
         )
-    found = [_compared(folder) for folder in folders]
+    found = [_whole(folder) for folder in folders]
     names = [compared.name for compared in found]
     return [
         Compared(
@@ -187,6 +187,19 @@ def _by_seed(rows: Sequence[Sequence[float]]) -> Floats:
     # Where a comparison is not finished, the seeds that all methods have.
     seeds = min(map(len, rows))
     return np.array([row[:seeds] for row in rows], "float64")
+
+
+def _whole(folder: Path) -> Compared:
+    try:
+        return _compared(folder)
+    except ConfigError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # Each file is whole, but they do not belong together, or somebody has made them up.
+        raise ConfigError(
+            f"{folder}: its results do not have the form that an overview needs "
+            f"({type(error).__name__}: {error}). Run its comparison again into another folder."
+        ) from error
 
 
 def _compared(folder: Path) -> Compared:
