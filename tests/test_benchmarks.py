@@ -160,7 +160,9 @@ def test_the_report_says_what_lies_within_three_errors_and_what_does_not(benchma
     # Of ten runs and three: 3 √(0.0112²/10 + 0.01²/3).
     assert report.bar(0.0112, [0.85, 0.86, 0.87]) == pytest.approx(0.02031, abs=1e-5)
     rates = np.geomspace(1e-4, 1, 12)
-    curve = "\n".join(report._curves([row(42, 0.27, rates[0]), row(42, 0.1, rates[-1])], rates))
+    mine, best = [row(42, 0.27, rates[0]), row(42, 0.1, rates[-1])], {"SGD": rates[9]}
+    curve = "\n".join(report._curves(mine, rates, best))
+    assert "the published seed 42 lies +0.0124 (SGD) from the published mean" in curve
     assert "2 of 36 are finished" in curve
     assert "Where both learn (1), they differ by 0.0099 in the median" in curve
     assert "Of 1 where one does not, 1 do not in either" in curve
