@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfadaopt.experiments.problems.images import networks
+
 layers = keras.layers
 
 
@@ -87,21 +89,7 @@ def embedding() -> Problem:
 def resnet20() -> Problem:
     """ResNet-20 of 32 × 32 pictures: 65 variables, 0.27 M weights."""
 
-    def convolved(x, filters, size=3, stride=1):
-        x = layers.Conv2D(filters, size, stride, padding="same", use_bias=False)(x)
-        return layers.BatchNormalization()(x)
-
-    pictures = keras.Input((32, 32, 3))
-    x = layers.ReLU()(convolved(pictures, 16))
-    for filters in (16, 32, 64):
-        for block in range(3):
-            stride = 2 if filters > 16 and block == 0 else 1
-            y = convolved(layers.ReLU()(convolved(x, filters, stride=stride)), filters)
-            if x.shape[-1] != filters:
-                x = convolved(x, filters, 1, stride)
-            x = layers.ReLU()(layers.Add()([x, y]))
-    x = layers.Dense(10)(layers.GlobalAveragePooling2D()(x))
-    return Problem(keras.Model(pictures, x), (32, 32, 32, 3))
+    return Problem(networks.resnet20(augment=False), (32, 32, 32, 3))
 
 
 def resnet50() -> Problem:

@@ -1,4 +1,4 @@
-"""What the benchmarks count without noise, and that what they export for a GPU is the same step."""
+"""What the benchmarks count without noise, export for a GPU, keep when interrupted, and say."""
 
 import importlib
 import subprocess
@@ -95,3 +95,74 @@ def test_an_exported_step_does_the_same_under_jax(tmp_path):
     place = heads.index("largest difference of the loss")
     assert [row[0] for row in rows] == ["cnn-Adam-keras", "cnn-Adam-tfadaopt"]
     assert all(float(row[place]) < 1e-4 for row in rows)
+
+
+@pytest.mark.parametrize("lost", ["before the row", "before the state"])
+def test_an_interrupted_run_goes_on_where_it_was(lost, benchmark, tmp_path, monkeypatch):
+    fmnist = benchmark("fmnist_2c2d")
+    first, second = fmnist.Run("SGD", 0.1, 42), fmnist.Run("Adam", 0.1, 42)
+    trained = []
+
+    class Counting:
+        """Its state is the number of epochs so far."""
+
+        def begin(self, run, values):
+            self.done = int(values[0]) if values else 0
+
+        def epoch(self, run):
+            if len(trained) == 2 and lost == "before the row":
+                raise KeyboardInterrupt
+            self.done += 1
+            trained.append((run.method, self.done))
+            return {"accuracy": self.done, "seconds": 0.0}
+
+        def values(self):
+            if len(trained) == 2 and lost == "before the state":
+                raise KeyboardInterrupt
+            return [np.array(self.done)]
+
+    monkeypatch.setattr(fmnist, "trainer_of", lambda method: Counting())
+    monkeypatch.setattr(fmnist, "plan", lambda: [(first, 3, True), (second, 1, False)])
+    with pytest.raises(KeyboardInterrupt):
+        fmnist.train(fmnist.Results(tmp_path))
+    assert trained == [("SGD", 1), ("SGD", 2)]
+    trained.append("interrupted")
+    fmnist.train(fmnist.Results(tmp_path))
+    again = [("SGD", 2)] if lost == "before the state" else []
+    assert trained[3:] == [*again, ("SGD", 3), ("Adam", 1)]
+    rows = {
+        (row["method"], row["epoch"]): row["accuracy"] for row in fmnist.Results(tmp_path).all()
+    }
+    assert rows == {("SGD", 1): 1, ("SGD", 2): 2, ("SGD", 3): 3, ("Adam", 1): 1}
+    fmnist.train(fmnist.Results(tmp_path))
+    assert len(trained) == 5 + len(again), "nothing is trained twice"
+
+
+def test_the_report_says_what_lies_within_three_errors_and_what_does_not(benchmark):
+    report = benchmark("fmnist_2c2d_report")
+    cost = {"steps": 468, "seconds": 60.0, "processor_seconds": 50.0}
+
+    def row(seed, accuracy, rate=0.1):
+        return {
+            "method": "SGD",
+            "rate": rate,
+            "seed": seed,
+            "epoch": 1,
+            "accuracy": accuracy,
+        } | cost
+
+    near = [row(42, 0.85), row(43, 0.86), row(44, 0.87)]
+    far = [row(42, 0.90), row(43, 0.901), row(44, 0.902)]
+    for rows, within in ((near, "1 of 1"), (far, "0 of 1"), (near[:1], "1 of 1")):
+        text = "\n".join(report._means(rows, {"SGD": 0.1}))
+        assert f"{within} means lie within" in text
+        assert ("fewer than 3 seeds" in text) == (len(rows) < 3)
+    # Of ten runs and three: 3 √(0.0112²/10 + 0.01²/3).
+    assert report.bar(0.0112, [0.85, 0.86, 0.87]) == pytest.approx(0.02031, abs=1e-5)
+    rates = np.geomspace(1e-4, 1, 12)
+    mine, best = [row(42, 0.27, rates[0]), row(42, 0.1, rates[-1])], {"SGD": rates[9]}
+    curve = "\n".join(report._curves(mine, rates, best))
+    assert "the published seed 42 lies +0.0124 (SGD) from the published mean" in curve
+    assert "2 of 36 are finished" in curve
+    assert "Where both learn (1), they differ by 0.0099 in the median" in curve
+    assert "Of 1 where one does not, 1 do not in either" in curve

@@ -1,4 +1,4 @@
-"""The command line: ``tfadaopt list | run | compare | find-rate | report | inspect``."""
+"""The command line: ``tfadaopt list | run | compare | find-rate | overview | report | inspect``."""
 
 import importlib.metadata
 import os
@@ -20,6 +20,7 @@ from tfadaopt.experiments.cli.options import (
     known_strategy,
     need_tensorflow,
 )
+from tfadaopt.experiments.cli.overview import overview_of
 from tfadaopt.experiments.cli.rates import find_rate
 from tfadaopt.experiments.cli.terminal import console, end, say_error, say_where, shown, watched
 from tfadaopt.experiments.runs.executor import default_jobs
@@ -141,6 +142,7 @@ def run_experiment(
 
 app.command("compare")(compare_methods)
 app.command("find-rate")(find_rate)
+app.command("overview")(overview_of)
 
 
 @app.command("report")

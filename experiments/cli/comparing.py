@@ -7,6 +7,7 @@ import typer
 
 from tfadaopt.experiments import configs
 from tfadaopt.experiments.cli.options import (
+    NAMES,
     Jobs,
     Strategy,
     TimeLimit,
@@ -23,7 +24,7 @@ def compare_methods(
         Path,
         typer.Argument(
             help="Python file with model(), which returns a compiled keras.Model, and data(), "
-            "which returns (train, validation) or (train, validation, test)."
+            f"which returns (train, validation) or (train, validation, test); or {NAMES}."
         ),
     ],
     methods: Annotated[

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from tfadaopt.experiments import configs
+from tfadaopt.experiments.problems.images.named import NAMED
 
 MOST_JOBS = 1_024
+NAMES = f"one of {', '.join(NAMED)}"
 Jobs = Annotated[
     int | None, typer.Option(min=1, max=MOST_JOBS, help="Processes; default: one per processor.")
 ]

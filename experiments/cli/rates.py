@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tfadaopt.experiments import configs
-from tfadaopt.experiments.cli.options import need_tensorflow
+from tfadaopt.experiments.cli.options import NAMES, need_tensorflow
 from tfadaopt.experiments.cli.terminal import console
 
 
@@ -15,7 +15,7 @@ def find_rate(
         Path,
         typer.Argument(
             help="Python file with model(), which returns a compiled keras.Model, and data(), "
-            "which returns (train, validation) or (train, validation, test)."
+            f"which returns (train, validation) or (train, validation, test); or {NAMES}."
         ),
     ],
     lowest: Annotated[float, typer.Option(help="First learning rate.")] = 1e-7,

@@ -40,6 +40,7 @@ class Way:
         steps: Median of the steps until then.
         pace: Seconds per 1,000 steps, None where that is not known.
         tuning: What the search of its rate cost.
+        attempts: Trials until one of them is at the target.
     """
 
     label: str
@@ -49,6 +50,7 @@ class Way:
     steps: float
     pace: float | None
     tuning: Spent
+    attempts: "Attempts"
 
     @property
     def seconds(self) -> float | None:
@@ -59,6 +61,37 @@ class Way:
     def with_tuning(self) -> float | None:
         """Seconds of the search and of one run to the target."""
         return None if self.seconds is None else self.tuning.seconds + self.seconds
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """How easily a method is tuned: trials until one of them is good.
+
+    Good is a trial whose median over its tuning seeds is at the target at the end.
+
+    Attributes:
+        good: Trials that are.
+        tried: Trials.
+        first: Place of the first good one, in the order in which they were tried: 1 if the default
+            rate is good; infinity if none is.
+        at_random: Trials that it takes on average if the same rates are tried in random order:
+            (tried + 1)/(good + 1).
+    """
+
+    good: int
+    tried: int
+    first: float
+    at_random: float
+
+
+def attempts(arm: ArmTrials, config: Comparison, goal: float) -> Attempts:
+    """Return how many trials of a method it takes until one is at the target."""
+    level = config.score_of(goal)
+    good = [trial.score <= level for search in arm.searches for trial in search.trials]
+    if not any(good):
+        return Attempts(0, len(good), math.inf, math.inf)
+    at_random = (len(good) + 1) / (sum(good) + 1)
+    return Attempts(sum(good), len(good), 1.0 + good.index(True), at_random)
 
 
 def target(found: Reading) -> float | None:
@@ -102,9 +135,20 @@ def spent(runs: Iterable[Run]) -> Spent:
     )
 
 
+def reached_at(run: Run, config: Comparison, goal: float) -> tuple[float, float]:
+    """Return epoch and step at which a run reached the target first; infinity: never."""
+    if run.result is None or run.result["diverged"]:
+        return math.inf, math.inf  # What failed has reached nothing, whatever it was before.
+    for epoch in run.result["epochs"]:
+        value = epoch.get(f"val_{config.objective}", math.nan)
+        if config.score_of(value) <= config.score_of(goal):
+            return float(epoch["epoch"]), float(epoch["step"])
+    return math.inf, math.inf
+
+
 def _way(arm: ArmTrials, contender: Contender, config: Comparison, goal: float) -> Way:
     runs = [run for run in arm.finals if run.finished]
-    reached = [_reached(run, config, goal) for run in runs]
+    reached = [reached_at(run, config, goal) for run in runs]
     epochs, steps = (_median([pair[i] for pair in reached]) for i in (0, 1))
     return Way(
         label=contender.label,
@@ -114,18 +158,8 @@ def _way(arm: ArmTrials, contender: Contender, config: Comparison, goal: float) 
         steps=steps,
         pace=contender.seconds,
         tuning=spent(arm.tried()),
+        attempts=attempts(arm, config, goal),
     )
-
-
-def _reached(run: Run, config: Comparison, goal: float) -> tuple[float, float]:
-    """Return epoch and step at which a run reached the target first; infinity: never."""
-    if run.result is None or run.result["diverged"]:
-        return math.inf, math.inf  # What failed has reached nothing, whatever it was before.
-    for epoch in run.result["epochs"]:
-        value = epoch.get(f"val_{config.objective}", math.nan)
-        if config.score_of(value) <= config.score_of(goal):
-            return float(epoch["epoch"]), float(epoch["step"])
-    return math.inf, math.inf
 
 
 def _median(values: Sequence[float]) -> float:

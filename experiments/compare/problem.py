@@ -1,4 +1,4 @@
-"""A user's own problem: a Python file with ``model()`` and ``data()``."""
+"""A user's own problem, a Python file with ``model()`` and ``data()``, or one that has a name."""
 
 import hashlib
 import importlib.util
@@ -13,6 +13,7 @@ from typing import Any
 
 from tfadaopt.experiments.compare.local_modules import digest_of, local_modules
 from tfadaopt.experiments.configs import ConfigError
+from tfadaopt.experiments.problems.images import named
 
 SHAPE = (
     "It needs two functions: model() returns a compiled keras.Model, data() returns "
@@ -26,7 +27,7 @@ class ProblemError(ConfigError):
 
 @dataclass(frozen=True)
 class Problem:
-    """The two functions of a problem's file."""
+    """The two functions of a problem."""
 
     model: Callable[[], object]
     data: Callable[[], object]
@@ -35,17 +36,23 @@ class Problem:
 def digest(path: Path) -> str:
     """Return the SHA-256 of a problem's file and the modules beside it that it imports.
 
-    So results of another version are not mixed in.
+    So results of another version are not mixed in. Of a problem that has a name, it is of the files
+    that all of them are made of.
 
     Raises:
         ProblemError: There is no such file.
     """
+    if str(path) in named.NAMED:
+        return named.digest()
     try:
         found = path.is_file()
     except OSError as error:  # a name that is too long
         raise ProblemError(f"{str(path)[:80]}…: {error.strerror}. Give a Python file.") from None
     if not found:
-        raise ProblemError(f"{path} is no file. Give a Python file. {SHAPE}")
+        raise ProblemError(
+            f"{path} is no file. Give a Python file. {SHAPE} Or name one of "
+            f"{', '.join(named.NAMED)}."
+        )
     modules = local_modules(path)
     if not modules:
         return digest_of(path)
@@ -58,12 +65,16 @@ def digest(path: Path) -> str:
 def load(path: Path) -> Problem:
     """Import the file of a problem and return its two functions.
 
-    Modules beside the file can be imported from it, as when Python runs it.
+    Modules beside the file can be imported from it, as when Python runs it. A name of
+    ``named.NAMED`` is no file: ``./digits`` would be.
 
     Raises:
         ProblemError: The file is missing, fails, or lacks a function.
     """
     digest(path)
+    if str(path) in named.NAMED:
+        known = named.NAMED[str(path)]
+        return Problem(known.model, known.data)
     name = f"tfadaopt_problem_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

@@ -89,7 +89,7 @@ def write_compare_report(folder: Path) -> Path:
         decades=advice.decades,
         duration=pages.duration,
         reach=pages.exact,
-        time=_time,
+        time=time_in_words,
         power=significance.POWER,
         level=significance.LEVEL,
     )
@@ -146,7 +146,8 @@ def shown(value: float | None, digits: int = 4) -> str:
     return pages.exact(value, digits)
 
 
-def _time(seconds: float | None) -> str:
+def time_in_words(seconds: float | None) -> str:
+    """Return a duration for the page; infinity is what never came."""
     if seconds is None:
         return "—"
     return "never" if math.isinf(seconds) else pages.duration(seconds)

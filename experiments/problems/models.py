@@ -3,6 +3,8 @@
 import keras
 from keras import layers
 
+from tfadaopt.experiments.problems.images import networks
+
 
 def digits_cnn() -> keras.Model:
     """Return a small convolutional network for 28×28 grey images: 4 layers, 11,978 parameters."""
@@ -20,30 +22,8 @@ def digits_cnn() -> keras.Model:
 
 
 def narrow_2c2d() -> keras.Model:
-    """Return DeepOBS' network 2c2d for 28×28 grey images, narrowed to 8, 16 and 128 units.
-
-    Source:
-        Schneider, Balles and Hennig, DeepOBS, ICLR 2019: kernels are drawn from a truncated normal
-        distribution of standard deviation 0.05, biases begin at 0.05.
-    """
-    drawn = {
-        "kernel_initializer": keras.initializers.TruncatedNormal(stddev=0.05),
-        "bias_initializer": keras.initializers.Constant(0.05),
-    }
-    conv = {"padding": "same", "activation": "relu", **drawn}
-    return keras.Sequential(
-        [
-            layers.Input([28, 28, 1]),
-            layers.Conv2D(8, 5, name="conv_1", **conv),
-            layers.MaxPooling2D(2, padding="same"),
-            layers.Conv2D(16, 5, name="conv_2", **conv),
-            layers.MaxPooling2D(2, padding="same"),
-            layers.Flatten(),
-            layers.Dense(128, activation="relu", name="dense_1", **drawn),
-            layers.Dense(10, name="logits", **drawn),
-        ],
-        name="narrow_2c2d",
-    )
+    """Return DeepOBS' network 2c2d for 28×28 grey images, narrowed to 8, 16 and 128 units."""
+    return networks.conv_2c2d((8, 16, 128), "narrow_2c2d")
 
 
 def small_mlp() -> keras.Model:
