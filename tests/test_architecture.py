@@ -26,6 +26,8 @@ FOLDER_OF = {
     "tfadaopt.optimizers": ROOT / "tfadaopt" / "optimizers",
     "tfadaopt.testing": ROOT / "tfadaopt" / "testing",
 }
+# Extras whose packages the experiments import, each only where it is asked for.
+OF_EXPERIMENTS = ("experiments", "ray")
 # A module imports from its own layer and from those before it.
 LAYERS = (
     ("tfadaopt", "tfadaopt.catalog", "tfadaopt.compat", "tfadaopt.lazy"),
@@ -198,7 +200,7 @@ def test_other_packages_are_dependencies():
     for requirement in map(Requirement, importlib.metadata.requires("tfadaopt")):
         if requirement.marker is None:
             always.add(requirement.name)
-        elif requirement.marker.evaluate({"extra": "experiments"}):
+        elif any(requirement.marker.evaluate({"extra": name}) for name in OF_EXPERIMENTS):
             extras.add(requirement.name)
     wrong = [
         f"{name}:{line} imports {target}"

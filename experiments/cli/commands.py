@@ -13,7 +13,11 @@ from tfadaopt.catalog import METHODS
 from tfadaopt.experiments import catalog, configs
 from tfadaopt.experiments.cli.comparing import compare_methods
 from tfadaopt.experiments.cli.options import (
+    Address,
+    EngineName,
+    GpusPerRun,
     Jobs,
+    Join,
     Strategy,
     TimeLimit,
     command,
@@ -22,7 +26,7 @@ from tfadaopt.experiments.cli.options import (
 )
 from tfadaopt.experiments.cli.rates import find_rate
 from tfadaopt.experiments.cli.terminal import console, end, say_error, say_where, shown, watched
-from tfadaopt.experiments.runs.executor import default_jobs
+from tfadaopt.experiments.runs import engines
 
 app = typer.Typer(
     name="tfadaopt",
@@ -103,6 +107,10 @@ def run_experiment(
         ),
     ] = None,
     jobs: Jobs = None,
+    engine: EngineName = engines.LOCAL,
+    address: Address = "local",
+    gpus_per_run: GpusPerRun = 0.0,
+    join: Join = False,
     animate: Animate = False,
     time_limit: TimeLimit = None,
     strategy: Strategy = None,
@@ -120,6 +128,7 @@ def run_experiment(
             f"{name!r} has neither."
         )
     config = configs.override(experiment.config(), _pairs(settings or []) | given)
+    chosen = engines.Engine(engine, jobs, address, gpus_per_run, join)
     folder = out or Path("runs") / name
     console.print(f"Running {name} into {folder}. Ctrl-C keeps what is finished.", markup=False)
     failures = watched(
@@ -127,7 +136,7 @@ def run_experiment(
             config,
             folder,
             command(),
-            jobs or default_jobs(),
+            chosen,
             show,
             **{"animate": True} if animate else {},
         )

@@ -17,7 +17,7 @@ from tfadaopt.experiments.compare import (
     trials,
 )
 from tfadaopt.experiments.compare.figures import figures
-from tfadaopt.experiments.compare.table import write_table
+from tfadaopt.experiments.compare.table import table
 from tfadaopt.experiments.configs import settings_of
 from tfadaopt.experiments.reports import pages
 from tfadaopt.experiments.reports.picture import picture
@@ -53,14 +53,14 @@ def write_compare_report(folder: Path) -> Path:
     config = settings_of(run, comparison.Comparison, folder)
     if not store.has(comparison.check_cell(config)):
         raise FileNotFoundError(f"{folder}: nothing is finished yet. Give the command again.")
-    reading = trials.read(config, store)
+    with table(folder, config, store) as visit:
+        reading = trials.read(config, store, visit)
     found = results.contenders(reading)
     ranked = results.ranking(found)
     pairs = significance.pairs(ranked)
     sure = results.sureness(ranked)
     goal = costs.target(reading)
     ways = costs.ways(reading, found, goal) if goal is not None else []
-    write_table(folder, reading)
     make_folder(folder / "figures", inside=True)
     page = pages.template("compare.html.j2").render(
         run=run,
