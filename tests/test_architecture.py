@@ -27,7 +27,7 @@ FOLDER_OF = {
     "tfadaopt.testing": ROOT / "tfadaopt" / "testing",
 }
 # Extras whose packages the experiments import, each only where it is asked for.
-OF_EXPERIMENTS = ("experiments", "ray")
+OF_EXPERIMENTS = ("experiments", "optuna", "parquet", "ray")
 # A module imports from its own layer and from those before it.
 LAYERS = (
     ("tfadaopt", "tfadaopt.catalog", "tfadaopt.compat", "tfadaopt.lazy"),
@@ -45,7 +45,7 @@ LAYERS = (
     ("tfadaopt.experiments.runs",),
     (
         *("tfadaopt.experiments.problems", "tfadaopt.experiments.reports"),
-        "tfadaopt.experiments.training",
+        *("tfadaopt.experiments.training", "tfadaopt.experiments.sweeps"),
     ),
     ("tfadaopt.experiments.method_map", "tfadaopt.experiments.playground"),
     (
@@ -53,7 +53,7 @@ LAYERS = (
         "tfadaopt.experiments.lecture",
     ),
     ("tfadaopt.experiments.claims", "tfadaopt.experiments.catalog"),
-    ("tfadaopt.experiments.cli",),
+    ("tfadaopt.experiments.cli", "tfadaopt.experiments.notebook"),
     ("tfadaopt.experiments",),
     ("tests",),
 )

@@ -1,4 +1,4 @@
-"""The command line: ``tfadaopt list | run | compare | find-rate | report | inspect``."""
+"""The command line: ``tfadaopt list | run | compare | find-rate | report | export | inspect``."""
 
 import importlib.metadata
 import os
@@ -162,6 +162,21 @@ def rebuild_report(
 
     rebuild.rebuild(folder, animate)
     say_where(folder)
+
+
+@app.command("export")
+def export_results(
+    folder: Annotated[Path, typer.Argument(help="Result folder of a run.")],
+    to: Annotated[Path, typer.Option(help="File to write: NAME.csv or NAME.parquet.")],
+    curves: Annotated[
+        bool, typer.Option("--curves", help="A row per record of a curve, such as an epoch.")
+    ] = False,
+) -> None:
+    """Write all cells of a result folder as one table, for pandas, W&B or MLflow."""
+    from tfadaopt.experiments.sweeps import tables
+
+    rows = tables.export(folder, to, curves)
+    console.print(f"{rows} rows in {to}", markup=False, highlight=False)
 
 
 @app.command("inspect")

@@ -72,6 +72,13 @@ def compare_methods(
             "reach."
         ),
     ] = None,
+    tuner: Annotated[
+        str,
+        typer.Option(
+            help="Who proposes the rates: search (outwards, then between neighbours), or optuna "
+            "(TPE, each run in a process of its own)."
+        ),
+    ] = "search",
     out: Annotated[
         Path | None,
         typer.Option(help="Result folder; default runs/compare-FILE. Results in it are resumed."),
@@ -104,8 +111,9 @@ def compare_methods(
         target=target,
         time_limit=time_limit,
         strategy=known_strategy(strategy),
+        tuner=comparison.tuner(tuner),
     )
-    chosen = engines.Engine(engine, jobs, address, gpus_per_run, join)
+    chosen = engines.Engine(engine, jobs, address, gpus_per_run, join, fresh=tuner == "optuna")
     folder = out or Path("runs") / f"compare-{file.stem}"
     each = f"{steps} steps" if steps else f"{epochs} epoch{'s' if epochs > 1 else ''}"
     decays = f"{len(config.decays)} decays × " if config.weight_decays else ""

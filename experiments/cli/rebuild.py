@@ -25,6 +25,7 @@ def rebuild(folder: Path, animate: bool = False) -> None:
     from tfadaopt.experiments.compare.report import write_compare_report
     from tfadaopt.experiments.lecture import run as lecture
     from tfadaopt.experiments.runs.store import Store
+    from tfadaopt.experiments.sweeps import sweep, tables
     from tfadaopt.experiments.trial import registry
     from tfadaopt.experiments.trial import run as trial
 
@@ -35,6 +36,8 @@ def rebuild(folder: Path, animate: bool = False) -> None:
             write_compare_report(folder)
         elif registry.entries_of(experiment):
             trial.write_report(folder, animate)
+        elif experiment == sweep.EXPERIMENT:
+            tables.export(folder, folder / "results.csv")
         elif experiment == "lecture":
             lecture.rebuild(folder)
         else:

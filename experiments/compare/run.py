@@ -14,6 +14,7 @@ from tfadaopt.experiments.runs.cell import Cell
 from tfadaopt.experiments.runs.engines import Engine, joins
 from tfadaopt.experiments.runs.stages import Failures, Progress, Stages
 from tfadaopt.experiments.runs.store import Store
+from tfadaopt.experiments.sweeps.tuning import imported
 
 OUTDATED = "is of a version that trained 'compiled' without its schedule"
 TUNING, REPORTED = "Trying learning rates", "Training at the chosen rates"
@@ -49,6 +50,8 @@ def run(
 
 
 def _fill(config: Comparison, store: Store, jobs: int | Engine, progress: Progress) -> Failures:
+    if config.tuner is not None:
+        imported()  # Before anything is trained.
     store.forget_failures()  # What broke off is tried again.
     work = functools.partial(_compute, settings=asdict(config), folder=store.folder)
 

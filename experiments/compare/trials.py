@@ -15,6 +15,7 @@ from tfadaopt.experiments.compare.contenders import Arm
 from tfadaopt.experiments.compare.rate_search import best_rate, next_rate
 from tfadaopt.experiments.runs.cell import Cell
 from tfadaopt.experiments.runs.store import Store
+from tfadaopt.experiments.sweeps.tuning import proposed_rates
 
 # The first rates to try are known at once; after them, each depends on those before.
 KNOWN_AT_ONCE = 3
@@ -226,6 +227,9 @@ def _search(
 
 def _proposed(config: Comparison, default: float, scores: Mapping[float, float]) -> Iterator[float]:
     """Yield rates to try until the budget is used up; ``scores`` grows meanwhile."""
+    if config.tuner is not None:
+        yield from proposed_rates(scores, default, config.trials, KNOWN_AT_ONCE)
+        return
     while len(scores) < config.trials:
         rate = next_rate(scores, default, decades_first=min(config.trials, KNOWN_AT_ONCE))
         if rate in scores:

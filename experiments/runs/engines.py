@@ -33,7 +33,7 @@ class Engine:
     """How the cells of a run are computed.
 
     Attributes:
-        name: "local" for processes on this machine, or "ray".
+        engine: "local" for processes on this machine, or "ray".
         jobs: Cells at a time; default: one per processor, of Ray's nodes together.
         address: Of a Ray cluster: "auto" for the one of this machine, HOST:PORT, or "local" for one
             that is started here and ends with the run.
@@ -42,7 +42,7 @@ class Engine:
         fresh: Whether each cell has a process of its own; with Ray it always has.
     """
 
-    name: str = LOCAL
+    engine: str = LOCAL
     jobs: int | None = None
     address: str = "local"
     gpus_per_run: float = 0.0
@@ -50,9 +50,9 @@ class Engine:
     fresh: bool = False
 
     def __post_init__(self) -> None:
-        if self.name not in ENGINES:
-            raise ConfigError(f"--engine {self.name!r}: choose one of {', '.join(ENGINES)}.")
-        if self.name == LOCAL and self.gpus_per_run:
+        if self.engine not in ENGINES:
+            raise ConfigError(f"--engine {self.engine!r}: choose one of {', '.join(ENGINES)}.")
+        if self.engine == LOCAL and self.gpus_per_run:
             raise ConfigError(
                 "--gpus-per-run is for --engine ray, which hands GPUs out; processes of this "
                 "machine all see what CUDA_VISIBLE_DEVICES names."

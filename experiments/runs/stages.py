@@ -139,9 +139,9 @@ class Stages:
 
 def _executor(engine: Engine, log: Path) -> Executor:
     """Return what computes the cells; ``log`` receives what their processes print."""
-    if engine.name == RAY:
+    if engine.engine == RAY:
         from tfadaopt.experiments.runs.ray_executor import RayExecutor
 
         return RayExecutor(engine.address, engine.jobs, engine.gpus_per_run, log)
-    fresh = {"fresh": True} if engine.fresh else {}
-    return LocalExecutor(engine.jobs or default_jobs(), log=log, **fresh)
+    jobs = engine.jobs or default_jobs()
+    return LocalExecutor(jobs, log=log, fresh=True) if engine.fresh else LocalExecutor(jobs, log)

@@ -1,0 +1,135 @@
+"""Tuning inside a budget: Optuna proposes, the executors of all sweeps compute."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tfadaopt.experiments.configs import ConfigError
+from tfadaopt.experiments.runs.engines import Engine
+from tfadaopt.experiments.runs.stages import Progress
+from tfadaopt.experiments.sweeps import sweep
+
+
+def tune(
+    function: sweep.Function,
+    space: Mapping[str, Any],
+    trials: int,
+    objective: str,
+    larger_is_better: bool,
+    at_once: int,
+    seed: int,
+    folder: Path,
+    jobs: int | Engine,
+    progress: Progress,
+) -> pd.DataFrame:
+    """Try a function where Optuna's TPE proposes, within a number of trials.
+
+    The trials are proposed ``at_once`` at a time, and told in the order in which they were
+    proposed: the same seed makes the same trials, whoever computes them and however often the run
+    is interrupted. Each is computed in a process of its own.
+
+    Returns:
+        A row for each trial, in the order of the proposals.
+
+    Raises:
+        ConfigError: Optuna is not installed, or the space has no form that is known.
+    """
+    optuna = imported()
+    if trials < 1 or at_once < 1:
+        raise ConfigError(f"trials={trials}, at_once={at_once}: both are at least 1.")
+    drawn = {name: _distribution(optuna, name, of) for name, of in space.items()}
+    study = optuna.create_study(
+        direction="maximize" if larger_is_better else "minimize",
+        sampler=optuna.samplers.TPESampler(seed=seed, constant_liar=True),
+    )
+    engine = Engine(jobs=jobs) if isinstance(jobs, int) else jobs
+    of = sweep.settings(function)
+    cells: list[Any] = []
+    with sweep.opened(of, folder, engine) as store:
+        filling = sweep.stages(function, store, replace(engine, fresh=True), progress)
+        with filling:
+            for first in range(0, trials, at_once):
+                asked = [study.ask(drawn) for _ in range(min(at_once, trials - first))]
+                batch = [
+                    sweep.cell_of(of, {n: sweep.plain(n, v) for n, v in trial.params.items()})
+                    for trial in asked
+                ]
+                unique = {str(cell["settings"]): cell for cell in batch}
+                filling.compute(of.function, [*unique.values()], len(cells), trials)
+                for trial, cell in zip(asked, batch, strict=True):
+                    value = (store.find(cell) or {}).get(objective, math.nan)
+                    if isinstance(value, int | float) and not math.isnan(value):
+                        study.tell(trial, value)
+                    else:
+                        study.tell(trial, state=optuna.trial.TrialState.FAIL)
+                cells += batch
+            filling.end([*{str(cell["settings"]): cell for cell in cells}.values()])
+        return sweep.frame(store, cells)
+
+
+def proposed_rates(
+    scores: Mapping[float, float], default: float, trials: int, known_at_once: int
+) -> Iterator[float]:
+    """Yield learning rates that TPE proposes; ``scores`` grows meanwhile.
+
+    The first is the default of a method, those before ``known_at_once`` are drawn at random, from
+    0.001 to 1,000 times the default; less is better.
+
+    Raises:
+        ConfigError: Optuna is not installed.
+    """
+    optuna = imported()
+    sampler = optuna.samplers.TPESampler(seed=0, n_startup_trials=known_at_once)
+    study = optuna.create_study(sampler=sampler)
+    study.enqueue_trial({"rate": default})
+    among = optuna.distributions.FloatDistribution(default / 1e3, default * 1e3, log=True)
+    tried: set[float] = set()
+    # Rates have three digits: where one comes again, it is known what it comes to.
+    for _ in range(3 * trials):
+        trial = study.ask({"rate": among})
+        rate = float(f"{trial.params['rate']:.3g}")
+        if rate not in tried:
+            tried.add(rate)
+            if rate not in scores:
+                yield rate
+        study.tell(trial, scores[rate])
+        if len(tried) == trials:
+            return
+
+
+def imported() -> Any:
+    """Return Optuna.
+
+    Raises:
+        ConfigError: It is not installed.
+    """
+    try:
+        import optuna
+    except ImportError:
+        raise ConfigError(
+            "Tuning by Optuna needs it, and it is not installed. Install it with: pip install "
+            "'tfadaopt[optuna]'"
+        ) from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
+
+
+def _distribution(optuna: Any, name: str, of: Any) -> Any:
+    known = optuna.distributions
+    if isinstance(of, tuple) and len(of) in (2, 3) and of[2:] in ((), ("log",)):
+        low, high = of[:2]
+        is_whole = isinstance(low, int) and isinstance(high, int)
+        kind = known.IntDistribution if is_whole else known.FloatDistribution
+        try:
+            return kind(low, high, log=bool(of[2:]))
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"space: {name!r}: {error}") from None
+    if isinstance(of, Sequence) and not isinstance(of, str | tuple) and of:
+        return known.CategoricalDistribution([sweep.plain(name, value) for value in of])
+    raise ConfigError(
+        f"space: {name!r} is {of!r}; give (low, high), (low, high, 'log') or a list of choices."
+    )
