@@ -1,6 +1,7 @@
 """Worker processes on this machine, which compute the cells."""
 
 import contextlib
+import itertools
 import multiprocessing
 import os
 import signal
@@ -20,12 +21,21 @@ Work = Callable[[Cell], None]
 # A process that ended is found at once by its pipe, or by this time if it left children that
 # hold the pipe open.
 _PATIENCE = 1.0
-# So many processes that end in a row before they are ready: it is no accident.
-_MOST_FALSE_STARTS = 3
+# So many processes that end by themselves in a row before they are ready: it is no accident. What
+# kills them from outside, or once any was ready, may pass.
+_MOST_FALSE_STARTS, _MOST_KILLED = 3, 30
+# Tries after the first, where the process of a cell died.
+_RETRIES = 3
 
 
 class WorkerError(RuntimeError):
-    """A worker process ended before it had computed its cell."""
+    """A worker process ended before it had computed its cell.
+
+    Attributes:
+        began: Whether it had begun to.
+    """
+
+    began = True
 
 
 class LocalExecutor:
@@ -50,7 +60,7 @@ class LocalExecutor:
     ):
         self._jobs, self._log, self._prepare, self._fresh = jobs, log, prepare, fresh
         self._workers: list[_Worker] = []
-        self._false_starts = 0
+        self._false_starts, self._any_was_ready = 0, False
         self._stopping = False
         self.ended = False  # by a second Ctrl-C: nothing that takes time is to follow
         self._before = None
@@ -69,8 +79,8 @@ class LocalExecutor:
     ) -> Iterator[tuple[Cell, Exception | None]]:
         """Yield each cell once it is done, with the exception that ended it, if any.
 
-        A cell whose process died is tried once more when no other is left: perhaps memory was
-        short.
+        A cell whose process died is tried again when no other is left, alone, since memory may have
+        been short, and up to three times.
 
         Args:
             work: Computes a cell.
@@ -82,7 +92,7 @@ class LocalExecutor:
         """
         waiting, left = iter(cells), True
         again: deque[Cell] = deque()
-        died: list[Cell] = []
+        died: list[Cell] = []  # as often as they did
         while left or again or self.running:
             if self._stopping and not self.running:
                 raise KeyboardInterrupt
@@ -91,7 +101,9 @@ class LocalExecutor:
                 if again and not left and not self.running:
                     self._hand_out(work, iter([again.popleft()]))
             for cell, error in self._done():
-                if isinstance(error, WorkerError) and cell not in died:
+                if isinstance(error, WorkerError) and not error.began:
+                    waiting, left = itertools.chain([cell], waiting), True
+                elif isinstance(error, WorkerError) and died.count(cell) < _RETRIES:
                     died.append(cell)
                     again.append(cell)
                 else:
@@ -127,14 +139,17 @@ class LocalExecutor:
         for each in [w for w in self._workers if w in ready or w.process.exitcode is not None]:
             answer = each.answer()
             if isinstance(answer, WorkerError):
+                is_killed = each.process.exitcode == -signal.SIGKILL
                 self._workers.remove(each)
                 each.end()
                 if not each.is_ready:
                     self._false_starts += 1
-                    if self._false_starts >= _MOST_FALSE_STARTS:
+                    answer.began = False
+                    may_pass = self._any_was_ready or is_killed
+                    if self._false_starts >= (_MOST_KILLED if may_pass else _MOST_FALSE_STARTS):
                         raise answer
             elif each.is_ready:
-                self._false_starts = 0
+                self._false_starts, self._any_was_ready = 0, True
             if answer is not _NOTHING and each.cell is not None:
                 found.append((each.cell, answer))
                 each.cell = None

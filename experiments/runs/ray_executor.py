@@ -7,6 +7,7 @@ What is finished is for the store to say, never for Ray: what is done twice chan
 import contextlib
 import os
 import secrets
+import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -167,8 +168,8 @@ def _compute(shared: tuple[Work, Callable[[], None], dict], cell: Cell, token: s
 
 def _choose_authentication(address: str) -> None:
     """Say explicitly whether Ray wants a token, where nobody else has: its default differs."""
-    if os.environ.get("RAY_AUTH_MODE"):
-        return
+    if os.environ.get("RAY_AUTH_MODE") or "ray" in sys.modules:
+        return  # Who has imported Ray has made it read what there is to read.
     has_token = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
     has_token |= (Path.home() / ".ray" / "auth_token").exists()
     if address == "local" and not has_token:

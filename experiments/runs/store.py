@@ -143,6 +143,7 @@ class Store:
             raise FileNotFoundError(
                 errno.ENOENT, "was taken away while results were computed", str(self.folder / RUN)
             )
+        claims.clear(self._results.folder)
         run["seconds"] += seconds
         if complete and not run.get("finished"):
             run["finished"] = _now()
