@@ -2,13 +2,21 @@
 
     python benchmarks/scale.py simulate FOLDER --cells 100000
     python benchmarks/scale.py report FOLDER
+    python benchmarks/scale.py export FOLDER
+    python benchmarks/scale.py driver FOLDER --cells 100000
+    python benchmarks/scale.py overhead FOLDER --engine ray --cells 20
 
-``simulate`` writes a finished comparison of 20 arms (10 methods, two schedules) without any
-training, with the store's own files. ``report`` gives ``tfadaopt report`` on it, in a process of
-its own, and prints its time and its largest memory.
+``simulate`` writes a finished comparison of 10 arms (5 methods, two schedules) without any
+training, with the store's own files. ``report`` gives ``tfadaopt report`` on it, in a process
+of its own, without the index beside the cells and with it, and prints time and largest memory;
+``export`` does the same with ``tfadaopt export``. ``driver`` hands out cells that do nothing but
+write a result, in one process, and prints the largest memory of the driver. ``overhead`` gives
+cells that do nothing to the processes of an engine, and prints the time of each.
 """
 
 import argparse
+import contextlib
+import functools
 import math
 import resource
 import subprocess
@@ -18,15 +26,17 @@ from pathlib import Path
 
 import numpy as np
 
+from tfadaopt.experiments import configs
 from tfadaopt.experiments.compare import comparison
 from tfadaopt.experiments.compare.contenders import CONSTANT, COSINE
 from tfadaopt.experiments.compare.rate_search import next_rate
 from tfadaopt.experiments.compare.trials import final_cells, tuning_cells
-from tfadaopt.experiments.runs import records
-from tfadaopt.experiments.runs.store import Store
+from tfadaopt.experiments.runs import records, stages
+from tfadaopt.experiments.runs.engines import ENGINES, Engine
+from tfadaopt.experiments.runs.index import INDEX
+from tfadaopt.experiments.runs.store import Store, file_in
 
-METHODS = ("SGD", "Momentum", "Nesterov", "Adagrad", "RMSprop", "Adadelta", "Adam", "AdamW")
-METHODS += ("Nadam", "Adamax")
+METHODS = ("SGD", "Momentum", "Adagrad", "RMSprop", "Adam")
 ARMS = 2 * len(METHODS)
 DECAYS, TRIALS = 3, 16
 EPOCHS = 3
@@ -108,24 +118,108 @@ def measured(words: list[str]) -> None:
     wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(
-        f"{' '.join(words[-2:])}: exit code {code}, {wall:.1f} s, {cpu:.1f} s of a processor, "
+        f"{words[3]}: exit code {code}, {wall:.1f} s, {cpu:.1f} s of a processor, "
         f"{after.ru_maxrss / 1024:.0f} MB at most"
     )
+
+
+def nothing(cell: dict, folder: Path) -> None:
+    """Write a result, without the store's fsync."""
+    file_in(folder, cell).write_text(records.record(cell, {"value": cell["seed"]}))
+
+
+class InThisProcess:
+    """Computes cells here: what is measured is the driver."""
+
+    ended = False
+
+    def __init__(self, jobs: int, log: Path):
+        pass
+
+    def map_unordered(self, work, cells):
+        for cell in cells:
+            work(cell)
+            yield cell, None
+
+    def close(self) -> None:
+        pass
+
+
+def driver(folder: Path, cells: int) -> None:
+    """Drive so many cells, and print time and largest memory after a hundredth and all of them."""
+    stages.LocalExecutor = InThisProcess
+    filled(folder / "few", Engine(jobs=1), cells // 100, nothing)
+    few = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    began = time.process_time()
+    filled(folder / "many", Engine(jobs=1), cells, nothing)
+    cpu = (time.process_time() - began) / cells
+    many = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(
+        f"driver: {few:.0f} MB at most with {cells // 100:,} cells, {many:.0f} MB with {cells:,}; "
+        f"{1e3 * cpu:.2f} ms of a processor for each cell"
+    )
+
+
+def puts(cell: dict, folder: Path) -> None:
+    """Keep a result as any cell does."""
+    Store(folder).put(cell, {"value": cell["seed"]})
+
+
+def overhead(folder: Path, engine: str, cells: int) -> None:
+    """Print the time of a cell that does nothing, beside the start of the first processes."""
+    for name in ("first", "all"):  # The first processes import TensorFlow.
+        began, count = time.monotonic(), 2 if name == "first" else cells
+        filled(folder / f"{engine}-{name}", Engine(engine, jobs=1), count, puts)
+        seconds = time.monotonic() - began
+        if name == "first":
+            start = seconds
+    each = max(0.0, (seconds - start) / (cells - 2))
+    print(
+        f"{engine}: {start:.1f} s with the start and 2 cells, {seconds:.1f} s with {cells}: "
+        f"{each:.3f} s for each cell, {100 * each / 20:.2f} % of 20 s"
+    )
+
+
+def filled(folder: Path, engine: Engine, count: int, work) -> None:
+    cells = [{"kind": "cell", "method": "none", "seed": seed} for seed in range(count)]
+    with contextlib.closing(
+        Store(folder).open("scale", configs.lecture(), "benchmarks/scale.py")
+    ) as store:
+        of = functools.partial(work, folder=store.folder.absolute())
+        with stages.Stages(store, of, engine, lambda *_: None) as filling:
+            filling.compute("all", cells)
+            filling.end(cells)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("what", choices=["simulate", "report"])
+    what = ["simulate", "report", "export", "driver", "overhead"]
+    parser.add_argument("what", choices=what)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--cells", type=int, default=100_000)
+    parser.add_argument("--engine", default="local", choices=ENGINES)
     args = parser.parse_args()
     if args.what == "simulate":
         simulate(args.folder, args.cells)
-    else:
-        program = "import sys; from tfadaopt.experiments import main; main()"
-        measured([sys.executable, "-c", program, args.what, str(args.folder)])
+        return
+    if args.what == "driver":
+        driver(args.folder, args.cells)
+        return
+    if args.what == "overhead":
+        overhead(args.folder, args.engine, args.cells)
+        return
+    program = "import sys; from tfadaopt.experiments import main; main()"
+    words = [sys.executable, "-c", program, args.what, str(args.folder)]
+    if args.what == "export":
+        measured([*words, "--to", str(args.folder / "cells.parquet")])
+        return
+    for said in ("without an index", "with it"):
+        if said == "without an index":
+            (args.folder / INDEX).unlink(missing_ok=True)
+        print(f"{said}: ", end="", flush=True)
+        measured(words)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from tfadaopt import experiments
 from tfadaopt.experiments.configs import ConfigError
 from tfadaopt.experiments.runs import executor, stages
 from tfadaopt.experiments.sweeps import code, sweep, tables
-from tfadaopt.experiments.sweeps.tuning import proposed_rates
+from tfadaopt.experiments.sweeps.proposals import proposed_rates
 
 
 @pytest.fixture(autouse=True)

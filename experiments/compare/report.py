@@ -1,8 +1,10 @@
 """The report of a comparison: what to choose on the user's own problem, and how sure that is."""
 
+import contextlib
+import gc
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +55,18 @@ def write_compare_report(folder: Path) -> Path:
     config = settings_of(run, comparison.Comparison, folder)
     if not store.has(comparison.check_cell(config)):
         raise FileNotFoundError(f"{folder}: nothing is finished yet. Give the command again.")
-    with table(folder, config, store) as visit:
-        reading = trials.read(config, store, visit)
+    with _without_collection():
+        with table(folder, config, store) as visit:
+            reading = trials.read(config, store, visit)
+        return _written(folder, run, config, reading)
+
+
+def _written(
+    folder: Path,
+    run: Mapping[str, Any],
+    config: comparison.Comparison,
+    reading: trials.Reading,
+) -> Path:
     found = results.contenders(reading)
     ranked = results.ranking(found)
     pairs = significance.pairs(ranked)
@@ -96,6 +108,18 @@ def write_compare_report(folder: Path) -> Path:
     path = folder / "report.html"
     write_whole(path, page)
     return path
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Look for no cycles while 100,000 results are held: each look would go through all."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def settings_in_words(reading: trials.Reading) -> list[str]:

@@ -14,7 +14,7 @@ from tfadaopt.experiments.runs.cell import Cell
 from tfadaopt.experiments.runs.engines import Engine, joins
 from tfadaopt.experiments.runs.stages import Failures, Progress, Stages
 from tfadaopt.experiments.runs.store import Store
-from tfadaopt.experiments.sweeps.tuning import imported
+from tfadaopt.experiments.sweeps.proposals import imported
 
 OUTDATED = "is of a version that trained 'compiled' without its schedule"
 TUNING, REPORTED = "Trying learning rates", "Training at the chosen rates"

@@ -2,8 +2,9 @@
 
 import contextlib
 import csv
+import functools
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,30 +26,42 @@ def table(folder: Path, config: Comparison, store: Store) -> Iterator[Visit]:
     problem = store.get(check_cell(config))
     schedules = {arm: schedule_of(problem, arm) or CONSTANT for arm in config.arms}
     with writing(folder / "results.csv") as file:
-        text = io.TextIOWrapper(file, "utf-8", newline="")
-        rows = csv.writer(text)
-        rows.writerow(_HEAD)
+        file.write(_row(_HEAD))
 
         def visit(run: Cell, result: Mapping[str, Any]) -> None:
             cell: dict[str, Any] = dict(run)
             cell["schedule"] = schedules[Arm(cell["method"], cell.get("schedule", CONSTANT))]
             begin = [cell["kind"], *(cell.get(name, "") for name in _OF_RUN[1:])]
-            rows.writerows(_rows([*begin, bool(result["diverged"])], result))
+            file.write(_rows([*begin, bool(result["diverged"])], result))
 
-        try:
-            yield visit
-        finally:
-            text.detach()
+        yield visit
 
 
-def _rows(begin: list[Any], result: Mapping[str, Any]) -> Iterator[list[Any]]:
+def _rows(begin: list[Any], result: Mapping[str, Any]) -> bytes:
+    """Return the rows of a run; what they share is put into words once."""
+    shared, rows = _line(begin), []
     for epoch in result["epochs"]:
-        at = [*begin, epoch["epoch"], epoch["step"]]
+        at = f"{shared},{epoch['epoch']},{epoch['step']}"
         for name, value in epoch.items():
-            if name in ("epoch", "step"):
-                continue
-            part = "validation" if name.startswith("val_") else "train"
-            yield [*at, part, name.removeprefix("val_"), value]
+            if name not in ("epoch", "step"):
+                rows.append(f"{at},{_of_epoch(name)},{value!r}")
     for part in ("validation", "test"):
         for name, value in (result[part] or {}).items():
-            yield [*begin, "end", "end", part, name, value]
+            rows.append(f"{shared},end,end,{part},{_line([name])},{value!r}")
+    return "".join(f"{row}\r\n" for row in rows).encode("utf-8", "backslashreplace")
+
+
+@functools.cache
+def _of_epoch(name: str) -> str:
+    part = "validation" if name.startswith("val_") else "train"
+    return _line([part, name.removeprefix("val_")])
+
+
+def _row(values: Sequence[Any]) -> bytes:
+    return f"{_line(values)}\r\n".encode("utf-8", "backslashreplace")
+
+
+def _line(values: Sequence[Any]) -> str:
+    with io.StringIO(newline="") as text:
+        csv.writer(text, lineterminator="").writerow(values)
+        return text.getvalue()

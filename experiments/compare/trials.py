@@ -15,7 +15,7 @@ from tfadaopt.experiments.compare.contenders import Arm
 from tfadaopt.experiments.compare.rate_search import best_rate, next_rate
 from tfadaopt.experiments.runs.cell import Cell
 from tfadaopt.experiments.runs.store import Store
-from tfadaopt.experiments.sweeps.tuning import proposed_rates
+from tfadaopt.experiments.sweeps.proposals import proposed_rates
 
 # The first rates to try are known at once; after them, each depends on those before.
 KNOWN_AT_ONCE = 3

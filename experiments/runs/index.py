@@ -56,7 +56,7 @@ class Index:
                 versions = self._versions.get(parts[4])
                 if versions is None:
                     versions = self._versions[parts[4]] = json.loads(parts[4])
-                return versions, json.loads(parts[5])
+                return versions, json.loads(parts[5].decode())
         return None
 
     def add(self, name: str, state: tuple, versions: Mapping[str, str], result: dict) -> None:

@@ -15,6 +15,7 @@ from tfadaopt.experiments.runs.files import DamagedError
 PACKAGES = ("tfadaopt", "tensorflow", "keras", "numpy", "tensorboard")
 # Those that a result depends on, beside Python's first two numbers.
 _DECISIVE = ("tfadaopt", "tensorflow", "keras", "numpy")
+_CANONICAL = json.JSONEncoder(sort_keys=True)
 # What run.json says, where it says nothing.
 _UNKNOWN: dict[str, Any] = {
     "command": "",
@@ -104,7 +105,7 @@ def run_in(path: Path) -> dict:
 
 def canonical(cell: object) -> str:
     """Return a cell as text that is the same whatever the order of its parts."""
-    return json.dumps(cell, sort_keys=True)
+    return _CANONICAL.encode(cell)
 
 
 @functools.cache

@@ -1,7 +1,7 @@
 """Tuning inside a budget: Optuna proposes, the executors of all sweeps compute."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pandas as pd
 from tfadaopt.experiments.configs import ConfigError
 from tfadaopt.experiments.runs.engines import Engine
 from tfadaopt.experiments.runs.stages import Progress
-from tfadaopt.experiments.sweeps import sweep
+from tfadaopt.experiments.sweeps import proposals, sweep
 
 
 def tune(
@@ -38,7 +38,7 @@ def tune(
     Raises:
         ConfigError: Optuna is not installed, or the space has no form that is known.
     """
-    optuna = imported()
+    optuna = proposals.imported()
     if trials < 1 or at_once < 1:
         raise ConfigError(f"trials={trials}, at_once={at_once}: both are at least 1.")
     drawn = {name: _distribution(optuna, name, of) for name, of in space.items()}
@@ -69,53 +69,6 @@ def tune(
                 cells += batch
             filling.end([*{str(cell["settings"]): cell for cell in cells}.values()])
         return sweep.frame(store, cells)
-
-
-def proposed_rates(
-    scores: Mapping[float, float], default: float, trials: int, known_at_once: int
-) -> Iterator[float]:
-    """Yield learning rates that TPE proposes; ``scores`` grows meanwhile.
-
-    The first is the default of a method, those before ``known_at_once`` are drawn at random, from
-    0.001 to 1,000 times the default; less is better.
-
-    Raises:
-        ConfigError: Optuna is not installed.
-    """
-    optuna = imported()
-    sampler = optuna.samplers.TPESampler(seed=0, n_startup_trials=known_at_once)
-    study = optuna.create_study(sampler=sampler)
-    study.enqueue_trial({"rate": default})
-    among = optuna.distributions.FloatDistribution(default / 1e3, default * 1e3, log=True)
-    tried: set[float] = set()
-    # Rates have three digits: where one comes again, it is known what it comes to.
-    for _ in range(3 * trials):
-        trial = study.ask({"rate": among})
-        rate = float(f"{trial.params['rate']:.3g}")
-        if rate not in tried:
-            tried.add(rate)
-            if rate not in scores:
-                yield rate
-        study.tell(trial, scores[rate])
-        if len(tried) == trials:
-            return
-
-
-def imported() -> Any:
-    """Return Optuna.
-
-    Raises:
-        ConfigError: It is not installed.
-    """
-    try:
-        import optuna
-    except ImportError:
-        raise ConfigError(
-            "Tuning by Optuna needs it, and it is not installed. Install it with: pip install "
-            "'tfadaopt[optuna]'"
-        ) from None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna
 
 
 def _distribution(optuna: Any, name: str, of: Any) -> Any:
