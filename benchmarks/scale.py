@@ -166,27 +166,31 @@ def puts(cell: dict, folder: Path) -> None:
 
 
 def overhead(folder: Path, engine: str, cells: int) -> None:
-    """Print the time of a cell that does nothing, beside the start of the first processes."""
-    for name in ("first", "all"):  # The first processes import TensorFlow.
-        began, count = time.monotonic(), 2 if name == "first" else cells
-        filled(folder / f"{engine}-{name}", Engine(engine, jobs=1), count, puts)
-        seconds = time.monotonic() - began
-        if name == "first":
-            start = seconds
-    each = max(0.0, (seconds - start) / (cells - 2))
+    """Print the time of a cell that does nothing, once the first one is done."""
+    ends = []
+    began = time.monotonic()
+    filled(
+        folder / engine,
+        Engine(engine, jobs=1),
+        cells,
+        puts,
+        lambda *_: ends.append(time.monotonic()),
+    )
+    # The first two looks are before any cell is done, and after the first one.
+    each = (ends[cells] - ends[1]) / (cells - 1)
     print(
-        f"{engine}: {start:.1f} s with the start and 2 cells, {seconds:.1f} s with {cells}: "
-        f"{each:.3f} s for each cell, {100 * each / 20:.2f} % of 20 s"
+        f"{engine}: {ends[1] - began:.1f} s until the first cell is done, then {each:.3f} s for "
+        f"each: {100 * each / 20:.2f} % of 20 s"
     )
 
 
-def filled(folder: Path, engine: Engine, count: int, work) -> None:
+def filled(folder: Path, engine: Engine, count: int, work, progress=lambda *_: None) -> None:
     cells = [{"kind": "cell", "method": "none", "seed": seed} for seed in range(count)]
     with contextlib.closing(
         Store(folder).open("scale", configs.lecture(), "benchmarks/scale.py")
     ) as store:
         of = functools.partial(work, folder=store.folder.absolute())
-        with stages.Stages(store, of, engine, lambda *_: None) as filling:
+        with stages.Stages(store, of, engine, progress) as filling:
             filling.compute("all", cells)
             filling.end(cells)
 

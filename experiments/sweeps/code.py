@@ -30,7 +30,7 @@ def digest(function: Callable[..., Any]) -> str:
             continue
         for text in (*_of_code(code), repr(part.__defaults__), *_around(part)):
             found.update(f"{text}\n".encode())
-        for called in _called(part):
+        for called in _functions_called(part):
             if id(called) not in known:
                 known.add(id(called))
                 waiting.append(called)
@@ -58,7 +58,7 @@ def _around(function: Any) -> Iterator[str]:
             yield f"{name}={values[name]!r}"
 
 
-def _called(function: Any) -> Iterator[FunctionType]:
+def _functions_called(function: Any) -> Iterator[FunctionType]:
     for name in sorted(_names(function.__code__)):
         called = function.__globals__.get(name)
         if isinstance(called, FunctionType) and called.__module__ == function.__module__:
