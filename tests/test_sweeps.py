@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_store import CELL, OTHER, RESULT, opened, store  # noqa: F401
+from tfadaopt.experiments.compare import costs, trials
 from tfadaopt.experiments.runs import claims, files, index
 from tfadaopt.experiments.runs.claims import ClaimedError, Claims
 from tfadaopt.experiments.runs.store import Store
@@ -218,3 +219,12 @@ def test_what_others_write_is_left_alone_by_who_joins(store):  # noqa: F811
     Claims().give_back(claim)
     claims.clear(cells)
     assert not part.exists()
+
+
+def test_a_trial_keeps_what_its_runs_say_but_the_curves():
+    result = {"validation": {"loss": 0.5}, "test": None, "diverged": "time", "stopped": "time"}
+    epochs = [{"epoch": i, "step": 2 * i, "seconds": 0.5, "loss": 1.0} for i in (1, 2, 3)]
+    run = trials._without_curves(trials.Run({}, {**result, "epochs": epochs}, None))
+    assert {**run.result, "epochs": None} == {**result, "epochs": None}
+    assert run.result["epochs"] == [{**epochs[-1], "seconds": 1.5}]
+    assert costs.spent([run]) == costs.spent([trials.Run({}, {**result, "epochs": epochs}, None)])

@@ -254,7 +254,7 @@ def _show(runs: Sequence[Run], visit: Visit | None) -> None:
 def _without_curves(run: Run) -> Run:
     if run.result is None:
         return run
-    kept: dict[str, Any] = {n: run.result[n] for n in ("validation", "test", "diverged")}
+    kept: dict[str, Any] = {n: v for n, v in run.result.items() if n not in ("epochs", "rates")}
     epochs = run.result["epochs"]
     seconds = sum(float(epoch["seconds"]) for epoch in epochs)
     kept["epochs"] = [{**epochs[-1], "seconds": seconds}] if epochs else []
