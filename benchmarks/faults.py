@@ -2,12 +2,20 @@
 
     python benchmarks/faults.py kills --rounds 100
     python benchmarks/faults.py damage --rounds 100
+    python benchmarks/faults.py workers --rounds 50
+    python benchmarks/faults.py driver --rounds 20
+    python benchmarks/faults.py place
+    python benchmarks/faults.py cluster
 
 ``kills`` ends a small experiment (the store, lock and executor of all experiments, cells that take
 fractions of a second and start a process each) at random moments, then lets it go on; with
 ``--command`` it is ``tfadaopt run lecture``, small. ``damage`` spoils a file of a finished lecture,
 gives ``tfadaopt report`` and the command again, and compares with what was there before. The same
 seed makes the same moments and the same damage.
+
+``workers`` and ``driver`` kill -9 them so many times in sweeps of 100 cells, and compare bytes with
+a sweep that nobody disturbed. ``place`` is a disk that is full and then read-only, and a clock that
+is set. ``cluster`` removes one of the two nodes of a Ray cluster in the middle of a sweep.
 """
 
 import argparse
@@ -28,6 +36,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import fault_sweeps
+
 # What takes seconds to import is imported where it is needed: the small experiment starts often.
 from tfadaopt.experiments.runs import files
 from tfadaopt.experiments.runs.executor import LocalExecutor
@@ -35,6 +45,7 @@ from tfadaopt.experiments.runs.store import LOCK, LOG, Store
 
 TAG = "TFADAOPT_FAULTS"
 PATIENCE = 10.0
+WHAT = ("kills", "damage", "workers", "driver", "place", "cluster", "small", "hundred")
 TINY = {
     **{"methods": "SGD,Adagrad", "learning_rates": "0.01,0.1", "epochs": "1", "seeds": "1"},
     **{"every": "2", "train_size": "128", "validation_size": "64", "surface_steps": "20"},
@@ -483,14 +494,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("what", choices=["kills", "damage", "small"])
+    parser.add_argument("what", choices=WHAT)
     parser.add_argument("folder", nargs="?", type=Path, help="of `small`, which `kills` runs")
-    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=100, help="rounds, kills, or cells of Ray")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--command", action="store_true", help="kill `tfadaopt run lecture`")
     args = parser.parse_args()
     if args.what == "small":
         small(args.folder)
+    elif args.what == "hundred":
+        fault_sweeps.hundred(args.folder)
+    elif args.what in ("workers", "driver"):
+        fault_sweeps.sweep(args.what, args.rounds, args.seed)
+    elif args.what == "place":
+        fault_sweeps.place()
+    elif args.what == "cluster":
+        fault_sweeps.cluster(min(args.rounds, 100))
     elif args.what == "kills":
         kills(args.rounds, args.seed, args.command)
     else:

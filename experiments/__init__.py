@@ -10,6 +10,17 @@ if __name__ != "tfadaopt.experiments":
 
 import importlib.util
 
+# From Python, as in a notebook; each is imported when it is asked for.
+_FROM_PYTHON = ("compare_methods", "results", "run_experiment", "sweep", "tune")
+
+
+def __getattr__(name: str) -> object:
+    if name not in _FROM_PYTHON:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from tfadaopt.experiments import notebook
+
+    return getattr(notebook, name)
+
 
 def main() -> None:
     """Run the command line ``tfadaopt``."""

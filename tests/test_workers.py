@@ -239,7 +239,7 @@ def test_what_a_killed_worker_started_ends_with_it(running, tmp_path):
 
 
 def test_a_worker_answers_with_what_can_be_sent():
-    error = worker._portable(KeyError("x"))
+    error = worker.portable(KeyError("x"))
     assert (type(error), error.args) == (KeyError, ("x",))
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``tfadaopt list | run | compare | find-rate | overview | report | inspect``."""
+"""The command line: ``tfadaopt list | run | compare | find-rate | overview | report | export | …``."""
 
 import importlib.metadata
 import os
@@ -13,7 +13,11 @@ from tfadaopt.catalog import METHODS
 from tfadaopt.experiments import catalog, configs
 from tfadaopt.experiments.cli.comparing import compare_methods
 from tfadaopt.experiments.cli.options import (
+    Address,
+    EngineName,
+    GpusPerRun,
     Jobs,
+    Join,
     Strategy,
     TimeLimit,
     command,
@@ -23,7 +27,7 @@ from tfadaopt.experiments.cli.options import (
 from tfadaopt.experiments.cli.overview import overview_of
 from tfadaopt.experiments.cli.rates import find_rate
 from tfadaopt.experiments.cli.terminal import console, end, say_error, say_where, shown, watched
-from tfadaopt.experiments.runs.executor import default_jobs
+from tfadaopt.experiments.runs import engines
 
 app = typer.Typer(
     name="tfadaopt",
@@ -104,6 +108,10 @@ def run_experiment(
         ),
     ] = None,
     jobs: Jobs = None,
+    engine: EngineName = engines.LOCAL,
+    address: Address = "local",
+    gpus_per_run: GpusPerRun = 0.0,
+    join: Join = False,
     animate: Animate = False,
     time_limit: TimeLimit = None,
     strategy: Strategy = None,
@@ -121,6 +129,7 @@ def run_experiment(
             f"{name!r} has neither."
         )
     config = configs.override(experiment.config(), _pairs(settings or []) | given)
+    chosen = engines.Engine(engine, jobs, address, gpus_per_run, join)
     folder = out or Path("runs") / name
     console.print(f"Running {name} into {folder}. Ctrl-C keeps what is finished.", markup=False)
     failures = watched(
@@ -128,7 +137,7 @@ def run_experiment(
             config,
             folder,
             command(),
-            jobs or default_jobs(),
+            chosen,
             show,
             **{"animate": True} if animate else {},
         )
@@ -155,6 +164,21 @@ def rebuild_report(
 
     rebuild.rebuild(folder, animate)
     say_where(folder)
+
+
+@app.command("export")
+def export_results(
+    folder: Annotated[Path, typer.Argument(help="Result folder of a run.")],
+    to: Annotated[Path, typer.Option(help="File to write: NAME.csv or NAME.parquet.")],
+    curves: Annotated[
+        bool, typer.Option("--curves", help="A row per record of a curve, such as an epoch.")
+    ] = False,
+) -> None:
+    """Write all cells of a result folder as one table, for pandas, W&B or MLflow."""
+    from tfadaopt.experiments.sweeps import tables
+
+    rows = tables.export(folder, to, curves)
+    console.print(f"{rows} rows in {to}", markup=False, highlight=False)
 
 
 @app.command("inspect")

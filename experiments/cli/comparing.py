@@ -8,7 +8,11 @@ import typer
 from tfadaopt.experiments import configs
 from tfadaopt.experiments.cli.options import (
     NAMES,
+    Address,
+    EngineName,
+    GpusPerRun,
     Jobs,
+    Join,
     Strategy,
     TimeLimit,
     command,
@@ -16,7 +20,7 @@ from tfadaopt.experiments.cli.options import (
     need_tensorflow,
 )
 from tfadaopt.experiments.cli.terminal import console, end, watched
-from tfadaopt.experiments.runs.executor import default_jobs
+from tfadaopt.experiments.runs import engines
 
 
 def compare_methods(
@@ -69,6 +73,13 @@ def compare_methods(
             "reach."
         ),
     ] = None,
+    tuner: Annotated[
+        str,
+        typer.Option(
+            help="Who proposes the rates: search (outwards, then between neighbours), or optuna "
+            "(TPE, each run in a process of its own)."
+        ),
+    ] = "search",
     out: Annotated[
         Path | None,
         typer.Option(help="Result folder; default runs/compare-FILE. Results in it are resumed."),
@@ -76,6 +87,10 @@ def compare_methods(
     jobs: Jobs = None,
     time_limit: TimeLimit = None,
     strategy: Strategy = None,
+    engine: EngineName = engines.LOCAL,
+    address: Address = "local",
+    gpus_per_run: GpusPerRun = 0.0,
+    join: Join = False,
 ) -> None:
     """Compare methods on your own model and data, each with the same budget, and report."""
     need_tensorflow()
@@ -97,7 +112,9 @@ def compare_methods(
         target=target,
         time_limit=time_limit,
         strategy=known_strategy(strategy),
+        tuner=comparison.tuner(tuner),
     )
+    chosen = engines.Engine(engine, jobs, address, gpus_per_run, join, fresh=tuner == "optuna")
     folder = out or Path("runs") / f"compare-{file.stem}"
     each = f"{steps} steps" if steps else f"{epochs} epoch{'s' if epochs > 1 else ''}"
     decays = f"{len(config.decays)} decays × " if config.weight_decays else ""
@@ -109,7 +126,5 @@ def compare_methods(
         highlight=False,
     )
     later = {compare_run.TUNING: len(config.arms) * seeds}
-    failures = watched(
-        lambda show: compare_run.run(config, folder, command(), jobs or default_jobs(), show), later
-    )
+    failures = watched(lambda show: compare_run.run(config, folder, command(), chosen, show), later)
     end(folder, failures)

@@ -15,6 +15,19 @@ NAMES = f"one of {', '.join(NAMED)}"
 Jobs = Annotated[
     int | None, typer.Option(min=1, max=MOST_JOBS, help="Processes; default: one per processor.")
 ]
+EngineName = Annotated[
+    str, typer.Option("--engine", help="Who computes: local (processes of this machine), or ray.")
+]
+Address = Annotated[
+    str,
+    typer.Option(
+        help="Of Ray: auto (the cluster of this machine), HOST:PORT, or local (one for this run)."
+    ),
+]
+GpusPerRun = Annotated[float, typer.Option(help="GPUs of each run, which Ray hands out.")]
+Join = Annotated[
+    bool, typer.Option("--join", help="Share the work with a run that has the same folder.")
+]
 
 TimeLimit = Annotated[
     float | None,

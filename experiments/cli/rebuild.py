@@ -6,6 +6,7 @@ import jinja2
 
 from tfadaopt.experiments.configs import ConfigError
 from tfadaopt.experiments.runs.files import DamagedError
+from tfadaopt.experiments.trial import registry
 
 
 def rebuild(folder: Path, animate: bool = False) -> None:
@@ -21,22 +22,28 @@ def rebuild(folder: Path, animate: bool = False) -> None:
     Raises:
         ConfigError: There is no run, or so little of it is whole that there is no report.
     """
-    from tfadaopt.experiments.compare import comparison
-    from tfadaopt.experiments.compare.report import write_compare_report
-    from tfadaopt.experiments.lecture import run as lecture
     from tfadaopt.experiments.runs.store import Store
-    from tfadaopt.experiments.trial import registry
-    from tfadaopt.experiments.trial import run as trial
 
+    # Imported one by one: tables of pandas take their time, and a comparison needs none.
     try:
         run = Store(folder).describe() or {}
         experiment = str(run.get("experiment", "lecture"))
-        if experiment == comparison.EXPERIMENT:
+        if experiment == "compare":
+            from tfadaopt.experiments.compare.report import write_compare_report
+
             write_compare_report(folder)
-        elif registry.entries_of(experiment):
-            trial.write_report(folder, animate)
+        elif experiment == "sweep":
+            from tfadaopt.experiments.sweeps import tables
+
+            tables.export(folder, folder / "results.csv")
         elif experiment == "lecture":
+            from tfadaopt.experiments.lecture import run as lecture
+
             lecture.rebuild(folder)
+        elif registry.entries_of(experiment):
+            from tfadaopt.experiments.trial import run as trial
+
+            trial.write_report(folder, animate)
         else:
             raise ConfigError(
                 f"{folder / 'run.json'}: there is no experiment {experiment!r} whose report could "

@@ -160,7 +160,9 @@ def end(folder: Path, failures: Failures) -> None:
 
 def say_where(folder: Path) -> None:
     """Say where the report lies, and how to open the logs."""
-    console.print(f"\nReport:      {folder / 'report.html'}", markup=False, highlight=False)
+    page = folder / "report.html"
+    report = page if page.exists() else folder / "results.csv"
+    console.print(f"\nReport:      {report}", markup=False, highlight=False)
     if (folder / "logs").exists():
         command = f"tensorboard --logdir {shlex.quote(str(folder / 'logs'))}"
         console.print(f"TensorBoard: {command}", markup=False, highlight=False)

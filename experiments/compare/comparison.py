@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import Field
@@ -48,6 +48,7 @@ class Comparison:
         target: Objective on validation that is to be reached; None: what half of the methods reach.
         time_limit: Seconds after which a run ends, and counts as failed; or None.
         strategy: "mirrored": train on all devices of this machine at once; None: on one.
+        tuner: Who proposes rates: None for the search between neighbours, or "optuna".
     """
 
     file: str
@@ -66,6 +67,7 @@ class Comparison:
     target: Annotated[float, Field(allow_inf_nan=False)] | None = None
     time_limit: TimeLimit | None = None
     strategy: Strategy | None = None
+    tuner: Literal["optuna"] | None = None
 
     @property
     def arms(self) -> tuple[Arm, ...]:
@@ -135,6 +137,17 @@ def settings(
         target=target,
         **more,
     )
+
+
+def tuner(name: str) -> str | None:
+    """Return who proposes rates, as settings have it.
+
+    Raises:
+        ConfigError: There is nobody of that name.
+    """
+    if name not in ("search", "optuna"):
+        raise ConfigError(f"--tuner {name!r}: choose search or optuna.")
+    return None if name == "search" else name
 
 
 def check_cell(config: Comparison) -> Cell:

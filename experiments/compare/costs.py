@@ -129,7 +129,7 @@ def spent(runs: Iterable[Run]) -> Spent:
     epochs = [run.result["epochs"] for run in runs if run.result is not None]
     return Spent(
         runs=len(epochs),
-        epochs=sum(map(len, epochs)),
+        epochs=sum(int(run[-1]["epoch"]) for run in epochs if run),
         steps=sum(int(run[-1]["step"]) for run in epochs if run),
         seconds=sum(float(epoch["seconds"]) for run in epochs for epoch in run),
     )

@@ -1,8 +1,10 @@
 """The report of a comparison: what to choose on the user's own problem, and how sure that is."""
 
+import contextlib
+import gc
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from tfadaopt.experiments.compare import (
     trials,
 )
 from tfadaopt.experiments.compare.figures import figures
-from tfadaopt.experiments.compare.table import write_table
+from tfadaopt.experiments.compare.table import table
 from tfadaopt.experiments.configs import settings_of
 from tfadaopt.experiments.reports import pages
 from tfadaopt.experiments.reports.picture import picture
@@ -53,14 +55,24 @@ def write_compare_report(folder: Path) -> Path:
     config = settings_of(run, comparison.Comparison, folder)
     if not store.has(comparison.check_cell(config)):
         raise FileNotFoundError(f"{folder}: nothing is finished yet. Give the command again.")
-    reading = trials.read(config, store)
+    with _without_collection():
+        with table(folder, config, store) as visit:
+            reading = trials.read(config, store, visit)
+        return _written(folder, run, config, reading)
+
+
+def _written(
+    folder: Path,
+    run: Mapping[str, Any],
+    config: comparison.Comparison,
+    reading: trials.Reading,
+) -> Path:
     found = results.contenders(reading)
     ranked = results.ranking(found)
     pairs = significance.pairs(ranked)
     sure = results.sureness(ranked)
     goal = costs.target(reading)
     ways = costs.ways(reading, found, goal) if goal is not None else []
-    write_table(folder, reading)
     make_folder(folder / "figures", inside=True)
     page = pages.template("compare.html.j2").render(
         run=run,
@@ -96,6 +108,18 @@ def write_compare_report(folder: Path) -> Path:
     path = folder / "report.html"
     write_whole(path, page)
     return path
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Look for no cycles while 100,000 results are held: each look would go through all."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def settings_in_words(reading: trials.Reading) -> list[str]:

@@ -78,10 +78,15 @@ def part_reported(found: Reading) -> str:
     return "test" if found.problem["has_test"] else "validation"
 
 
-def schedule_of(found: Reading, arm: Arm) -> str | None:
-    """Return the name of the schedule that an arm has, None for a constant rate."""
+def schedule_of(problem: Mapping[str, Any], arm: Arm) -> str | None:
+    """Return the name of the schedule that an arm has, None for a constant rate.
+
+    Args:
+        problem: What was found when the problem was looked at.
+        arm: Method and schedule.
+    """
     if arm.schedule == OWN:
-        name = found.problem.get("compiled", {}).get("schedule")
+        name = problem.get("compiled", {}).get("schedule")
         return name if name is None else str(name)
     return None if arm.schedule == CONSTANT else arm.schedule
 
@@ -105,7 +110,7 @@ def _contender(arm: ArmTrials, found: Reading) -> Contender:
     default = float(f"{arm.default:.3g}")
     return Contender(
         arm=arm.arm,
-        scheduled=schedule_of(found, arm.arm) is not None,
+        scheduled=schedule_of(found.problem, arm.arm) is not None,
         decay=chosen.decay,
         rates=rates,
         values=tuple(_objective(sign, trial.score) for trial in tried),

@@ -11,14 +11,18 @@ from tfadaopt.experiments.compare.comparison import Comparison
 from tfadaopt.experiments.compare.report import is_outdated, write_compare_report
 from tfadaopt.experiments.configs import ConfigError
 from tfadaopt.experiments.runs.cell import Cell
+from tfadaopt.experiments.runs.engines import Engine, joins
 from tfadaopt.experiments.runs.stages import Failures, Progress, Stages
 from tfadaopt.experiments.runs.store import Store
+from tfadaopt.experiments.sweeps.proposals import imported
 
 OUTDATED = "is of a version that trained 'compiled' without its schedule"
 TUNING, REPORTED = "Trying learning rates", "Training at the chosen rates"
 
 
-def run(config: Comparison, folder: Path, command: str, jobs: int, progress: Progress) -> Failures:
+def run(
+    config: Comparison, folder: Path, command: str, jobs: int | Engine, progress: Progress
+) -> Failures:
     """Run what is not finished yet, and write tables and report.
 
     Args:
@@ -26,7 +30,7 @@ def run(config: Comparison, folder: Path, command: str, jobs: int, progress: Pro
         folder: Result folder; results in it are kept, and only missing ones computed. More seeds
             and trials than it holds may be asked for.
         command: Command line, for the report.
-        jobs: Number of processes.
+        jobs: Number of processes, or what computes the cells.
         progress: Called with the name of a stage, the runs done and the runs in all.
 
     Returns:
@@ -36,14 +40,18 @@ def run(config: Comparison, folder: Path, command: str, jobs: int, progress: Pro
         ConfigError: The folder holds results of other settings, or something is wrong with the
             problem, which is found out before anything is trained.
     """
-    opened = Store(folder).open(comparison.EXPERIMENT, config, command, growing=("seeds", "trials"))
+    opened = Store(folder).open(
+        comparison.EXPERIMENT, config, command, growing=("seeds", "trials"), join=joins(jobs)
+    )
     with contextlib.closing(opened) as store:
         failures = _fill(config, store, jobs, progress)
         write_compare_report(folder)
     return failures
 
 
-def _fill(config: Comparison, store: Store, jobs: int, progress: Progress) -> Failures:
+def _fill(config: Comparison, store: Store, jobs: int | Engine, progress: Progress) -> Failures:
+    if config.tuner is not None:
+        imported()  # Before anything is trained.
     store.forget_failures()  # What broke off is tried again.
     work = functools.partial(_compute, settings=asdict(config), folder=store.folder)
 

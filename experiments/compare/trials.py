@@ -1,7 +1,7 @@
 """What a comparison has come to so far, read once: what was tried, and what comes next."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from tfadaopt.experiments.compare.contenders import Arm
 from tfadaopt.experiments.compare.rate_search import best_rate, next_rate
 from tfadaopt.experiments.runs.cell import Cell
 from tfadaopt.experiments.runs.store import Store
+from tfadaopt.experiments.sweeps.proposals import proposed_rates
 
 # The first rates to try are known at once; after them, each depends on those before.
 KNOWN_AT_ONCE = 3
@@ -26,7 +27,8 @@ class Run:
 
     Attributes:
         cell: What determines it.
-        result: What it came to, or None.
+        result: What it came to, or None. Of a tuning run, the last epoch stands for all, with the
+            seconds of all: of thousands of them, the curves would fill the memory.
         failure: Why it broke off since the command was last given, or None.
     """
 
@@ -154,15 +156,26 @@ class Reading:
         return cells
 
 
-def read(config: Comparison, store: Store) -> Reading:
+# Called with each run that counts, and all that it came to.
+Visit = Callable[[Cell, Mapping[str, Any]], None]
+
+
+def read(config: Comparison, store: Store, visit: Visit | None = None) -> Reading:
     """Return what a comparison has come to; each file of its folder is looked at once.
 
     The rates are proposed again from the results there are, so that an interrupted comparison goes
     on exactly where it was.
+
+    Args:
+        config: Settings.
+        store: Where the results are.
+        visit: Called with the cell and the whole result of each run of a finished trial, and of
+            each reported run.
     """
     problem = store.get(check_cell(config))
     defaults = problem["default_rates"]
-    arms = (_arm(config, store, arm, defaults[arm.method]) for arm in config.arms)
+    with store.indexed():
+        arms = [_arm(config, store, arm, defaults[arm.method], visit) for arm in config.arms]
     return Reading(config, problem, tuple(arms))
 
 
@@ -177,17 +190,25 @@ def final_cells(config: Comparison, arm: Arm, decay: float | None, rate: float) 
     return [cell_of(config, "final", arm, decay, rate, seed) for seed in range(config.seeds)]
 
 
-def _arm(config: Comparison, store: Store, arm: Arm, default: float) -> ArmTrials:
-    searches = tuple(_search(config, store, arm, decay, default) for decay in config.decays)
+def _arm(
+    config: Comparison, store: Store, arm: Arm, default: float, visit: Visit | None
+) -> ArmTrials:
+    searches = tuple(_search(config, store, arm, decay, default, visit) for decay in config.decays)
     chosen = min(searches, key=lambda search: min(search.scores.values(), default=math.inf))
     finals: tuple[Run, ...] = ()
     if chosen.best is not None:
         finals = _runs(store, final_cells(config, arm, chosen.decay, chosen.best))
+        _show(finals, visit)
     return ArmTrials(arm, default, searches, chosen, finals)
 
 
 def _search(
-    config: Comparison, store: Store, arm: Arm, decay: float | None, default: float
+    config: Comparison,
+    store: Store,
+    arm: Arm,
+    decay: float | None,
+    default: float,
+    visit: Visit | None,
 ) -> Search:
     scores: dict[float, float] = {}
     trials, complete = [], False
@@ -195,6 +216,8 @@ def _search(
         runs = _runs(store, tuning_cells(config, arm, decay, rate))
         if not all(run.finished for run in runs):
             break
+        _show(runs, visit)
+        runs = tuple(map(_without_curves, runs))
         trials.append(Trial(rate, runs, _median([run.score(config) for run in runs])))
         scores[rate] = trials[-1].score
     else:
@@ -204,6 +227,9 @@ def _search(
 
 def _proposed(config: Comparison, default: float, scores: Mapping[float, float]) -> Iterator[float]:
     """Yield rates to try until the budget is used up; ``scores`` grows meanwhile."""
+    if config.tuner is not None:
+        yield from proposed_rates(scores, default, config.trials, KNOWN_AT_ONCE)
+        return
     while len(scores) < config.trials:
         rate = next_rate(scores, default, decades_first=min(config.trials, KNOWN_AT_ONCE))
         if rate in scores:
@@ -213,11 +239,26 @@ def _proposed(config: Comparison, default: float, scores: Mapping[float, float])
 
 def _runs(store: Store, cells: Sequence[Cell]) -> tuple[Run, ...]:
     return tuple(
-        Run(cell, store.get(cell), None)
-        if store.has(cell)
-        else Run(cell, None, store.failure(cell))
+        Run(cell, result, None if result is not None else store.failure(cell))
         for cell in cells
+        for result in (store.find(cell),)
     )
+
+
+def _show(runs: Sequence[Run], visit: Visit | None) -> None:
+    for run in runs if visit is not None else ():
+        if visit is not None and run.result is not None:
+            visit(run.cell, run.result)
+
+
+def _without_curves(run: Run) -> Run:
+    if run.result is None:
+        return run
+    kept: dict[str, Any] = {n: v for n, v in run.result.items() if n not in ("epochs", "rates")}
+    epochs = run.result["epochs"]
+    seconds = sum(float(epoch["seconds"]) for epoch in epochs)
+    kept["epochs"] = [{**epochs[-1], "seconds": seconds}] if epochs else []
+    return Run(run.cell, kept, None)
 
 
 def _median(scores: Sequence[float]) -> float:

@@ -15,6 +15,7 @@ from tfadaopt.experiments.configs import Lecture, settings_of
 from tfadaopt.experiments.lecture.cells import compute
 from tfadaopt.experiments.lecture.report import TABLES, write_report
 from tfadaopt.experiments.runs.cell import Cell
+from tfadaopt.experiments.runs.engines import Engine, joins
 from tfadaopt.experiments.runs.files import write_whole
 from tfadaopt.experiments.runs.stages import Failures, Progress, Stages
 from tfadaopt.experiments.runs.store import CELLS, Store
@@ -23,14 +24,16 @@ SURFACES = ("ravine", "rotated ravine", "saddle")
 TARGET = "f − f* ≤ 1e-4 (f₀ − f*)"
 
 
-def run(config: Lecture, folder: Path, command: str, jobs: int, progress: Progress) -> Failures:
+def run(
+    config: Lecture, folder: Path, command: str, jobs: int | Engine, progress: Progress
+) -> Failures:
     """Run what is not finished yet, and write tables and report.
 
     Args:
         config: Settings.
         folder: Result folder; results in it are kept, and only missing ones computed.
         command: Command line, for the report.
-        jobs: Number of processes.
+        jobs: Number of processes, or what computes the cells.
         progress: Called with the name of a stage, the cells done and the cells in all.
 
     Returns:
@@ -39,13 +42,15 @@ def run(config: Lecture, folder: Path, command: str, jobs: int, progress: Progre
     Raises:
         ConfigError: The folder holds results of other settings.
     """
-    with contextlib.closing(Store(folder).open("lecture", config, command)) as store:
+    with contextlib.closing(
+        Store(folder).open("lecture", config, command, join=joins(jobs))
+    ) as store:
         failures = _fill(config, store, jobs, progress)
         write_report(folder)
     return failures
 
 
-def _fill(config: Lecture, store: Store, jobs: int, progress: Progress) -> Failures:
+def _fill(config: Lecture, store: Store, jobs: int | Engine, progress: Progress) -> Failures:
     work = functools.partial(compute, config=config, folder=store.folder)
     stages = Stages(store, work, jobs, progress)
     try:

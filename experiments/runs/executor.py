@@ -1,16 +1,13 @@
-"""Who computes the cells: worker processes on this machine.
-
-An executor has two methods: ``map_unordered`` yields cells as they are done, ``close`` ends what
-is left. Whatever has these can take the place of the one here.
-"""
+"""Worker processes on this machine, which compute the cells."""
 
 import contextlib
+import itertools
 import multiprocessing
 import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -24,12 +21,21 @@ Work = Callable[[Cell], None]
 # A process that ended is found at once by its pipe, or by this time if it left children that
 # hold the pipe open.
 _PATIENCE = 1.0
-# So many processes that end in a row before they are ready: it is no accident.
-_MOST_FALSE_STARTS = 3
+# So many processes that end by themselves in a row before they are ready: it is no accident. What
+# kills them from outside, or once any was ready, may pass.
+_MOST_FALSE_STARTS, _MOST_KILLED = 3, 30
+# Tries after the first, where the process of a cell died.
+_RETRIES = 3
 
 
 class WorkerError(RuntimeError):
-    """A worker process ended before it had computed its cell."""
+    """A worker process ended before it had computed its cell.
+
+    Attributes:
+        began: Whether it had begun to.
+    """
+
+    began = True
 
 
 class LocalExecutor:
@@ -42,14 +48,19 @@ class LocalExecutor:
         jobs: Number of processes.
         log: File that receives what the processes print, such as TensorFlow's start-up notes.
         prepare: Called once in each process, before its first cell.
+        fresh: Whether each cell gets a process of its own, instead of one that has computed others.
     """
 
     def __init__(
-        self, jobs: int, log: Path, prepare: Callable[[], None] = worker.prepare_tensorflow
+        self,
+        jobs: int,
+        log: Path,
+        prepare: Callable[[], None] = worker.prepare_tensorflow,
+        fresh: bool = False,
     ):
-        self._jobs, self._log, self._prepare = jobs, log, prepare
+        self._jobs, self._log, self._prepare, self._fresh = jobs, log, prepare, fresh
         self._workers: list[_Worker] = []
-        self._false_starts = 0
+        self._false_starts, self._any_was_ready = 0, False
         self._stopping = False
         self.ended = False  # by a second Ctrl-C: nothing that takes time is to follow
         self._before = None
@@ -64,29 +75,35 @@ class LocalExecutor:
         return sum(worker.cell is not None for worker in self._workers)
 
     def map_unordered(
-        self, work: Work, cells: Sequence[Cell]
+        self, work: Work, cells: Iterable[Cell]
     ) -> Iterator[tuple[Cell, Exception | None]]:
         """Yield each cell once it is done, with the exception that ended it, if any.
 
-        A cell whose process died is tried once more when no other is left: perhaps memory was
-        short.
+        A cell whose process died is tried again when no other is left, alone, since memory may have
+        been short, and up to three times.
+
+        Args:
+            work: Computes a cell.
+            cells: The cells; each is asked for when there is a process for it.
 
         Raises:
             WorkerError: No process can be started.
             KeyboardInterrupt: After Ctrl-C, when the running cells have been yielded.
         """
-        waiting = deque(cells)
+        waiting, left = iter(cells), True
         again: deque[Cell] = deque()
-        died: list[Cell] = []
-        while waiting or again or self.running:
+        died: list[Cell] = []  # as often as they did
+        while left or again or self.running:
             if self._stopping and not self.running:
                 raise KeyboardInterrupt
             if not self._stopping:
-                self._hand_out(work, waiting)
-                if again and not waiting and not self.running:
-                    self._hand_out(work, deque([again.popleft()]))
+                left = left and self._hand_out(work, waiting)
+                if again and not left and not self.running:
+                    self._hand_out(work, iter([again.popleft()]))
             for cell, error in self._done():
-                if isinstance(error, WorkerError) and cell not in died:
+                if isinstance(error, WorkerError) and not error.began:
+                    waiting, left = itertools.chain([cell], waiting), True
+                elif isinstance(error, WorkerError) and died.count(cell) < _RETRIES:
                     died.append(cell)
                     again.append(cell)
                 else:
@@ -99,15 +116,19 @@ class LocalExecutor:
             signal.signal(signal.SIGINT, self._before)
             self._before = None
 
-    def _hand_out(self, work: Work, waiting: deque[Cell]) -> None:
-        while waiting:
+    def _hand_out(self, work: Work, waiting: Iterator[Cell]) -> bool:
+        """Give each process that has nothing to do a cell; return whether any may be left."""
+        while True:
             free = next((w for w in self._workers if w.cell is None), None)
+            if free is None and len(self._workers) >= self._jobs:
+                return True
+            cell = next(waiting, None)
+            if cell is None:
+                return False
             if free is None:
-                if len(self._workers) >= self._jobs:
-                    return
                 free = _Worker(self._log, self._prepare)
                 self._workers.append(free)
-            free.give(work, waiting.popleft())
+            free.give(work, cell)
 
     def _done(self) -> list[tuple[Cell, Exception | None]]:
         """Wait until something is done or has died, and return it."""
@@ -118,17 +139,23 @@ class LocalExecutor:
         for each in [w for w in self._workers if w in ready or w.process.exitcode is not None]:
             answer = each.answer()
             if isinstance(answer, WorkerError):
+                is_killed = each.process.exitcode == -signal.SIGKILL
                 self._workers.remove(each)
                 each.end()
                 if not each.is_ready:
                     self._false_starts += 1
-                    if self._false_starts >= _MOST_FALSE_STARTS:
+                    answer.began = False
+                    may_pass = self._any_was_ready or is_killed
+                    if self._false_starts >= (_MOST_KILLED if may_pass else _MOST_FALSE_STARTS):
                         raise answer
             elif each.is_ready:
-                self._false_starts = 0
+                self._false_starts, self._any_was_ready = 0, True
             if answer is not _NOTHING and each.cell is not None:
                 found.append((each.cell, answer))
                 each.cell = None
+                if self._fresh and each in self._workers:
+                    self._workers.remove(each)
+                    each.end()
         return found
 
     def _on_interrupt(self, *_) -> None:

@@ -9,9 +9,9 @@ import os
 import re
 import secrets
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeGuard
+from typing import BinaryIO, TypeGuard
 
 from tfadaopt.experiments.configs import ConfigError
 
@@ -35,23 +35,69 @@ def write_whole(path: Path, content: str | bytes) -> None:
     Raises:
         OSError: It cannot be written, for want of room, say; what was there is unchanged.
     """
-    data = content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
+    with writing(path) as file:
+        file.write(_encoded(content))
+
+
+def write_first(path: Path, content: str | bytes) -> bool:
+    """Write a file as ``write_whole`` does, unless there is one: the first of two writers wins.
+
+    Returns:
+        Whether it was written.
+    """
+    try:
+        with writing(path, only_first=True) as file:
+            file.write(_encoded(content))
+    except FileExistsError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def writing(path: Path, only_first: bool = False) -> Iterator[BinaryIO]:
+    """Yield a file that takes its name when it is whole, on disk, and nothing was raised.
+
+    Args:
+        path: Its name.
+        only_first: Whether a file that is there stays.
+
+    Raises:
+        FileExistsError: There is a file, and it stays.
+        OSError: It cannot be written; what was there is unchanged.
+    """
     if path.is_dir() and not path.is_symlink():
         set_aside(path, path.parent, "is a folder, and a file is to stand there")
     # A name that nobody can have put there before, as a link to something else.
     part = path.with_name(f"{path.name[:200]}.{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
+        if not only_first or not _linked(part, path):
+            part.replace(path)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
         # The name of the file that was asked for, not that of its part.
         raise OSError(error.errno, error.strerror, str(path)) from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
     sync_folder(path.parent)
+
+
+def _linked(part: Path, path: Path) -> bool:
+    """Give a file its name where nobody has it; False where the file system knows no such thing."""
+    try:
+        os.link(part, path)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, *_PLACE[:3], errno.ENOENT):
+            raise
+        return False
+    return True
+
+
+def _encoded(content: str | bytes) -> bytes:
+    return content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace")
 
 
 def sync_folder(folder: Path) -> None:
@@ -113,6 +159,15 @@ def unsealed(text: str | bytes) -> dict:
     Raises:
         DamagedError: It is empty, cut, or other than was written; the message ends a sentence.
     """
+    return unsealed_as(text)[0]
+
+
+def unsealed_as(text: str | bytes) -> tuple[dict, str]:
+    """Return the content that ``sealed`` wrote, and the text, with sorted names, of its digest.
+
+    Raises:
+        DamagedError: As ``unsealed``.
+    """
     if not text:
         raise DamagedError("is empty")
     try:
@@ -123,9 +178,10 @@ def unsealed(text: str | bytes) -> dict:
     if not isinstance(content, dict):
         raise DamagedError("holds no record")
     digest = content.pop(_DIGEST, None)
-    if digest is not None and digest != _digest(content):
+    plain = json.dumps(content, sort_keys=True)
+    if digest is not None and digest != hashlib.sha256(plain.encode()).hexdigest():
         raise DamagedError("holds other content than was written: its digest differs")
-    return content
+    return content, plain
 
 
 def read_bytes(path: Path) -> bytes:
@@ -182,10 +238,10 @@ def _digest(content: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def state(path: Path) -> tuple | None:
+def state(path: Path | str) -> tuple | None:
     """Return what changes when a file does, or None where there is nothing, not even a link."""
     try:
-        stat = path.lstat()
+        stat = os.lstat(path)
     except OSError:
         return None
     return stat.st_mtime_ns, stat.st_size, stat.st_ino

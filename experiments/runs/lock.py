@@ -30,11 +30,15 @@ class FolderLock:
         self._path = folder / LOCK
         self._lock = filelock.FileLock(self._path, timeout=0, thread_local=False)
 
-    def acquire(self, command: str) -> None:
+    def acquire(self, command: str, or_share: bool = False) -> bool:
         """Take the folder.
 
         Args:
             command: What the owner runs, for those who find the folder taken.
+            or_share: Whether it is no error where another process has it.
+
+        Returns:
+            Whether this process has it now.
 
         Raises:
             ConfigError: Another process has it; the message names that process.
@@ -42,12 +46,15 @@ class FolderLock:
         try:
             self._lock.acquire()
         except filelock.Timeout:
+            if or_share:
+                return False
             raise ConfigError(
                 f"{self._folder} is in use by {self._owner()}. Wait until that is finished, end "
-                "it, or choose another folder with --out."
+                "it, share its work with --join, or choose another folder with --out."
             ) from None
         if isinstance(self._lock, filelock.SoftFileLock):
-            return  # A file system without flock: there the file is the lock, in its own words.
+            # A file system without flock: there the file is the lock, in its own words.
+            return True
         owner = {
             "pid": os.getpid(),
             "host": platform.node(),
@@ -56,6 +63,7 @@ class FolderLock:
         }
         # In place: a new file would be another lock.
         self._path.write_text(json.dumps(owner), encoding="utf-8")
+        return True
 
     def release(self, remove: bool = False) -> None:
         """Give the folder back.

@@ -15,6 +15,7 @@ from tfadaopt.experiments.runs.files import DamagedError
 PACKAGES = ("tfadaopt", "tensorflow", "keras", "numpy", "tensorboard")
 # Those that a result depends on, beside Python's first two numbers.
 _DECISIVE = ("tfadaopt", "tensorflow", "keras", "numpy")
+_CANONICAL = json.JSONEncoder(sort_keys=True)
 # What run.json says, where it says nothing.
 _UNKNOWN: dict[str, Any] = {
     "command": "",
@@ -31,31 +32,52 @@ def record(cell: Mapping[str, object], result: Mapping[str, object]) -> str:
     return files.sealed({"cell": cell, "versions": versions(), "result": result})
 
 
-def result_in(path: Path, cell: Mapping[str, object], made_with: Mapping[str, str]) -> dict:
-    """Return the result that a file keeps.
+def checked(
+    path: Path, canonical: str, cell: Mapping[str, object], made_with: Mapping[str, str]
+) -> tuple[dict[str, str], dict]:
+    """Return the versions and the result that a file keeps.
 
     Args:
         path: The file.
-        cell: What it should be of.
+        canonical: What it should be of, as text.
+        cell: The same.
         made_with: The versions it should be made with; what is not there may be anything.
 
     Raises:
         DamagedError: It is damaged, or of something else; the message ends a sentence.
     """
-    found = files.unsealed(files.read_bytes(path))
+    found, text = files.unsealed_as(files.read_bytes(path))
     if found.keys() != {"cell", "versions", "result"} or not isinstance(found["result"], dict):
         raise DamagedError("holds no result")
-    if canonical(found["cell"]) != canonical(cell):
+    # Names are sorted: the text begins with the cell, as canonical as it can be.
+    if not text.startswith(f'{{"cell": {canonical}, "result": '):
         raise DamagedError(f"holds another result than its name says ({_apart(found, cell)})")
     theirs = found["versions"] if isinstance(found["versions"], dict) else {}
-    for name in ("python", *_DECISIVE):
-        here, there = (str(v.get(name, "")) for v in (made_with, theirs))
-        if name == "python":
-            here, there = (".".join(v.split(".")[:2]) for v in (here, there))
-        if here and here != there:
-            there = files.printable(there)[:40] or "an unknown version"
-            raise DamagedError(f"was made with {name} {there}, not {here}")
-    return found["result"]
+    for name, here, there in _differing(theirs, made_with):
+        there = files.printable(there)[:40] or "an unknown version"
+        raise DamagedError(f"was made with {name} {there}, not {here}")
+    return theirs, found["result"]
+
+
+def is_made_with(theirs: Mapping[str, str], made_with: Mapping[str, str]) -> bool:
+    """Whether a result was made with these versions; what is not there may be anything."""
+    return not _differing(theirs, made_with)
+
+
+def other_versions(expected: Mapping[str, str]) -> str:
+    """Return in which versions this process differs from what is expected, empty if in none."""
+    differing = _differing(versions(), expected)
+    return ", ".join(f"{name} {there}, not {here}" for name, here, there in differing)
+
+
+def _differing(theirs: Mapping[str, str], ours: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Return where versions differ in what decides: name, ours and theirs."""
+    if theirs == ours:
+        return []
+    pairs = [(name, str(ours.get(name, "")), str(theirs.get(name, ""))) for name in _DECISIVE]
+    here, there = (".".join(str(v.get("python", "")).split(".")[:2]) for v in (ours, theirs))
+    pairs.insert(0, ("python", here, there))
+    return [(name, here, there) for name, here, there in pairs if here and here != there]
 
 
 def run_in(path: Path) -> dict:
@@ -83,7 +105,7 @@ def run_in(path: Path) -> dict:
 
 def canonical(cell: object) -> str:
     """Return a cell as text that is the same whatever the order of its parts."""
-    return json.dumps(cell, sort_keys=True)
+    return _CANONICAL.encode(cell)
 
 
 @functools.cache

@@ -1,17 +1,23 @@
 """Compute the cells of a run stage by stage, and keep count: one loop for all experiments."""
 
+import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 
 from tfadaopt.experiments.runs.cell import Cell
-from tfadaopt.experiments.runs.executor import LocalExecutor, Work
+from tfadaopt.experiments.runs.claims import ClaimedError, Claims, claimed
+from tfadaopt.experiments.runs.engines import RAY, Engine, Executor
+from tfadaopt.experiments.runs.executor import LocalExecutor, Work, default_jobs
 from tfadaopt.experiments.runs.files import is_about_the_place
-from tfadaopt.experiments.runs.store import LOG, Store
+from tfadaopt.experiments.runs.store import LOG, Store, file_in
 
 # Called with the name of a stage, the cells done and the cells in all.
 Progress = Callable[[str, int, int], None]
 Failures = list[tuple[Cell, Exception]]
+# Seconds between two looks at cells that another run computes.
+_LOOK_AGAIN = 1.0
 
 
 class Stages:
@@ -20,7 +26,7 @@ class Stages:
     Args:
         store: An open store.
         work: Computes a cell, in a worker, and puts its result into the store.
-        jobs: Number of processes.
+        jobs: Number of processes, or what computes the cells.
         progress: Called with the name of a stage, the cells done and the cells in all.
         is_finished: Whether a cell needs no work; default: it has a result.
         keep_failure: Called with a cell and what ended it.
@@ -34,17 +40,22 @@ class Stages:
         self,
         store: Store,
         work: Work,
-        jobs: int,
+        jobs: int | Engine,
         progress: Progress,
         is_finished: Callable[[Cell], bool] | None = None,
         keep_failure: Callable[[Cell, Exception], None] | None = None,
     ):
         self.failures: Failures = []
         self.worth_keeping = True
-        self._store, self._work, self._progress = store, work, progress
+        self._store, self._progress = store, progress
+        self._claims = Claims()
+        self._claimed = functools.partial(
+            claimed, work=work, result=functools.partial(file_in, store.folder)
+        )
         self._is_finished = is_finished or store.has
         self._keep_failure = keep_failure
-        self._executor = LocalExecutor(jobs, log=store.folder / LOG)
+        engine = Engine(jobs=jobs) if isinstance(jobs, int) else jobs
+        self._executor = _executor(engine, store.folder / LOG)
         self._complete = False
         self._began = time.monotonic()
 
@@ -57,6 +68,8 @@ class Stages:
         self, name: str, cells: Sequence[Cell], before: int = 0, total: int | None = None
     ) -> None:
         """Compute those of ``cells`` that are not finished yet.
+
+        What another run in the same folder computes is waited for.
 
         Args:
             name: Name of the stage.
@@ -71,15 +84,37 @@ class Stages:
         total = total or len(cells)
         done = before + len(cells) - len(missing)
         self._progress(name, done, total)
-        for cell, error in self._executor.map_unordered(self._work, missing):
-            if is_about_the_place(error, self._store.folder):
-                raise error
-            if error is not None:
-                if self._keep_failure is not None:
-                    self._keep_failure(cell, error)
-                self.failures.append((cell, error))
-            done += 1
+        while missing:
+            elsewhere: list[Cell] = []
+            for cell, error in self._executor.map_unordered(
+                self._claimed, self._free(missing, elsewhere)
+            ):
+                if isinstance(error, ClaimedError):
+                    elsewhere.append(cell)
+                    continue
+                if is_about_the_place(error, self._store.folder):
+                    raise error
+                if error is not None:
+                    if self._keep_failure is not None:
+                        self._keep_failure(cell, error)
+                    self.failures.append((cell, error))
+                done += 1
+                self._progress(name, done, total)
+            missing = [cell for cell in elsewhere if not self._is_finished(cell)]
+            done += len(elsewhere) - len(missing)
             self._progress(name, done, total)
+            if missing:
+                time.sleep(_LOOK_AGAIN)
+
+    def _free(self, cells: Sequence[Cell], elsewhere: list[Cell]) -> Iterator[Cell]:
+        """Yield the cells that nobody computes, each when there is a process for it."""
+        for cell in cells:
+            # In a folder that others share, what was missing may be there by now.
+            path = self._store.file_of(cell)
+            if self._claims.is_free(path) and not path.exists():
+                yield cell
+            else:
+                elsewhere.append(cell)
 
     def end(self, cells: Sequence[Cell]) -> None:
         """Note that the run is at its end, and count what is gone of all its cells as failed."""
@@ -100,3 +135,13 @@ class Stages:
             self._store.finish(time.monotonic() - self._began, self._complete)
         else:
             self._store.abandon()
+
+
+def _executor(engine: Engine, log: Path) -> Executor:
+    """Return what computes the cells; ``log`` receives what their processes print."""
+    if engine.engine == RAY:
+        from tfadaopt.experiments.runs.ray_executor import RayExecutor
+
+        return RayExecutor(engine.address, engine.jobs, engine.gpus_per_run, log)
+    jobs = engine.jobs or default_jobs()
+    return LocalExecutor(jobs, log=log, fresh=True) if engine.fresh else LocalExecutor(jobs, log)

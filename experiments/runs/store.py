@@ -2,17 +2,18 @@
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 
 from tfadaopt.experiments.configs import ConfigError
-from tfadaopt.experiments.runs import files, records
+from tfadaopt.experiments.runs import claims, files, opening, records
+from tfadaopt.experiments.runs.cell_files import CellFiles, name_of
 from tfadaopt.experiments.runs.files import DamagedError, said
+from tfadaopt.experiments.runs.index import Index
 from tfadaopt.experiments.runs.lock import LOCK, FolderLock
 from tfadaopt.experiments.runs.records import machine, versions
 
@@ -35,14 +36,21 @@ class Store:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._cells = folder / CELLS
+        self._results = CellFiles(folder / CELLS)
+        self._failures = CellFiles(folder / FAILURES)
         self._lock: FolderLock | None = None
+        self._is_open = False
         self._made = False
         self._versions: dict[str, str] | None = None
-        # Results by file, each with what identifies the state of the file.
-        self._read: dict[Path, tuple[tuple | None, dict | None]] = {}
 
-    def open(self, experiment: str, config, command: str, growing: Sequence[str] = ()) -> "Store":
+    def open(
+        self,
+        experiment: str,
+        config,
+        command: str,
+        growing: Sequence[str] = (),
+        join: bool = False,
+    ) -> "Store":
         """Begin or go on with an experiment, and keep others out of the folder until ``close``.
 
         Args:
@@ -50,6 +58,7 @@ class Store:
             config: Its settings.
             command: The command line, for the report.
             growing: Settings of which more may be asked for than the folder holds.
+            join: Whether to share the folder with a run that has it.
 
         Raises:
             ConfigError: The folder holds something else: results of other settings, or files that
@@ -62,19 +71,21 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
             had_lock = (self.folder / LOCK).exists()
             lock = FolderLock(self.folder)
-            lock.acquire(command)
+            is_mine = lock.acquire(command, or_share=join)
         except OSError as error:
             raise ConfigError(
                 f"--out {files.printable(str(self.folder))}: no results can be kept there "
                 f"({error.strerror or error}). Choose another folder with --out."
             ) from None
-        self._lock = lock
+        self._lock = lock if is_mine else None
+        self._is_open = True
         try:
             self._begin(experiment, settings, command, growing)
         except BaseException:
             # What is refused is left as it was found.
-            lock.release(remove=not had_lock)
-            self._lock = None
+            if is_mine:
+                lock.release(remove=not had_lock)
+            self._lock, self._is_open = None, False
             if self._made:
                 with contextlib.suppress(OSError):
                     self.folder.rmdir()
@@ -83,6 +94,7 @@ class Store:
 
     def close(self) -> None:
         """Let others have the folder."""
+        self._is_open = False
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -95,14 +107,14 @@ class Store:
         if self._lock is None:
             return
         kept = {path.name for path in self.folder.iterdir()} - {RUN, LOG, LOCK, CELLS, FAILURES}
-        if not self._made or kept or any(self._cells.glob("*.json")):
+        if not self._made or kept or self._results.any():
             self.close()
             return
         # The failure of what looked at the problem is in the message; it is no result.
-        for path in (*(self.folder / FAILURES).glob("*"), self.folder / RUN, self.folder / LOG):
+        for path in (*self._failures.folder.glob("*"), self.folder / RUN, self.folder / LOG):
             path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
-            for path in (self._cells, self.folder / FAILURES):
+            for path in (self._results.folder, self._failures.folder):
                 if path.exists():
                     path.rmdir()
         self._lock.release(remove=True)
@@ -131,6 +143,7 @@ class Store:
             raise FileNotFoundError(
                 errno.ENOENT, "was taken away while results were computed", str(self.folder / RUN)
             )
+        claims.clear(self._results.folder)
         run["seconds"] += seconds
         if complete and not run.get("finished"):
             run["finished"] = _now()
@@ -138,48 +151,65 @@ class Store:
 
     def has(self, cell: Mapping[str, object]) -> bool:
         """Whether a cell is finished, and its file whole."""
-        return self._result(self._path(cell), cell) is not None
+        return self.find(cell) is not None
+
+    def find(self, cell: Mapping[str, object]) -> dict | None:
+        """Return the result of a cell, or None where there is none that can be used."""
+        return self._found(self._results, cell)
 
     def put(self, cell: Mapping[str, object], result: Mapping[str, object]) -> None:
-        """Keep the result of a cell; the file is complete or absent, whatever happens."""
-        self._put(self._path(cell), cell, result)
+        """Keep the result of a cell; the file is complete or absent, whatever happens.
+
+        Where two computed the same cell, each under a claim, the first result stays.
+        """
+        self._results.put(cell, result)
 
     def get(self, cell: Mapping[str, object]) -> dict:
         """Return the result of a finished cell."""
-        result = self._result(self._path(cell), cell)
+        result = self.find(cell)
         if result is None:
-            raise ConfigError(f"{self._path(cell)} is gone or damaged. Give the command again.")
+            path = self._results.path(cell)
+            raise ConfigError(f"{path} is gone or damaged. Give the command again.")
         return result
 
     def put_failure(self, cell: Mapping[str, object], record: Mapping[str, object]) -> None:
         """Keep why a cell has no result."""
-        self._put(self._path(cell, FAILURES), cell, record)
+        self._failures.put(cell, record)
 
     def failure(self, cell: Mapping[str, object]) -> dict | None:
         """Return why a cell has no result, or None if it did not fail."""
-        return self._result(self._path(cell, FAILURES), cell)
+        return self._found(self._failures, cell)
 
     def forget_failures(self, cell: Mapping[str, object] | None = None) -> None:
         """Forget why a cell has no result, or all of them: they are tried again."""
-        paths = [self._path(cell, FAILURES)] if cell else (self.folder / FAILURES).glob("*.json")
-        for path in paths:
-            path.unlink(missing_ok=True)
+        self._failures.forget(cell)
 
     def vanished(self, cells: Sequence, failures: Sequence) -> list[tuple[dict, Exception]]:
         """Return the cells that were computed and are gone, as failures with their reason."""
-        failed = [cell for cell, _ in failures]
+        failed = {name_of(cell) for cell, _ in failures}
         gone = FileNotFoundError("Its result has been taken away or damaged meanwhile.")
-        return [(cell, gone) for cell in cells if cell not in failed and not self.has(cell)]
+        lost = (cell for cell in cells if not self.has(cell))
+        return [(cell, gone) for cell in lost if name_of(cell) not in failed]
 
     def file_of(self, cell: Mapping[str, object]) -> Path:
         """Return where the result of a cell is kept, or would be."""
-        return self._path(cell)
+        return self._results.path(cell)
 
     def set_aside(self, cell: Mapping[str, object], why: str) -> None:
         """Count the result of a cell as missing, because its content is not what it should be."""
-        path = self._path(cell)
-        self._refuse(path, why)
-        self._read[path] = (files.state(path), None)
+        self._refuse(self._results.path(cell), why)
+        self._results.ignore(cell)
+
+    @contextlib.contextmanager
+    def indexed(self) -> Iterator["Store"]:
+        """Read by the index of the folder, where there is one, and keep what it did not know."""
+        index = self._results.index = Index(self.folder, self._results.folder)
+        try:
+            yield self
+            index.keep()
+        finally:
+            self._results.index = None
+            index.close()
 
     def _check_place(self) -> None:
         # A link that leads nowhere is no place either: nobody knows what it was to be.
@@ -193,7 +223,7 @@ class Store:
         try:
             before = self.describe()
         except DamagedError as error:
-            cells = any(self._cells.glob("*.json")) if self._cells.is_dir() else False
+            cells = self._results.any()
             if not cells:
                 raise ConfigError(
                     f"{error} There are no results beside it, so that it may be no folder of "
@@ -204,41 +234,28 @@ class Store:
             before = None
         if before is None:
             others = {path.name for path in self.folder.iterdir()} - set(_OURS)
-            if others and not self._cells.is_dir():
+            if others and not self._results.folder.is_dir():
                 raise ConfigError(
                     f"{self.folder} is not empty, and no results of tfadaopt lie in it. Choose "
                     "another folder with --out."
                 )
             before = {"experiment": experiment, "settings": settings, "started": _now()}
             before |= {"finished": None, "seconds": 0.0}
-        there = before["settings"]
-        counts = {name: there.get(name) for name in growing if isinstance(there.get(name), int)}
-        more = {name: settings[name] for name, count in counts.items() if count < settings[name]}
+        more = opening.grown(before["settings"], settings, growing)
         if more:
             before = before | {"finished": None}
-        differing = [
-            f"{name}: {there.get(name)!r} there, {value!r} asked for"
-            if name != "file_sha256"
-            else "the file of the problem, or a module that it imports, has changed since"
-            for name, value in settings.items()
-            if (there | more).get(name) != value
-        ]
-        if before["experiment"] != experiment or differing:
-            raise ConfigError(
-                f"{self.folder} holds results of {before['experiment']!r} with other settings "
-                f"({'; '.join(differing) or 'another experiment'}). Nothing was changed. Choose "
-                "another folder with --out, or repeat the run with the settings there."
-            )
+        opening.check(self.folder, before, experiment, settings, more)
         try:
-            files.make_folder(self._cells)
-            for left in self.folder.glob(f"{CELLS}/*.part"):
-                left.unlink()  # The beginning of a file whose process ended while it wrote.
+            files.make_folder(self._results.folder)
+            claims.clear(self._results.folder)
+            if self._lock is None and not more:
+                return  # The run that has the folder has described it.
             if (self.folder / LOG).is_dir():
                 files.set_aside(self.folder / LOG, self.folder, "is a folder, not a log")
             self._describe(
                 before
                 | {
-                    "settings": there | more,
+                    "settings": before["settings"] | more,
                     "command": command,
                     "versions": versions(),
                     "machine": machine(),
@@ -250,44 +267,33 @@ class Store:
                 "Choose another folder with --out."
             ) from None
 
-    def _put(self, path: Path, cell: Mapping[str, object], result: Mapping[str, object]) -> None:
-        # Not the folders above it: where the result folder is gone, none is to come back empty.
-        path.parent.mkdir(exist_ok=True)
-        files.write_whole(path, records.record(cell, result))
-
-    def _result(self, path: Path, cell: Mapping[str, object]) -> dict | None:
-        """Return the result in a file, or None where there is none that can be used."""
-        state = files.state(path)
-        if state is None:
+    def _found(self, kept: CellFiles, cell: Mapping[str, object]) -> dict | None:
+        try:
+            return kept.find(cell, self._made_with)
+        except DamagedError as error:
+            self._refuse(kept.path(cell), str(error))
             return None
-        if path not in self._read or self._read[path][0] != state:
-            try:
-                found = records.result_in(path, cell, self._made_with())
-            except DamagedError as error:
-                found = None
-                self._refuse(path, str(error))
-            self._read[path] = (state, found)
-        return self._read[path][1]
 
     def _made_with(self) -> dict[str, str]:
         """Return the versions of the results: ours for who adds to them, else those of the run."""
         if self._versions is None:
-            self._versions = versions() if self._lock else (self.describe() or {}).get("versions")
+            of_run = None if self._is_open else self.describe()
+            self._versions = versions() if self._is_open else (of_run or {}).get("versions")
         return self._versions or {}
 
     def _refuse(self, path: Path, why: str) -> None:
-        if self._lock is not None:
+        if self._is_open:
             files.set_aside(path, self.folder, f"{why}, and is computed again")
         else:
             said.warning("%s %s; it counts as missing.", path, why)
 
-    def _path(self, cell: Mapping[str, object], kind: str = CELLS) -> Path:
-        digest = hashlib.sha256(records.canonical(cell).encode()).hexdigest()[:16]
-        subject = files.file_name(str(cell.get("method") or cell["claim"]))
-        return self.folder / kind / f"{cell['kind']}-{subject}-{digest}.json"
-
     def _describe(self, run: Mapping[str, object]) -> None:
         files.write_whole(self.folder / RUN, files.sealed(run))
+
+
+def file_in(folder: Path, cell: Mapping[str, object]) -> Path:
+    """Return where the result of a cell is kept in a result folder, or would be."""
+    return folder / CELLS / name_of(cell)
 
 
 def _now() -> str:

@@ -28,7 +28,7 @@ def serve(connection: Connection, log: Path, prepare: Callable[[], None]) -> Non
             work(cell)
             answer = None
         except Exception as error:
-            answer = _portable(error)
+            answer = portable(error)
         connection.send((answer,))
 
 
@@ -81,6 +81,11 @@ def _begin(log: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent decides what Ctrl-C does.
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    print_to(log)
+
+
+def print_to(log: Path) -> None:
+    """Let what this process prints go to a file."""
     try:
         file = log.open("a")
     except OSError:
@@ -90,7 +95,7 @@ def _begin(log: Path) -> None:
         os.dup2(file.fileno(), 2)
 
 
-def _portable(error: Exception) -> Exception:
+def portable(error: Exception) -> Exception:
     """Return an exception that the parent can read: itself, or its words."""
     try:
         copy = pickle.loads(pickle.dumps(error))

@@ -18,6 +18,7 @@ from rich.table import Table
 from tfadaopt.experiments.configs import Claims, settings_of
 from tfadaopt.experiments.method_map import survey
 from tfadaopt.experiments.runs.cell import Cell
+from tfadaopt.experiments.runs.engines import Engine, joins
 from tfadaopt.experiments.runs.executor import WorkerError
 from tfadaopt.experiments.runs.files import printable
 from tfadaopt.experiments.runs.records import versions
@@ -37,7 +38,7 @@ def run(
     config: Claims,
     folder: Path,
     command: str,
-    jobs: int,
+    jobs: int | Engine,
     progress: Progress,
     animate: bool = False,
 ) -> Failures:
@@ -49,7 +50,7 @@ def run(
         config: Settings.
         folder: Result folder; results in it are kept, and only missing ones computed.
         command: Command line, for the report.
-        jobs: Number of processes.
+        jobs: Number of processes, or what computes the cells.
         progress: Called with the name of a stage, the claims done and the claims in all.
         animate: Whether paths in the report can be played.
 
@@ -59,7 +60,9 @@ def run(
     Raises:
         ConfigError: The folder holds results of other settings.
     """
-    with contextlib.closing(Store(folder).open(experiment, config, command)) as store:
+    with contextlib.closing(
+        Store(folder).open(experiment, config, command, join=joins(jobs))
+    ) as store:
         cells = [cell_of(name, config) for name in names]
         methods = survey.cells() if experiment == _ALL else []
         failures = _fill(cells, methods, config, store, jobs, progress)
@@ -72,7 +75,7 @@ def _fill(
     methods: Sequence[Cell],
     config: Claims,
     store: Store,
-    jobs: int,
+    jobs: int | Engine,
     progress: Progress,
 ) -> Failures:
     work = functools.partial(compute, config=config, folder=store.folder)

@@ -1,0 +1,141 @@
+"""Experiments from Python: sweeps of one's own function, tuning, and results as tables."""
+
+import functools
+
+import pandas as pd
+import pytest
+
+from tests.test_store import CELL, RESULT, opened
+from tfadaopt import experiments
+from tfadaopt.experiments.configs import ConfigError
+from tfadaopt.experiments.runs import executor, stages
+from tfadaopt.experiments.sweeps import code, sweep, tables
+from tfadaopt.experiments.sweeps.proposals import proposed_rates
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Workers that do without TensorFlow."""
+    without = functools.partial(executor.LocalExecutor, prepare=int)
+    monkeypatch.setattr(stages, "LocalExecutor", without)
+
+
+def test_a_sweep_gives_a_table_and_goes_on(tmp_path):
+    marks = tmp_path / "marks"
+    marks.mkdir()
+
+    def parabola(rate, steps, folder=str(marks)):
+        from pathlib import Path
+
+        (Path(folder) / f"{rate}-{steps}").open("x").close()
+        if rate == 0.5:
+            raise ArithmeticError("no number")
+        return {"loss": (1 - 2 * rate) ** steps, "curve": [{"step": 1}]}
+
+    grid = {"rate": [0.1, 0.5], "steps": range(1, 3)}
+    for _ in range(2):
+        # A point that is computed again would find its mark.
+        table = experiments.sweep(parabola, grid, tmp_path / "out", show=False, jobs=1)
+        for failed in marks.glob("0.5-*"):
+            failed.unlink()
+        assert table["rate"].tolist() == [0.1, 0.1, 0.5, 0.5]
+        assert table["loss"].tolist()[:2] == pytest.approx([0.8, 0.64])
+        assert table["loss"].isna().tolist() == [False, False, True, True]
+        assert table["error"].tolist()[2] == "ArithmeticError: no number"
+    found = experiments.results(tmp_path / "out")
+    assert sorted(found["cell.settings.steps"]) == [1, 2]
+    assert "result.curve" not in found
+    assert len(experiments.results(tmp_path / "out", curves=True)) == 2
+    with pytest.raises(ConfigError, match="with other settings"):
+        experiments.sweep(lambda rate: rate, {"rate": 1}, tmp_path / "out", show=False)
+
+
+def test_what_a_sweep_cannot_keep_is_refused_before_it_begins(tmp_path):
+    with pytest.raises(ConfigError, match="'rate' has no values"):
+        experiments.sweep(abs, {"rate": []}, tmp_path / "out")
+    with pytest.raises(ConfigError, match="'rate' has a value of set"):
+        experiments.sweep(abs, {"rate": [{1}]}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+FACTOR = 2
+
+
+def helper(x):
+    return x + 1
+
+
+def test_the_digest_of_a_function_is_of_what_it_does(monkeypatch):
+    def calls(x):
+        return helper(x) * FACTOR
+
+    before = code.digest(calls)
+    assert code.digest(calls) == before
+    monkeypatch.setitem(globals(), "FACTOR", 3)
+    assert code.digest(calls) != before
+    monkeypatch.setitem(globals(), "FACTOR", 2)
+    assert code.digest(calls) == before
+    monkeypatch.setitem(globals(), "helper", eval("lambda x: x + 2", {"__name__": __name__}))
+    assert code.digest(calls) != before
+
+
+def test_all_cells_as_csv_and_parquet(tmp_path):
+    with pytest.raises(ConfigError, match="holds no results"):
+        tables.results(tmp_path)
+    store = opened(tmp_path / "out")
+    store.put(CELL, RESULT | {"validation": {"loss": 0.5}})
+    store.put(CELL | {"seed": 3}, RESULT)
+    store.file_of(CELL | {"seed": 4}).write_text("{")
+    store.close()
+    assert tables.export(store.folder, tmp_path / "all.csv") == 2
+    table = pd.read_csv(tmp_path / "all.csv")
+    assert set(table["result.validation.loss"].dropna()) == {0.5}
+    assert {"cell.method", "version.keras", "file", "sha256", "result.diverged"} <= set(table)
+    with pytest.raises(ConfigError, match=r"\.csv or \.parquet"):
+        tables.export(store.folder, tmp_path / "all.xlsx")
+    pytest.importorskip("pyarrow", reason="the extra parquet is not installed")
+    tables.export(store.folder, tmp_path / "all.parquet", curves=True)
+    curves = pd.read_parquet(tmp_path / "all.parquet")
+    assert curves["result.loss"].tolist()[0] == 0.25
+    assert len(curves) == 4
+
+
+def test_optuna_tunes_within_a_budget_in_processes_of_their_own(tmp_path):
+    pytest.importorskip("optuna", reason="the extra optuna is not installed")
+
+    def loss(rate, method):
+        import math
+        import os
+
+        return {"loss": abs(math.log10(rate) + 2) + (method == "b"), "process": os.getpid()}
+
+    space = {"rate": (1e-5, 1.0, "log"), "method": ["a", "b"]}
+    how = {"trials": 6, "at_once": 2, "show": False, "jobs": 1}
+    table = experiments.tune(loss, space, tmp_path / "out", **how)
+    assert len(table) == table["process"].nunique() == 6
+    assert table["rate"].between(1e-5, 1).all()
+    # The same proposals, all of them finished.
+    again = experiments.tune(loss, space, tmp_path / "out", **how)
+    pd.testing.assert_frame_equal(table, again)
+    with pytest.raises(ConfigError, match="'rate' is 3"):
+        experiments.tune(loss, {"rate": 3}, tmp_path / "other", show=False)
+
+
+def test_rates_that_optuna_proposes_follow_from_the_results_there_are():
+    pytest.importorskip("optuna", reason="the extra optuna is not installed")
+
+    def proposals():
+        scores = {}
+        for rate in proposed_rates(scores, 0.01, 8, 3):
+            scores[rate] = abs(rate - 0.1)
+        return list(scores)
+
+    found = proposals()
+    assert found[0] == 0.01
+    assert len(set(found)) == 8
+    assert all(1e-5 <= rate <= 10 for rate in found)
+    assert proposals() == found
+
+
+def test_points_are_each_combination():
+    assert len(sweep.points({"a": [1, 2], "b": (3, 4, 5), "c": "text"})) == 6
