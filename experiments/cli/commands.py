@@ -1,4 +1,4 @@
-"""The command line: ``tfadaopt list | run | compare | find-rate | overview | report | export | …``."""
+"""The command line: ``tfadaopt list``, ``run``, ``compare``, ``report`` and what else it says."""
 
 import importlib.metadata
 import os
