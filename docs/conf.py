@@ -18,18 +18,32 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
     "extensions.maths",
+    "extensions.reference",
+    "extensions.claims",
+    "extensions.links",
+    "extensions.closed",
 ]
 exclude_patterns = ["_build"]
+autodoc_typehints = "none"  # the docstrings say them in words
+autodoc_inherit_docstrings = False
+napoleon_custom_sections = ["Source"]
+napoleon_use_ivar = True
+napoleon_attr_annotations = False
+
 myst_enable_extensions = ["deflist", "dollarmath"]
 myst_heading_anchors = 3
+
+# Of the standard library, whose pages are on the internet.
+nitpick_ignore = [("py:exc", "re.error")]
 
 html_theme = "furo"
 html_title = f"tfadaopt {release}"
 html_math_renderer = "mathml"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
-html_show_sphinx = False
+html_show_sphinx = html_show_copyright = False
 html_copy_source = False
 html_theme_options = {
     "light_css_variables": {"font-stack": "system-ui, sans-serif"},

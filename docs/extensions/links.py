@@ -1,0 +1,56 @@
+"""Public names in code type become links to their pages, in docstrings and in Markdown alike."""
+
+import re
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+
+from extensions.names import METHODS, public
+
+# `tfadaopt.Adagrad`, `Adagrad(…)` of ours, `tfadaopt.get("adagrad")`.
+_NAME = re.compile(r"([\w.]+)(?:\(.*\))?", re.DOTALL)
+
+
+def targets() -> dict[str, str]:
+    """Full names by what may stand for them: themselves, or a last part that is no method's.
+
+    A method's is not: `SGD` may be Keras' or PyTorch's.
+    """
+    names = public()
+    short = {name.rpartition(".")[2]: name for name in names}
+    alone = {
+        last: name for last, name in short.items() if last not in METHODS and last[0].isupper()
+    }
+    ambiguous = {"Method", "Table", "Mark", "History", "Optimizer"}
+    return {**{k: v for k, v in alone.items() if k not in ambiguous}, **{n: n for n in names}}
+
+
+def link(app: Sphinx, doctree: nodes.document) -> None:
+    """Wrap each literal that is a public name in a reference to it."""
+    known = app.env.tfadaopt_names = getattr(app.env, "tfadaopt_names", None) or targets()
+    for literal in list(doctree.findall(nodes.literal)):
+        inside = literal.parent
+        while inside is not None and not isinstance(inside, nodes.title | nodes.reference):
+            if isinstance(inside, addnodes.pending_xref | addnodes.desc_signature):
+                break
+            inside = inside.parent
+        match = _NAME.fullmatch(literal.astext())
+        if inside is not None or not match or match[1] not in known:
+            continue
+        reference = addnodes.pending_xref(
+            "",
+            refdomain="py",
+            reftype="obj",
+            reftarget=known[match[1]],
+            refexplicit=True,
+            refwarn=True,
+            refdoc=app.env.docname,
+        )
+        literal.replace_self(reference)
+        reference += literal
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("doctree-read", link)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

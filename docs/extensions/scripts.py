@@ -1,0 +1,29 @@
+"""The page of the scripts of benchmarks: what each measures, and how it is called."""
+
+import ast
+import inspect
+from pathlib import Path
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def page() -> str:
+    """The docstrings of all scripts of the folder that can be called."""
+    text = "Scripts\n=======\n\n"
+    text += "Run them from a checkout, in the environment that ``make test`` makes.\n"
+    for path in (*sorted(BENCHMARKS.glob("*.py")), BENCHMARKS / "stalls" / "__main__.py"):
+        source = path.read_text(encoding="utf-8")
+        doc = ast.get_docstring(ast.parse(source))
+        if doc and "__main__" in source:
+            name = path.relative_to(BENCHMARKS.parent).as_posix()
+            text += f"\n{name}\n{'-' * len(name)}\n\n{_blocks(doc)}\n"
+    return text
+
+
+def _blocks(doc: str) -> str:
+    """A docstring whose indented paragraphs are commands."""
+    parts = []
+    for part in inspect.cleandoc(doc).split("\n\n"):
+        indented = all(line.startswith("    ") for line in part.splitlines())
+        parts.append(f".. code-block:: bash\n\n{part}" if indented else part)
+    return "\n\n".join(parts)

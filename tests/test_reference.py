@@ -1,0 +1,89 @@
+"""The reference of the site: every public name has a page, with all that a page needs."""
+
+import inspect
+import json
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+import tfadaopt
+from tfadaopt.experiments.cli.commands import app
+from tfadaopt.experiments.trial import registry
+from tfadaopt.experiments.trial.fragility import recorded
+
+pytest.importorskip("sphinx", reason="the extra docs is not installed")
+DOCS = Path(__file__).parents[1] / "docs"
+sys.path.insert(0, str(DOCS))
+
+from extensions import claims, closed, reference  # noqa: E402
+from extensions.names import MEMBERS, METHODS, public  # noqa: E402
+
+PAGES = reference.pages()
+
+
+def test_every_public_name_has_a_page_that_the_index_lists():
+    for name, thing in public().items():
+        page = reference.page_of(name)
+        kind = "class" if inspect.isclass(thing) else "function"
+        assert f".. auto{kind}:: {name}\n" in PAGES[page]
+        methods = name.removeprefix("tfadaopt.") in METHODS
+        index = PAGES["reference/methods/index" if methods else "reference/index"]
+        assert page.removeprefix("reference/") in index, name
+
+
+def test_public_names_are_all_that_the_packages_list():
+    packages = {"tfadaopt": tfadaopt, "tfadaopt.callbacks": tfadaopt.callbacks}
+    for package, module in packages.items():
+        for name in module.__all__:
+            if not inspect.ismodule(getattr(module, name)):
+                assert f"{package}.{name}" in public()
+
+
+@pytest.mark.parametrize(("name", "thing"), public().items(), ids=list(public()))
+def test_every_public_name_has_a_docstring_and_members_that_have_one(name, thing):
+    assert thing.__doc__
+    for member in MEMBERS.get(name, ()):
+        assert getattr(thing, member).__doc__, member
+
+
+def test_every_method_has_its_box_example_source_peers_and_twin():
+    for name, method in METHODS.items():
+        doc = reference.own_docstring(method)
+        for part in (".. math::", "Args:\n", "Raises:\n", ">>> ", "Source:\n", "optimizers.Opt"):
+            assert part in doc, (name, part)
+        page = PAGES[f"reference/methods/{name}"]
+        twin = f"../tests/references/{method.module.rpartition('.')[2]}.py"
+        assert f".. literalinclude:: /{twin}" in page
+        assert (DOCS / twin).exists()
+        assert page.count("   * - ") == len(method.peers)
+
+
+def test_every_command_is_on_the_page_of_the_command_line():
+    for command in app.registered_commands:
+        assert f"\ntfadaopt {command.name}\n---" in PAGES["reference/command-line"]
+
+
+def test_recorded_results_are_of_the_claims_and_rules_there_are():
+    """Else: tfadaopt run claims, and python docs/extensions/claims.py runs/claims."""
+    with tarfile.open(claims.RECORDED) as archive:
+        names = [name for name in archive.getnames() if name.startswith("cells/claim-")]
+        cells = [json.load(archive.extractfile(name)) for name in names]
+    found = {cell["result"]["name"]: cell["result"]["rule"] for cell in cells}
+    network = {entry.name for entry in registry.entries_of("network-claims")}
+    wanted = {n: r["rule"] for n, r in recorded().items() if n not in network}
+    assert found == wanted
+
+
+def test_a_page_that_leads_nowhere_or_asks_a_server_is_a_fault(tmp_path):
+    (tmp_path / "a.html").write_text(
+        '<p id="here"><a href="b.html#there">b</a><a href="#here">h</a><a href="c.html">c</a>'
+        '<a href="https://example.org">e</a><script src="https://example.org/x.js"></script></p>'
+    )
+    (tmp_path / "b.html").write_text('<img src="data:image/png;base64,AA"><p id="that">b</p>')
+    assert [fault.partition(",")[0] for fault in closed.faults(tmp_path)] == [
+        "a.html loads https://example.org/x.js from elsewhere: it would not open without a network",
+        "a.html links to b.html#there",
+        "a.html links to c.html",
+    ]
