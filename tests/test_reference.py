@@ -43,7 +43,7 @@ def test_public_names_are_all_that_the_packages_list():
 
 @pytest.mark.parametrize(("name", "thing"), public().items(), ids=list(public()))
 def test_every_public_name_has_a_docstring_and_members_that_have_one(name, thing):
-    assert thing.__doc__
+    assert ">>> " in thing.__doc__
     for member in MEMBERS.get(name, ()):
         assert getattr(thing, member).__doc__, member
 

@@ -104,6 +104,9 @@ def copy(app: Sphinx, error: Exception | None) -> None:
     shutil.rmtree(place, ignore_errors=True)
     others = shutil.ignore_patterns("*.lock", "*.log")
     shutil.copytree(made, place, ignore=others)
+    back = '<body>\n<p style="margin: 1rem"><a href="../claims.html">← documentation</a></p>'
+    for path in (place / "report.html", place / "map.html"):
+        path.write_text(path.read_text("utf-8").replace("<body>", back, 1), encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -3,7 +3,7 @@
 import html
 
 from docutils import nodes
-from docutils.utils.math import MathError, latex2mathml
+from docutils.utils.math import latex2mathml
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
@@ -24,7 +24,7 @@ def _block(translator: HTML5Translator, node: nodes.math_block) -> None:
 def _mathml(node: nodes.Element, as_block: bool) -> str:
     try:
         return latex2mathml.tex2mathml(node.astext(), as_block=as_block)
-    except MathError as error:
+    except (SyntaxError, ValueError) as error:  # docutils 0.21 raised the one, 0.22 the other
         logger.warning("This formula has no form in MathML: %s", error, location=node)
         return f"<code>{html.escape(node.astext())}</code>"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
+from sphinx.util.inspect import stringify_signature
 
 from extensions import claims, command_line, scripts
 from extensions.names import MEMBERS, METHODS, page_of, public
@@ -126,8 +127,12 @@ def _index(names: dict[str, Any]) -> str:
             title = package.capitalize() or "More"
             groups[title] = (*groups.get(title, ()), name)
     for title, group in groups.items():
-        text += "\n" + _title(title, "-") + _toctree([f"/{page_of(name)}" for name in group])
-    return text
+        text += "\n" + _title(title, "-") + ".. list-table::\n   :widths: auto\n\n"
+        for name in group:
+            summary = inspect.getdoc(names[name]).partition("\n")[0]
+            text += f"   * - :py:obj:`~{name}`\n     - {summary}\n"
+    pages = [page_of(name) for name in names if _method(name) is None and name != _KEYWORDS]
+    return text + _toctree([f"/{page}" for page in pages], hidden=True)
 
 
 def _toctree(pages: list[str], hidden: bool = False) -> str:
@@ -169,9 +174,20 @@ def docstring(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines
         lines[:] = own_docstring(method).splitlines()
 
 
+def signature(
+    app: Sphinx, what: str, name: str, thing: Any, options: Any, text: str, returns: str
+) -> tuple[str, str] | None:
+    """Show what the constructor of a callback takes, and not its ``__new__``, which keeps it."""
+    if what != "class" or text != "(*args, **kwargs)":
+        return None
+    found = inspect.signature(thing.__init__)
+    found = found.replace(parameters=list(found.parameters.values())[1:])
+    return stringify_signature(found, show_annotation=False), returns
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", write)
-    app.connect(
-        "autodoc-process-docstring", docstring, priority=100
-    )  # before its sections are read
+    app.connect("autodoc-process-signature", signature)
+    # Before its sections are read.
+    app.connect("autodoc-process-docstring", docstring, priority=100)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
