@@ -38,8 +38,6 @@ myst_heading_anchors = 3
 # Of the standard library, whose pages are on the internet.
 nitpick_ignore = [("py:exc", "re.error")]
 
-smartquotes_action = "q"  # -- is how an option begins
-
 html_theme = "furo"
 html_title = f"tfadaopt {release}"
 html_math_renderer = "mathml"

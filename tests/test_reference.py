@@ -2,9 +2,11 @@
 
 import inspect
 import json
+import re
 import sys
 import tarfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -17,7 +19,7 @@ pytest.importorskip("sphinx", reason="the extra docs is not installed")
 DOCS = Path(__file__).parents[1] / "docs"
 sys.path.insert(0, str(DOCS))
 
-from extensions import claims, closed, reference  # noqa: E402
+from extensions import claims, closed, maths, reference  # noqa: E402
 from extensions.names import MEMBERS, METHODS, public  # noqa: E402
 
 PAGES = reference.pages()
@@ -87,3 +89,13 @@ def test_a_page_that_leads_nowhere_or_asks_a_server_is_a_fault(tmp_path):
         "a.html links to b.html#there",
         "a.html links to c.html",
     ]
+
+
+@pytest.mark.parametrize(
+    ("formula", "tags"),
+    [(r"\hat m_t", "<msub><mover"), (r"\sum_{i=1}^n g", "<munderover>"), (r"\bar g", "<mover")],
+)
+def test_index_of_a_letter_with_an_accent_stands_beside_it(formula, tags):
+    drawn = maths.mathml(formula, as_block=True)
+    assert re.sub(r"\s+(?=<)", "", drawn).partition('Math/MathML">')[2].startswith(tags)
+    ElementTree.fromstring(drawn)

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 from pathlib import Path
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -25,5 +26,7 @@ def _blocks(doc: str) -> str:
     parts = []
     for part in inspect.cleandoc(doc).split("\n\n"):
         indented = all(line.startswith("    ") for line in part.splitlines())
-        parts.append(f".. code-block:: bash\n\n{part}" if indented else part)
+        # Dashes of an option in the midst of words would become one long dash.
+        words = re.sub(r"(?<![`\w-])--\w[\w-]*", r"``\g<0>``", part)
+        parts.append(f".. code-block:: bash\n\n{part}" if indented else words)
     return "\n\n".join(parts)
