@@ -38,6 +38,8 @@ myst_heading_anchors = 3
 # Of the standard library, whose pages are on the internet.
 nitpick_ignore = [("py:exc", "re.error")]
 
+highlight_language = "none"  # of what names no language, such as what a command prints
+
 html_theme = "furo"
 html_title = f"tfadaopt {release}"
 html_math_renderer = "mathml"
