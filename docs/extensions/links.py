@@ -1,6 +1,10 @@
-"""Public names in code type become links to their pages, in docstrings and in Markdown alike."""
+"""Links: of public names to their pages, and of files beside the site to the pages that show them.
+
+A public name in code type becomes a link, in docstrings and in Markdown alike.
+"""
 
 import re
+from typing import Any
 
 from docutils import nodes
 from sphinx import addnodes
@@ -10,6 +14,16 @@ from extensions.names import METHODS, public
 
 # `tfadaopt.Adagrad`, `Adagrad(…)` of ours, `tfadaopt.get("adagrad")`.
 _NAME = re.compile(r"([\w.]+)(?:\(.*\))?", re.DOTALL)
+
+
+# The pages that include a file of the folder above.
+_SHOWN = {
+    "CHANGELOG.md": "changelog.md",
+    "CODE_OF_CONDUCT.md": "conduct.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "reporting.md",
+}
+_FILE = re.compile(rf"\]\((?:\.\./)*({'|'.join(map(re.escape, _SHOWN))})(?=[#)])")
 
 
 def targets() -> dict[str, str]:
@@ -51,6 +65,14 @@ def link(app: Sphinx, doctree: nodes.document) -> None:
         reference += literal
 
 
+def shown(app: Sphinx, *where_and_text: Any) -> None:
+    """Let links in a page, or in what it includes, lead to the pages that show their files."""
+    text = where_and_text[-1]
+    text[0] = _FILE.sub(lambda match: f"](/{_SHOWN[match[1]]}", text[0])
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("source-read", shown)
+    app.connect("include-read", shown)
     app.connect("doctree-read", link)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
