@@ -53,6 +53,7 @@ html_theme_options = {
 }
 
 linkcheck_timeout = 20
+linkcheck_ignore = [r"\.\./"]  # files of the site, which `extensions.closed` follows
 linkcheck_anchors = False
 
 

@@ -16,6 +16,7 @@ from extensions.names import METHODS, public
 _NAME = re.compile(r"([\w.]+)(?:\(.*\))?", re.DOTALL)
 
 
+_PAPER = re.compile(r"arXiv (\d{4}\.\d{4,5})")
 # The pages that include a file of the folder above.
 _SHOWN = {
     "CHANGELOG.md": "changelog.md",
@@ -65,6 +66,21 @@ def link(app: Sphinx, doctree: nodes.document) -> None:
         reference += literal
 
 
+def papers(app: Sphinx, doctree: nodes.document) -> None:
+    """Let each number of a paper at arXiv lead there."""
+    for text in list(doctree.findall(nodes.Text)):
+        parts = _PAPER.split(text.astext())
+        if len(parts) == 1 or isinstance(text.parent, nodes.reference | nodes.literal_block):
+            continue
+        new: list[nodes.Node] = []
+        for before, number in zip(parts[::2], [*parts[1::2], ""], strict=True):
+            new.append(nodes.Text(before))
+            if number:
+                address = f"https://arxiv.org/abs/{number}"
+                new.append(nodes.reference("", f"arXiv {number}", refuri=address))
+        text.parent.replace(text, new)
+
+
 def shown(app: Sphinx, *where_and_text: Any) -> None:
     """Let links in a page, or in what it includes, lead to the pages that show their files."""
     text = where_and_text[-1]
@@ -75,4 +91,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("source-read", shown)
     app.connect("include-read", shown)
     app.connect("doctree-read", link)
+    app.connect("doctree-read", papers)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
