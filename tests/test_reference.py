@@ -1,10 +1,8 @@
 """The reference of the site: every public name has a page, with all that a page needs."""
 
 import inspect
-import json
 import re
 import sys
-import tarfile
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,7 +10,8 @@ import pytest
 
 import tfadaopt
 from tfadaopt.experiments.cli.commands import app
-from tfadaopt.experiments.trial import registry
+from tfadaopt.experiments.method_map import survey
+from tfadaopt.experiments.trial import run
 from tfadaopt.experiments.trial.fragility import recorded
 
 pytest.importorskip("sphinx", reason="the extra docs is not installed")
@@ -67,15 +66,14 @@ def test_every_command_is_on_the_page_of_the_command_line():
         assert f"\ntfadaopt {command.name}\n---" in PAGES["reference/command-line"]
 
 
-def test_recorded_results_are_of_the_claims_and_rules_there_are():
+def test_recorded_results_are_of_the_claims_rules_and_methods_there_are(tmp_path):
     """Else: tfadaopt run claims, and python docs/extensions/claims.py runs/claims."""
-    with tarfile.open(claims.RECORDED) as archive:
-        names = [name for name in archive.getnames() if name.startswith("cells/claim-")]
-        cells = [json.load(archive.extractfile(name)) for name in names]
-    found = {cell["result"]["name"]: cell["result"]["rule"] for cell in cells}
-    network = {entry.name for entry in registry.entries_of("network-claims")}
-    wanted = {n: r["rule"] for n, r in recorded().items() if n not in network}
-    assert found == wanted
+    claims.unpack(tmp_path)
+    results = run.read_results(tmp_path)
+    assert [result.name for result in results if not result.finding] == []
+    rules = {name: record["rule"] for name, record in recorded().items()}
+    assert {r.name: r.rule for r in results} == {r.name: rules[r.name] for r in results}
+    assert [method.method for method in survey.read(tmp_path) if not method.numbers] == []
 
 
 def test_a_page_that_leads_nowhere_or_asks_a_server_is_a_fault(tmp_path):
