@@ -95,9 +95,3 @@ def test_names_every_method_and_command_under_benchmarks():
         for script in re.findall(r"benchmarks/\w+\.py", text):
             assert (ROOT / script).exists(), page
     assert "@@" not in "".join(TEXTS.values())
-
-
-def test_each_report_of_a_benchmark_has_a_page():
-    reports = {path.name for path in (ROOT / "benchmarks").glob("*.md")}
-    for name in reports:
-        assert f"```{{include}} ../../benchmarks/{name}" in TEXTS[f"docs/benchmarks/{name}"]

@@ -18,7 +18,7 @@ pytest.importorskip("sphinx", reason="the extra docs is not installed")
 DOCS = Path(__file__).parents[1] / "docs"
 sys.path.insert(0, str(DOCS))
 
-from extensions import claims, closed, maths, reference  # noqa: E402
+from extensions import claims, closed, links, maths, reference, scripts  # noqa: E402
 from extensions.names import MEMBERS, METHODS, public  # noqa: E402
 
 PAGES = reference.pages()
@@ -59,6 +59,14 @@ def test_every_method_has_its_box_example_source_peers_and_twin():
         assert f".. literalinclude:: /{twin}" in page
         assert (DOCS / twin).exists()
         assert page.count("   * - ") == len(method.peers)
+
+
+def test_every_report_of_a_benchmark_has_a_page_and_links_to_it_lead_there():
+    for path in (DOCS.parent / "benchmarks").glob("*.md"):
+        page = links.page_that_shows(f"benchmarks/{path.name}")
+        made = scripts.reports().get(page.removesuffix(".md"))
+        text = made or (DOCS / page).read_text(encoding="utf-8")
+        assert f"/benchmarks/{path.name}\n" in text
 
 
 def test_every_command_is_on_the_page_of_the_command_line():

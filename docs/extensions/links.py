@@ -4,6 +4,7 @@ A public name in code type becomes a link, in docstrings and in Markdown alike.
 """
 
 import re
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -24,7 +25,8 @@ _SHOWN = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "reporting.md",
 }
-_FILE = re.compile(rf"\]\((?:\.\./)*({'|'.join(map(re.escape, _SHOWN))})(?=[#)])")
+# A link to a file in Markdown above the site: its words, its path, a place in it.
+_FILE = re.compile(r"\[([^\]\[]*)\]\(((?:\.\./)*[\w./-]+\.md)(#[^)]*)?\)")
 
 
 def targets() -> dict[str, str]:
@@ -81,10 +83,36 @@ def papers(app: Sphinx, doctree: nodes.document) -> None:
         text.parent.replace(text, new)
 
 
+def page_that_shows(path: str) -> str | None:
+    """The page that includes a file of the checkout, or None."""
+    folder, _, name = path.rpartition("/")
+    if not folder:
+        return _SHOWN.get(name)
+    if folder != "benchmarks":
+        return None
+    own = Path(__file__).parents[1] / "benchmarks" / name
+    return f"benchmarks/{name}" if own.exists() else f"reference/reports/{name}"
+
+
 def shown(app: Sphinx, *where_and_text: Any) -> None:
-    """Let links in a page, or in what it includes, lead to the pages that show their files."""
-    text = where_and_text[-1]
-    text[0] = _FILE.sub(lambda match: f"](/{_SHOWN[match[1]]}", text[0])
+    """Let links in a page, or in what it includes, lead to the pages that show their files.
+
+    A file that no page shows is given as it is, to be saved.
+    """
+    *where, text = where_and_text
+
+    def led(match: re.Match[str]) -> str:
+        words, path, place = match[1], match[2], match[3] or ""
+        page = page_that_shows(path.lstrip("./"))
+        if page:
+            return f"[{words}](/{page}{place})"
+        is_page = len(where) == 1  # else what a page includes, whose links are the includer's
+        target = (Path(app.srcdir) / where[0]).parent / path if is_page else None
+        if target and target.exists() and Path(app.srcdir) not in target.resolve().parents:
+            return f"{{download}}`{words} <{path}>`"
+        return match[0]
+
+    text[0] = _FILE.sub(led, text[0])
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -144,7 +144,8 @@ def write(app: Sphinx) -> None:
     """Write the pages; those that are as they were keep their time, and are not built again."""
     folder = Path(app.srcdir)
     made = {folder / f"{name}.rst": text for name, text in pages().items()}
-    for path in (folder / "reference").rglob("*.rst"):
+    made |= {folder / f"{name}.md": text for name, text in scripts.reports().items()}
+    for path in (*folder.glob("reference/**/*.rst"), *folder.glob("reference/**/*.md")):
         if path not in made and path != folder / f"{claims.LIST}.rst":
             path.unlink()
     for path, text in made.items():

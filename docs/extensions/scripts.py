@@ -21,6 +21,19 @@ def page() -> str:
     return text
 
 
+def reports() -> dict[str, str]:
+    """A page for each report of a benchmark that has none in ``docs/benchmarks``."""
+    found = {}
+    for path in BENCHMARKS.glob("*.md"):
+        if (Path(__file__).parents[1] / "benchmarks" / path.name).exists():
+            continue
+        has_title = path.read_text(encoding="utf-8").startswith("# ")
+        title = "" if has_title else f"# {path.stem.replace('_', ' ').capitalize()}\n\n"
+        include = f"```{{include}} ../../../benchmarks/{path.name}\n:relative-images:\n```\n"
+        found[f"reference/reports/{path.stem}"] = title + include
+    return found
+
+
 def _blocks(doc: str) -> str:
     """A docstring whose indented paragraphs are commands."""
     parts = []
