@@ -49,7 +49,7 @@ def public() -> dict[str, Any]:
     for name in BESIDES:
         module, _, own = name.rpartition(".")
         found[name] = getattr(importlib.import_module(module), own)
-    return found
+    return {name: thing for name, thing in found.items() if callable(thing)}
 
 
 def page_of(name: str) -> str:
