@@ -23,10 +23,13 @@ PIP := -m pip install --quiet --disable-pip-version-check $(PIP_ARGS)
 CONSTRAINTS = $(shell $(BIN)/python -c 'import sys; print("constraints-lowest.txt" if sys.version_info < (3, 11) else "constraints.txt")')
 PIP_INSTALL = $(BIN)/python $(PIP) -c $(CONSTRAINTS)
 
+# Warnings are errors, and so are names and pages that are not there.
+SPHINX = $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test quick audit matrix lowest newest peers notebooks \
-  format check lint types fuzz coverage release clean
+  format check lint types docs links fuzz coverage release clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -34,7 +37,7 @@ help: ## Show what can be made
 demo: $(VENV)/.experiments ## Install, run the experiment `lecture`, and say where its report is
 	$(BIN)/tfadaopt run lecture --out $(OUT)
 
-test: check ## Install, and run every check and test (about 20 minutes on 2 cores)
+test: check docs ## Install, and run every check and test, docs too (about 20 minutes on 2 cores)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 quick: check ## The same without the tests marked slow (about 5 minutes)
@@ -95,9 +98,16 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/python -m mypy
 
+docs: $(VENV)/.dev ## Build the documentation, from the docstrings too: docs/_build/html/index.html
+	$(SPHINX) -b html docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
+links: $(VENV)/.dev ## Ask for every address on the internet that the documentation names
+	$(SPHINX) -b linkcheck docs docs/_build/links
+
 clean: ## Remove the environment and caches that make made (not runs/)
 	@if grep -qs created $(VENV)/.made; then rm -rf $(VENV); else rm -f $(VENV)/.made $(VENV)/.dev $(VENV)/.experiments; fi
-	rm -rf tfadaopt.egg-info .mypy_cache .hypothesis .pytest_cache .ruff_cache .matrix
+	rm -rf tfadaopt.egg-info .mypy_cache .hypothesis .pytest_cache .ruff_cache .matrix docs/_build
 	find . -name __pycache__ -not -path './.*' -prune -exec rm -rf {} +
 
 # An environment is made once per change of what it depends on; dev contains experiments.

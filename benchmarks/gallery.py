@@ -1,8 +1,8 @@
-"""The README's gallery: figures of claims, drawn from what was measured.
+"""The gallery of docs/claims.md: figures of claims, drawn from what was measured.
 
     python benchmarks/gallery.py [--results runs/claims]
 
-Writes SVG files into ``benchmarks/figures`` and prints the section of the README that shows them.
+Writes SVG files into ``benchmarks/figures`` and prints the table of that page.
 Without a result folder of ``tfadaopt run claims``, it puts the claims on trial itself: a minute.
 """
 
@@ -59,7 +59,7 @@ def main() -> None:
         alt = describe(data).replace("|", "∣").replace("[", "(").replace("]", ")")
         sentence = f"*“{entry.sentence}”* " if entry.sentence else ""
         sentence += f"{entry.reading} **{finding.verdict}**: {finding.condition}"
-        cells.append(f"![{alt}](benchmarks/figures/{name}.svg)<br>{sentence}")
+        cells.append(f"![{alt}](../benchmarks/figures/{name}.svg)<br>{sentence}")
     cells += [""] * (-len(cells) % COLUMNS)
     print("|" + " |" * COLUMNS + "\n|" + "---|" * COLUMNS)
     for start in range(0, len(cells), COLUMNS):

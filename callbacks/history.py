@@ -47,6 +47,14 @@ class History:
         optimizer: Name of the class; empty where the log does not say.
         problems: What could not be read, file by file: damage, or a file that ends in a record,
             as it is still being written or was cut off.
+
+    Example:
+        >>> import numpy as np
+        >>> from tfadaopt.callbacks.history import History
+        >>> rates = np.array([10, 20]), np.array([0.1, 0.05])
+        >>> steps, values = History(scalars={"learning_rate": rates}).scalars["learning_rate"]
+        >>> dict(zip(steps.tolist(), values.tolist()))
+        {10: 0.1, 20: 0.05}
     """
 
     quantities: Mapping[tuple[str, str], Table] = field(default_factory=dict)

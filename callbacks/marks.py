@@ -23,6 +23,12 @@ class Mark:
         since: Step of the first snapshot that shows it.
         cause: The cause, as far as it is known.
         advice: What to try.
+
+    Example:
+        >>> from tfadaopt.callbacks.marks import Mark
+        >>> mark = Mark("conv/kernel", "dead", "update_ratio", 230, "No gradient", "Lower η")
+        >>> f"{mark.layer}: {mark.kind} since step {mark.since}"
+        'conv/kernel: dead since step 230'
     """
 
     layer: str

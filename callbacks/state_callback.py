@@ -99,7 +99,7 @@ class StateCallback(keras.callbacks.Callback, abc.ABC):
 
     @property
     def run_dir(self) -> str | None:
-        """Folder that is written to: ``log_dir``, or a new one in it; see ``folder.free_for``.
+        """The folder that is written to, ``log_dir`` or a new one in it; see ``folder.free_for``.
 
         None without a ``log_dir``.
         """

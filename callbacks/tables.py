@@ -36,6 +36,14 @@ class Table:
         measured: Whether a value was logged [n, layers]: tells the two kinds of NaN apart.
         walls: When each snapshot was written, in seconds [n].
         skipped: Rows that were left out, as their length was not that of their list of layers.
+
+    Example:
+        >>> import numpy as np
+        >>> from tfadaopt.callbacks.tables import Table
+        >>> values = np.array([[0.5], [0.25]], "float32")
+        >>> table = Table(("conv/kernel",), np.array([10, 20]), values, values > 0, np.zeros(2))
+        >>> table.values[table.steps == 20, table.layers.index("conv/kernel")].tolist()
+        [0.25]
     """
 
     layers: tuple[str, ...]

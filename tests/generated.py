@@ -1,6 +1,7 @@
 """Texts that follow from the catalog: ``make format`` writes them, a test compares them.
 
-The README's table and number of methods, and ``tfadaopt``'s names for type checkers and editors.
+The number of methods in the README, their table on a page of the site, and ``tfadaopt``'s names for
+type checkers and editors.
 """
 
 import re
@@ -10,14 +11,24 @@ from tfadaopt.catalog import METHODS, PEERS
 
 ROOT = Path(__file__).parent.parent
 README, INIT = ROOT / "README.md", ROOT / "tfadaopt" / "__init__.py"
+PAGE = ROOT / "docs" / "manual" / "methods.md"
 
 
 def readme(text: str) -> str:
-    """The README with the table and the number of methods."""
+    """The README with the number of methods."""
+    new, count = re.subn(r"\*\*\d+ optimizers\*\*", f"**{len(METHODS)} optimizers**", text)
+    assert count == 1, (
+        "README.md does not say how many optimizers there are, as '**30 optimizers**'"
+    )
+    return new
+
+
+def page(text: str) -> str:
+    """The page of the methods with their table; each name leads to its page of the reference."""
     head = ["method", "year", "state", "elementwise", *PEERS]
     rows = [
         [
-            f"`{m.name}`",
+            f"{{py:class}}`~tfadaopt.{m.name}`",
             str(m.year),
             str(m.state),
             "yes" if m.elementwise else "no",
@@ -25,15 +36,11 @@ def readme(text: str) -> str:
         ]
         for m in METHODS
     ]
-    lines = [head, ["---"] * len(head), *rows]
-    table = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-    table = table.replace("| " + " | ".join(["---"] * len(head)) + " |", "|---" * len(head) + "|")
-    new, count = re.subn(r"\| method \| year (?:.*\n)+?(?=\n)", lambda _: f"{table}\n", text)
-    assert count == 1, "README.md has no table of methods that begins with '| method | year'"
-    new, count = re.subn(r"\*\*\d+ optimizers\*\*", f"**{len(METHODS)} optimizers**", new)
-    assert count == 1, (
-        "README.md does not say how many optimizers there are, as '**30 optimizers**'"
-    )
+    lines = ["| " + " | ".join(cells) + " |" for cells in (head, *rows)]
+    lines.insert(1, "|---" * len(head) + "|")
+    table = "".join(f"{line}\n" for line in lines)
+    new, count = re.subn(r"\| method \| year (?:.*\n)+?(?=\n)", lambda _: table, text)
+    assert count == 1, f"{PAGE} has no table of methods that begins with '| method | year'"
     return new
 
 
@@ -51,7 +58,7 @@ def init(text: str) -> str:
     return new
 
 
-TEXTS = {README: readme, INIT: init}
+TEXTS = {README: readme, PAGE: page, INIT: init}
 
 
 if __name__ == "__main__":

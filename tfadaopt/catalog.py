@@ -22,6 +22,11 @@ class Method:
         elementwise: Whether each coordinate is sized by its own state alone.
         has_rate: Whether a coordinate has an effective learning rate.
         peers: How each of ``PEERS`` has it: its name or difference there; empty where it has not.
+
+    Example:
+        >>> import tfadaopt
+        >>> [(m.name, m.year) for m in tfadaopt.methods() if m.has_rate and m.state == 4]
+        [('Adan', 2022), ('Prodigy', 2024)]
     """
 
     name: str

@@ -32,6 +32,12 @@ class RateSweep:
         diverged: First rate from which on the smoothed loss is above ``too_much`` times its
             lowest, or not finite; None: at none.
         too_much: What counts as diverged.
+
+    Example:
+        >>> import numpy as np, tfadaopt
+        >>> losses = np.array([1.0, 0.5, 0.1])
+        >>> print(tfadaopt.RateSweep(np.array([0.1, 1, 10]), losses, losses, 0.1, 10, 4.0))
+        Try a learning rate of 1.0e-01: the loss falls the fastest; from 1.0e+01 on it diverges.
     """
 
     rates: npt.NDArray[np.float64]

@@ -16,7 +16,7 @@ class WeightAverage(Around):
 
     .. math::
         \text{ema}: \; \bar\theta \leftarrow d_n \bar\theta + (1 - d_n) \, \theta, \quad
-        d_n = \min\Big(d, \frac{n}{9+n}\Big) \qquad
+        d_n = \min\left(d, \frac{n}{9+n}\right) \qquad
         \text{swa, tail}: \; \bar\theta \leftarrow \bar\theta + \frac{\theta - \bar\theta}{n}
 
     for the n-th weights that are averaged; the mean begins at the first of them, not where the

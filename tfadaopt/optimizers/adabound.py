@@ -15,13 +15,13 @@ class AdaBound(Optimizer):
     r"""AdaBound: Adam's rate per coordinate, clipped between bounds that meet at one rate f.
 
     .. math::
-        l_t = f \, \frac{\eta}{\eta_0} \Big(1 - \frac{1}{\gamma t + 1}\Big), \qquad
-        u_t = f \, \frac{\eta}{\eta_0} \Big(1 + \frac{1}{\gamma t}\Big)
+        l_t = f \, \frac{\eta}{\eta_0} \left(1 - \frac{1}{\gamma t + 1}\right), \qquad
+        u_t = f \, \frac{\eta}{\eta_0} \left(1 + \frac{1}{\gamma t}\right)
 
     .. math::
-        \theta_t = \theta_{t-1} - \mathrm{clip} \Big(
+        \theta_t = \theta_{t-1} - \mathrm{clip} \left(
         \eta \, \frac{\sqrt{1-\beta_2^t}}{1-\beta_1^t} \, \frac{1}{\sqrt{v_t} + \varepsilon},
-        \; l_t, \; u_t \Big) \odot m_t
+        \; l_t, \; u_t \right) \odot m_t
 
     with Adam's m and v. η₀ is the first η above 0: a schedule lowers f as it lowers η. A warm-up
     from a tiny η raises f as much, so begin it near η, or give f times η₀ / η. With γ = 0.001, the

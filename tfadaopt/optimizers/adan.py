@@ -21,8 +21,8 @@ class Adan(Optimizer):
 
     .. math::
         n_t = \beta_3 n_{t-1} + (1-\beta_3)\,[g_t + \beta_2 (g_t - g_{t-1})]^2, \qquad
-        \theta_t = \Big(\theta_{t-1} - \eta \, \frac{\hat m_t + \beta_2 \hat v_t}
-        {\sqrt{\hat n_t} + \varepsilon}\Big) \Big/ (1 + \lambda \eta)
+        \theta_t = \left(\theta_{t-1} - \eta \, \frac{\hat m_t + \beta_2 \hat v_t}
+        {\sqrt{\hat n_t} + \varepsilon}\right) / (1 + \lambda \eta)
 
     with m̂ = m / (1 − β₁^t) and so on, and g₀ = g₁: the first difference is 0.
 

@@ -18,7 +18,7 @@ class ADOPT(Optimizer):
 
     .. math::
         m \leftarrow \beta_1 m + (1-\beta_1)\,
-        \mathrm{clip}\Big(\frac{g}{\max(\sqrt{v}, \varepsilon)}, \pm k^{1/4}\Big), \qquad
+        \mathrm{clip}\left(\frac{g}{\max(\sqrt{v}, \varepsilon)}, \pm k^{1/4}\right), \qquad
         \theta \leftarrow \theta - \eta \, m, \qquad
         v \leftarrow \beta_2 v + (1-\beta_2) g^2
 

@@ -111,6 +111,23 @@ class Optimizer(Rule, compat.KerasOptimizer):
     Raises:
         TypeError: An argument that is not a number where one is needed.
         ValueError: An argument out of range, two clips at once, or an unknown keyword.
+
+    Example:
+        >>> import keras, tfadaopt
+        >>> from tfadaopt.optimizers import Optimizer
+        >>> class Signs(Optimizer):
+        ...     def slots(self, shape):
+        ...         return {}
+        ...     def advance(self, state, g, t):
+        ...         return {}
+        ...     def scale(self, state, t):
+        ...         return 1.0
+        ...     def direction(self, state, g, t):
+        ...         return keras.ops.sign(g)
+        >>> w = keras.Variable([1.0, 1.0])
+        >>> Signs(0.5, weight_decay=None).apply([keras.ops.array([3.0, -0.1])], [w])
+        >>> w.numpy().tolist()
+        [0.5, 1.5]
     """
 
     engine: Engine

@@ -25,7 +25,7 @@ class DAdaptAdam(Optimizer):
     With q = √β₂ and the present d, over all variables together:
 
     .. math::
-        r \leftarrow q r + (1-q) \, d \eta \Big\langle g, \frac{s}{\sqrt v + \varepsilon}\Big\rangle
+        r \leftarrow q r + (1-q) d \eta \left\langle g, \frac{s}{\sqrt v + \varepsilon}\right\rangle
         , \qquad s \leftarrow q s + (1-q) \, d \eta \, g
 
     .. math::
@@ -34,7 +34,7 @@ class DAdaptAdam(Optimizer):
         \theta \leftarrow \theta - \frac{m}{\sqrt v + \varepsilon}
 
     .. math::
-        d \leftarrow \max\Big(d, \frac{r}{(1-q) \|s\|_1}\Big)
+        d \leftarrow \max\left(d, \frac{r}{(1-q) \|s\|_1}\right)
 
     Effective learning rate: d η / (√v + ε), elementwise, with the d of the step. As the rate is
     inside m, weights go on moving for a while when η falls to 0. Accumulators: ``momentum`` m,

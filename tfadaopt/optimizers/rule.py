@@ -14,7 +14,18 @@ State = Mapping[str, tf.Tensor]
 
 
 class UnsupportedOptimizerError(TypeError):
-    """The optimizer has no effective learning rate that tfadaopt can read."""
+    """The optimizer has no effective learning rate that tfadaopt can read.
+
+    Example:
+        >>> import keras, tfadaopt
+        >>> w = keras.Variable([[1.0, 2.0]])
+        >>> shampoo = tfadaopt.Shampoo()
+        >>> shampoo.build([w])
+        >>> try:
+        ...     rate = tfadaopt.effective_learning_rate(shampoo, w)
+        ... except tfadaopt.UnsupportedOptimizerError:
+        ...     rate = None  # its steps are matrices
+    """
 
 
 class Slot(NamedTuple):

@@ -23,11 +23,12 @@ class ScheduleFreeAdamW(Optimizer):
     .. math::
         y_t = (1-\beta_1) z_t + \beta_1 x_t, \qquad
         v_t = \beta_2 v_{t-1} + (1-\beta_2) g_t^2, \qquad
-        z_{t+1} = z_t - \gamma_t \Big(\frac{g_t}{\sqrt{\hat v_t} + \varepsilon} + \lambda y_t\Big)
+        z_{t+1} = z_t -
+        \gamma_t \left(\frac{g_t}{\sqrt{\hat v_t} + \varepsilon} + \lambda y_t\right)
 
     .. math::
         x_{t+1} = (1 - c_{t+1}) x_t + c_{t+1} z_{t+1}, \qquad
-        c_{t+1} = \gamma_t^2 \Big/ \sum_{i \le t} \gamma_i^2, \qquad
+        c_{t+1} = \gamma_t^2 / \sum_{i \le t} \gamma_i^2, \qquad
         \gamma_t = \eta \min(1, t / T_{\mathrm{warmup}})
 
     **The weights of the model are y; the result is x.** Evaluate, save and export inside

@@ -24,7 +24,7 @@ class ScheduleFreeSGD(Optimizer):
         x_{t+1} = (1 - c_{t+1}) x_t + c_{t+1} z_{t+1}
 
     .. math::
-        c_{t+1} = \gamma_t^2 \Big/ \sum_{i \le t} \gamma_i^2, \qquad
+        c_{t+1} = \gamma_t^2 / \sum_{i \le t} \gamma_i^2, \qquad
         \gamma_t = \eta \min(1, t / T_{\mathrm{warmup}})
 
     **The weights of the model are y; the result is x.** Evaluate, save and export inside

@@ -23,7 +23,8 @@ class SGDP(Optimizer):
         \;\text{ and }\; \lambda
 
     .. math::
-        \theta_t = \Big(1 - \frac{\eta \, (\omega) \lambda}{1-\mu}\Big) \theta_{t-1} - \eta \, q_t
+        \theta_t = \left(1 - \frac{\eta \, (\omega) \lambda}{1-\mu}\right) \theta_{t-1}
+        - \eta \, q_t
 
     where θ̂ = θ / (‖θ‖ + ε). Before a batch normalization, the gradient is orthogonal to the n
     weights of an output channel, but old gradients in b are not to those of now: they make the

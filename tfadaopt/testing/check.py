@@ -39,6 +39,11 @@ class Outcome:
         about: What it says, in a line.
         passed: True, False, or None where it could not be tried.
         text: What was received and expected, or why it could not be tried.
+
+    Example:
+        >>> from tfadaopt.testing import Outcome
+        >>> print(Outcome("resume", "goes on where it was", True))
+        passed     resume
     """
 
     contract: str
@@ -58,6 +63,11 @@ class Report:
     Attributes:
         optimizer: Name of its class.
         outcomes: One of each contract, in the order in which they were tried.
+
+    Example:
+        >>> from tfadaopt.testing import Outcome, Report
+        >>> len(Report("Mine", (Outcome("resume", "goes on", True),)).passed)
+        1
     """
 
     optimizer: str
@@ -88,6 +98,12 @@ class ContractError(AssertionError):
 
     Attributes:
         report: What came of all of them.
+
+    Example:
+        >>> from tfadaopt.testing import ContractError, Outcome, Report
+        >>> error = ContractError(Report("Mine", (Outcome("resume", "goes on", False),)))
+        >>> [outcome.contract for outcome in error.report.failed]
+        ['resume']
     """
 
     def __init__(self, report: Report, hint: str = "") -> None:
@@ -122,7 +138,7 @@ def check_optimizer(
         leave_out: Names of contracts that are not tried. Default none.
 
     Returns:
-        A report: ``passed``, ``failed`` and ``not_tried``, with texts.
+        A report, with ``passed``, ``failed`` and ``not_tried``.
 
     Raises:
         ContractError: Some do not hold. It is an ``AssertionError`` that lists each, with what was
