@@ -1,6 +1,5 @@
 """How `make docs` builds the site: Sphinx, MyST Markdown, a reference from docstrings."""
 
-import logging
 import os
 import sys
 from pathlib import Path
@@ -55,12 +54,3 @@ html_theme_options = {
 linkcheck_timeout = 20
 linkcheck_ignore = [r"\.\./"]  # files of the site, which `extensions.closed` follows
 linkcheck_anchors = False
-
-
-def _of_a_page_that_is_there(record: logging.LogRecord) -> bool:
-    return "didn't match any documents" not in str(record.msg)
-
-
-# Pages that the table of contents takes by a pattern need not be there. The warning has no type by
-# which `suppress_warnings` could name it.
-logging.getLogger("sphinx.sphinx.directives.other").addFilter(_of_a_page_that_is_there)
