@@ -109,7 +109,11 @@ def test_a_writer_that_fails_is_said_once_and_ends_nothing(method, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("writers", [[object()], [Keeping], Keeping(), "wandb", [None]], ids=repr)
+@pytest.mark.parametrize(
+    "writers",
+    [[object()], [Keeping], Keeping(), "wandb", [None]],
+    ids=["object", "class", "alone", "name", "none"],  # the same in each process
+)
 def test_what_is_no_writer_is_refused(writers, tmp_path):
     with pytest.raises(TypeError, match=r"OptimizerMonitor: writers .*give"):
         OptimizerMonitor(tmp_path, writers=writers)
