@@ -22,7 +22,7 @@ RATES = ("", "1e39", "1e-50", "-1", "0", "nan", "inf", "two", "0.1,0.1", NOT_UTF
 NAMES = ("", ",", "SGD,SGD", "Adagard", HUGE, NOT_UTF8, "../SGD", "[red]SGD[/]")
 # What is no mistake where a number is asked for.
 ALLOWED = {(name, "0") for name in ("split_seed", "seed", "other_seeds")}
-ALLOWED |= {("condition_number", "1.5")}
+ALLOWED |= {("condition_number", "1.5"), ("time_limit", "1.5")}
 PROBLEM = Path(__file__).parents[1] / "examples" / "compare_digits.py"
 
 

@@ -176,9 +176,6 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if unknown := set(given.targets) - set(TARGETS):
         parser.error(f"there is no target {sorted(unknown)[0]!r}; there are {', '.join(TARGETS)}")
-    # What readers log and warn of is what they should; a long case may be shown all the same.
-    logging.disable(logging.CRITICAL)
-    warnings.simplefilter("ignore", HypothesisWarning)
     names = given.targets or list(TARGETS)
     failed = 0
     for name in names:
@@ -200,4 +197,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # What readers log and warn of is what they should; a long case may be shown all the same.
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore", HypothesisWarning)
     sys.exit(main())
