@@ -186,7 +186,7 @@ def write_tables(config: Lecture, store: Store) -> None:
         for axis, values in axes.items()
     }
     packed = io.BytesIO()
-    np.savez_compressed(packed, allow_pickle=False, **arrays)
+    np.savez_compressed(packed, **arrays)
     write_whole(store.folder / "contours.npz", packed.getvalue())
 
 
