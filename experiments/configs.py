@@ -54,7 +54,7 @@ MOST_SEEDS = 1_000
 MOST_RATES = 1_000
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False), AfterValidator(_float32)]
-TimeLimit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+TimeLimit = Annotated[float, Field(gt=0, le=MOST)]
 Strategy = Literal["mirrored"]
 MethodName = Annotated[str, AfterValidator(_known_method)]
 OneOrMore = Field(min_length=1, max_length=MOST_RATES)
