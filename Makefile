@@ -40,7 +40,7 @@ demo: $(VENV)/.experiments ## Install, run the experiment `lecture`, and say whe
 test: check docs ## Install, and run every check and test, docs too (about 20 minutes on 2 cores)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-quick: check ## The same without the tests marked slow (about 5 minutes)
+quick: check ## The same without the tests marked slow (about 3 minutes)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not audit"
 
 audit: check ## Break each rule and the engine in some 400 places, and see that the tests notice

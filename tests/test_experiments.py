@@ -78,6 +78,7 @@ def test_configurations_are_frozen():
 # Data
 
 
+@pytest.mark.slow
 def test_digits_are_real_and_split_by_the_seed():
     splits = digits(3500, 750, seed=0)
     assert {name: len(split.labels) for name, split in splits.items()} == {

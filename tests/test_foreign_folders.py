@@ -114,6 +114,7 @@ def texts_of(data: object, name: str = "") -> object:
     return MARKUP if is_text and data not in ("NaN", "Infinity", "-Infinity") else data
 
 
+@pytest.mark.slow
 def test_what_its_figures_and_numbers_say_is_text(report, tmp_path):
     plain = json.loads(result(NAME, None, finding("refuted", (contours(), lines()))).to_json())
     store = claims_folder(tmp_path / "out", finding=texts_of(plain["finding"]))

@@ -17,6 +17,7 @@ def cases_of(seed: int) -> list:
     return seen
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_cases():
     assert len(cases_of(1)) == fuzz.CASES_OF_ROUND
     assert cases_of(1) == cases_of(1) != cases_of(2)

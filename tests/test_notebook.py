@@ -100,6 +100,7 @@ def test_all_cells_as_csv_and_parquet(tmp_path):
     assert len(curves) == 4
 
 
+@pytest.mark.slow
 def test_optuna_tunes_within_a_budget_in_processes_of_their_own(tmp_path):
     pytest.importorskip("optuna", reason="the extra optuna is not installed")
 

@@ -34,6 +34,7 @@ def as_it_was():
     keras.config.set_floatx(floatx)
 
 
+@pytest.mark.quick_rows(2)
 @pytest.mark.parametrize("page", [page for page in TEXTS if blocks(page, "python")])
 def test_python_runs_as_written(page, as_it_was, monkeypatch, tmp_path):
     """In one namespace, from top to bottom, in an empty folder; only the download is replaced."""

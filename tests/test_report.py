@@ -172,6 +172,7 @@ def test_partial_results_say_what_is_missing(tmp_path):
     assert "Not there yet" in page.text
 
 
+@pytest.mark.slow
 def test_runs_that_the_time_limit_ended_are_counted(tmp_path, page):
     assert "ended by the time limit" not in page.text
     table = results()

@@ -152,6 +152,7 @@ class Backward(keras.callbacks.Callback):
         self.zero.append([g.numpy() == 0 for g in tape.gradient(loss, [kernel.value, bias.value])])
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize(
     "optimizer",
     [tfadaopt.Adam, tfadaopt.Momentum, tfadaopt.Adagrad, keras.optimizers.Adam],

@@ -383,6 +383,7 @@ def test_loss_of_each_batch_whatever_is_reported(way, every):
     np.testing.assert_allclose(stalls.losses, expected, rtol=1e-4)
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize("after", [False, True])
 def test_interrupted_training_goes_on_in_its_run(after, tmp_path):
     """BackupAndRestore stands before the monitor or after it."""
@@ -434,6 +435,7 @@ def test_damaged_file_is_set_aside(tmp_path):
     assert "update_ratio/value" in np.load(tmp_path / "run.npz")
 
 
+@pytest.mark.slow
 def test_console_that_cannot_print_does_not_end_a_training():
     program = (
         "import keras, numpy as np; from tfadaopt.callbacks import StallWarning\n"
@@ -520,6 +522,7 @@ def test_a_loop_is_under_the_strategy_of_its_optimizer():
         assert watch._loop.distribute_strategy is strategy
 
 
+@pytest.mark.quick_rows(1)
 @each_callback
 def test_state_that_does_not_fit_begins_a_run_at_step_0(callback, tmp_path):
     """It waits until the optimizer is built, and its count with it: only then is it refused."""

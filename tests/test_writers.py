@@ -94,6 +94,7 @@ def test_marks_go_to_writers(tmp_path):
     assert {mark["kind"] for *_, marks in keeping.steps for mark in marks} == {"nan"}
 
 
+@pytest.mark.quick_rows(1)
 @pytest.mark.parametrize("method", ["write", "flush", "close"])
 def test_a_writer_that_fails_is_said_once_and_ends_nothing(method, tmp_path):
     failing, keeping = Keeping(method), Keeping()

@@ -86,6 +86,7 @@ def logged_layers(folder, quantity: str, statistic: str) -> dict[int, set[str]]:
     return {step: set(row) for step, row in logged.curves(folder)[quantity, statistic].items()}
 
 
+@pytest.mark.quick_rows(2)
 @each_animal
 def test_callbacks_change_nothing_and_log_every_layer(animal, tmp_path, capsys):
     alone, history, noted = trained(animal, tfadaopt.Adam(0.01))
@@ -107,6 +108,7 @@ def test_callbacks_change_nothing_and_log_every_layer(animal, tmp_path, capsys):
     assert len(events.files(tmp_path)) == 1
 
 
+@pytest.mark.quick_rows(2)
 @each_animal
 def test_a_file_goes_on_where_training_was(animal, tmp_path):
     if not animal.saves:
@@ -146,6 +148,7 @@ def test_unlike_methods_under_all_callbacks(case, tmp_path):
     assert logged_layers(tmp_path, "update_ratio", "value") == dict.fromkeys(steps, layers)
 
 
+@pytest.mark.slow
 def test_callbacks_find_the_optimizers_of_a_gan(tmp_path, capsys):
     animal = ANIMALS["gan"]
     alone, history, noted = trained(animal, tfadaopt.Adam(0.01))
