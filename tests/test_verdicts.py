@@ -274,8 +274,8 @@ def swap(monkeypatch, name, methods, **always):
     monkeypatch.setattr(WALKS_IN.get(name) or module_of(name), "walk", other)
 
 
-def slow(*values):
-    return pytest.param(*values, marks=pytest.mark.slow)
+def audited(*values):
+    return pytest.param(*values, marks=pytest.mark.audit)
 
 
 @pytest.mark.quick_rows(1)
@@ -290,18 +290,18 @@ def slow(*values):
         ("zigzag", {"Momentum": "SGD"}, {}, "refuted"),
         ("momentum-rate", {"Momentum": "SGD"}, {}, "refuted"),
         ("terminal-velocity", {"Momentum": "Nesterov"}, {}, "refuted"),
-        slow("stability-limits", {"SGD": "Momentum"}, {}, "refuted"),
-        slow("ravine", {"Momentum": "SGD"}, {}, "refuted"),
-        slow("scale-free", {}, {"initial_accumulator_value": 0.1}, "refuted"),
-        slow("scale-free", {}, {"epsilon": 0.0}, "confirmed"),
-        slow("root-of-time", {"Adagrad": "RMSprop"}, {}, "refuted"),
-        slow("short-memory", {"Adam": "AMSGrad", "RMSprop": "SGD"}, {}, "confirmed"),
-        slow("short-memory", {"RMSprop": "Adagrad"}, {}, "depends"),
-        slow("plateau", {"Adagrad": "RMSprop"}, {}, "depends"),
-        slow("plateau", {"Adagrad": "SGD"}, {}, "refuted"),
-        slow("stop-learning", {"Adagrad": "SGD"}, {}, "refuted"),
-        slow("momentum-noise", {"Momentum": "SGD"}, {}, "depends"),
-        slow("generalization", {"Adam": "SGD"}, {}, "refuted"),
+        audited("stability-limits", {"SGD": "Momentum"}, {}, "refuted"),
+        audited("ravine", {"Momentum": "SGD"}, {}, "refuted"),
+        audited("scale-free", {}, {"initial_accumulator_value": 0.1}, "refuted"),
+        audited("scale-free", {}, {"epsilon": 0.0}, "confirmed"),
+        audited("root-of-time", {"Adagrad": "RMSprop"}, {}, "refuted"),
+        audited("short-memory", {"Adam": "AMSGrad", "RMSprop": "SGD"}, {}, "confirmed"),
+        audited("short-memory", {"RMSprop": "Adagrad"}, {}, "depends"),
+        audited("plateau", {"Adagrad": "RMSprop"}, {}, "depends"),
+        audited("plateau", {"Adagrad": "SGD"}, {}, "refuted"),
+        audited("stop-learning", {"Adagrad": "SGD"}, {}, "refuted"),
+        audited("momentum-noise", {"Momentum": "SGD"}, {}, "depends"),
+        audited("generalization", {"Adam": "SGD"}, {}, "refuted"),
     ],
 )
 def test_another_method_gets_another_verdict(monkeypatch, name, methods, always, verdict):
