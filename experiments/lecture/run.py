@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -180,7 +181,7 @@ def write_tables(config: Lecture, store: Store) -> None:
     for name, table in tables.items():
         write_whole(store.folder / f"{name}.csv", table.to_csv(index=False))
     drawn = {cell["surface"]: store.get(cell)["contours"] for cell in surface}
-    arrays = {
+    arrays: dict[str, Any] = {
         f"{name.replace(' ', '_')}_{axis}": np.array(values, "float32")
         for name, axes in drawn.items()
         for axis, values in axes.items()
