@@ -17,6 +17,8 @@ import tfadaopt
 from releasing import __main__ as releasing
 from releasing import builds
 
+from .support.commands import output, run
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:  # pytest needs it there
@@ -29,26 +31,6 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SENT = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md", "CITATION.cff")
 BUILT_FROM = ("tfadaopt", *MAPPED, "tests", "MANIFEST.in", *SENT)
 EPOCH = 1_800_000_000
-
-
-def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
-    """Run a command to its end; what it says is the test's, whether it succeeds the caller's."""
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
-def output(*command: str | Path, cwd: Path, **environment: str) -> str:
-    """Standard output of a command that must succeed."""
-    process = run(*command, cwd=cwd, **environment)
-    assert process.returncode == 0, process.stdout + process.stderr
-    return process.stdout
 
 
 # Each worker of pytest-xdist would build and install for itself.

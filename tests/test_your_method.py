@@ -2,11 +2,12 @@
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from .support.commands import output
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "examples" / "your_method"
@@ -45,20 +46,6 @@ def test_page_of_methods_runs_as_written(monkeypatch, tmp_path, capsys):
     assert not space["report"].failed
     assert "24 of 25 contracts hold" in capsys.readouterr().out
     assert list((tmp_path / "logs" / "settling").glob("*tfevents*"))
-
-
-def output(*command: str | Path, cwd: Path, **environment: str) -> str:
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.mark.slow
