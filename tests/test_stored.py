@@ -433,3 +433,23 @@ def test_a_rate_that_no_step_allows_is_damage(rate):
     store = {"0": np.array(3), "1": np.array(rate)}
     with pytest.raises(ValueError, match="a rate of"):
         tfadaopt.SGD().load_own_variables(store)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class TwoOfOneName(tfadaopt.SGD):
+    """A class of one's own, with state that Keras gives one name."""
+
+    def build(self, variables):
+        super().build(variables)
+        self.extra = [self.add_variable((), "zeros", name="extra") for _ in range(2)]
+
+
+def test_own_state_of_one_name_comes_back(tmp_path):
+    model = keras.Sequential([keras.Input([2]), keras.layers.Dense(1)])
+    model.compile(TwoOfOneName(), "mse")
+    model.fit(np.ones([4, 2]), np.ones([4, 1]), verbose=0)
+    for number, variable in enumerate(model.optimizer.extra, start=1):
+        variable.assign(number)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert [float(x) for x in loaded.optimizer.extra] == [1.0, 2.0]

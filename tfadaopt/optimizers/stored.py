@@ -6,6 +6,7 @@ tfadaopt 0.1, is read by the number and the shapes of its arrays.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
@@ -98,7 +99,12 @@ def roles(optimizer: Keeping) -> list[Role]:
             known |= {id(variable): (name, index) for name, variable in slots.items()}
     known |= {id(variable): (name, None) for name, variable in optimizer.held.shared.items()}
     known[id(optimizer.skipped_updates)] = SKIPPED
-    return [known.get(id(v), (f"own/{v.name}", None)) for v in optimizer.variables]
+    found, times = [], Counter[str]()
+    for v in optimizer.variables:
+        times[v.name] += 1  # of a class of one's own, two may have one name
+        own = f"own/{v.name}" + (f" {times[v.name]}" if times[v.name] > 1 else "")
+        found.append(known.get(id(v), (own, None)))
+    return found
 
 
 def read(store: Store) -> Stored | None:
