@@ -3,7 +3,8 @@
 With the number of variables (of 256 weights each), with their size (16 of them), and with the depth
 of a network of small layers; ours over Keras' own, gradients ready, in a plain ``tf.function``.
 Updates of both are interleaved: the median of the ratios of pairs, and its middle half. To trace:
-processor time to the end of the first update.
+processor time to the end of the first update. ``--write`` writes ``growth.md``, and the curves as
+``growth.svg``.
 """
 
 import argparse
@@ -15,6 +16,9 @@ import tensorflow as tf
 from fit import compared
 from graphs import pair
 from step import as_markdown
+
+from tfadaopt.experiments.reports import draw, look
+from tfadaopt.experiments.reports.figures import Lines, Panels, Series
 
 HERE = Path(__file__).parent
 
@@ -73,6 +77,27 @@ def row(method: str, kind: str, size: int, pairs: int) -> dict:
     }
 
 
+def picture(rows: list[dict]) -> Panels:
+    """Above, what an update costs over that of Keras; below, what it takes to trace it."""
+    panels = []
+    for quantity, label in (
+        ("ratio", "update, over Keras'"),
+        ("trace, ratio", "trace, over Keras'"),
+    ):
+        for kind, sizes in SIZES.items():
+            lines = []
+            for method in dict.fromkeys(row["method"] for row in rows):
+                found = {
+                    row["to"]: row[quantity]
+                    for row in rows
+                    if (row["method"], row["what grows"]) == (method, kind)
+                }
+                there = [size for size in sizes if size in found]
+                lines.append(Series(method, there, [found[size] for size in there]))
+            panels.append(Lines(label, kind, label, tuple(lines), x_log=True))
+    return Panels("How the cost of an update grows", tuple(panels), columns=3, shared=False)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--methods", default="SGD,Adagrad,Adam")
@@ -87,6 +112,7 @@ def main() -> None:
                 print(as_markdown(rows[-1:]).splitlines()[-1], flush=True)
     if options.write:
         (HERE / "growth.md").write_text(as_markdown(rows), encoding="utf-8")
+        look.save(draw.draw(picture(rows)), HERE / "growth")
 
 
 if __name__ == "__main__":

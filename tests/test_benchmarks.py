@@ -166,3 +166,19 @@ def test_the_report_says_what_lies_within_three_errors_and_what_does_not(benchma
     assert "2 of 36 are finished" in curve
     assert "Where both learn (1), they differ by 0.0099 in the median" in curve
     assert "Of 1 where one does not, 1 do not in either" in curve
+    assert list(report._every_method(near)) == [], "the published ones have tables of their own"
+    others = [{**row(42, 0.3, 0.5), "method": "Yogi"}]
+    table = "\n".join(report._every_method([*near, *mine, *others, row(43, 0.4)]))
+    assert "| SGD | 0.2700 at 0.0001, **0.8500 at 0.1**, 0.1000 at 1 |\n| Yogi |" in table
+    assert "seeds of the three methods above lie up to 0.4700 apart" in table
+
+
+def test_the_page_of_costs_is_what_the_benchmarks_wrote(benchmark):
+    costs = benchmark("costs")
+    page = costs.PAGE.read_text(encoding="utf-8")
+    assert costs.filled(page) == page, "run: python benchmarks/costs.py"
+    assert "| Adam |" in page
+    readme = (BENCHMARKS.parent / "README.md").read_text(encoding="utf-8")
+    assert costs.in_fit() in readme
+    with pytest.raises(ValueError, match="'fit' stands 0 times"):
+        costs.filled(page.replace("<!-- fit:", "<!-- fits:"))

@@ -1,0 +1,95 @@
+"""The tables of ``docs/manual/costs.md``, from what the benchmarks wrote: ``benchmarks/costs.py``.
+
+Each stands between two comments that name it, and is written anew there.
+"""
+
+import re
+from pathlib import Path
+
+from step import as_markdown
+
+HERE = Path(__file__).parent
+PAGE = HERE.parent / "docs" / "manual" / "costs.md"
+Rows = list[dict[str, str]]
+# Column, and what the name of a form is there; "" is the method alone.
+FORMS = {
+    "default": "{method}, compiled",
+    "without the check for NaN": "{method}, compiled, no NaN check",
+    "Keras": "keras",
+    "Keras, all under XLA": "keras, XLA",
+    "Optax under JAX": "optax {method} under JAX",
+}
+
+
+def rows_of(name: str) -> Rows:
+    """The table of a file of ``benchmarks``."""
+    lines = (HERE / name).read_text(encoding="utf-8").splitlines()
+    cells = [[x.strip() for x in line.strip("|").split("|")] for line in lines if line[:1] == "|"]
+    heads, _, *rows = cells
+    return [dict(zip(heads, row, strict=True)) for row in rows]
+
+
+def steps(name: str) -> Rows:
+    """Milliseconds of each method in each form; Keras' form follows those of its partner."""
+    table: dict[str, dict[str, str]] = {}
+    method = ""
+    for row in rows_of(name):
+        form = row["form"]
+        if not form.startswith(("keras", "optax")):
+            method = form.split(",")[0]
+        if form.startswith("keras"):
+            form = "keras, XLA" if "XLA" in form else "keras"
+        table.setdefault(method, {})[form] = row["ms"]
+    return [
+        {"ms": method}
+        | {head: found.get(form.format(method=method), "–") for head, form in FORMS.items()}
+        for method, found in table.items()
+    ]
+
+
+def turned(rows: Rows, lines: str, columns: str, value: str) -> Rows:
+    """A table with a row for each of ``lines``, and in it a column for each of ``columns``."""
+    table: dict[str, dict[str, str]] = {}
+    for row in rows:
+        table.setdefault(row[lines], {})[row[columns]] = row[value]
+    return [{lines: line, **found} for line, found in table.items()]
+
+
+def fits() -> Rows:
+    """Ratios in ``fit``, of each network in each mode."""
+    rows = [row | {"in fit": f"{row['network']}, {row['mode']}"} for row in rows_of("fit.md")]
+    return turned(rows, "in fit", "method", "ratio")
+
+
+def tables() -> dict[str, Rows]:
+    """The tables by name."""
+    return {
+        "resnet50": steps("step-resnet50.md"),
+        "vit-tiny": steps("step-vit-tiny.md"),
+        "embedding": steps("step-embedding-100000.md"),
+        "fit": fits(),
+        "operations": turned(rows_of("graphs.md"), "network", "method", "ratio"),
+    }
+
+
+def filled(page: str) -> str:
+    """A page with the tables between their comments."""
+    for name, rows in tables().items():
+        begin, end = f"<!-- {name}: benchmarks/costs.py -->\n", f"<!-- end of {name} -->\n"
+        pattern = re.escape(begin) + ".*?" + re.escape(end)
+        new = f"{begin}\n{as_markdown(rows)}\n{end}"
+        page, count = re.subn(pattern, lambda _, new=new: new, page, flags=re.DOTALL)
+        if count != 1:
+            raise ValueError(f"{PAGE.name}: table {name!r} stands {count} times; give it once.")
+    return page
+
+
+def in_fit() -> str:
+    """The least and the most that a step in ``fit`` takes without XLA, for the README."""
+    ratios = [row["ratio"] for row in rows_of("fit.md") if row["mode"] == "plain"]
+    return f"{min(ratios)} to {max(ratios)} times, by network and method"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    print(f"README: {in_fit()}")
