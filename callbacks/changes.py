@@ -8,15 +8,15 @@ import keras
 import tensorflow as tf
 
 from tfadaopt.callbacks.layers import View
-from tfadaopt.callbacks.measure import Before, Series
+from tfadaopt.callbacks.measure import Series
 from tfadaopt.callbacks.sampled import (
     WEIGHTS,
     UpdateRows,
     angle_of,
-    row,
     size_of_row,
     sums_of_angle,
 )
+from tfadaopt.callbacks.sources import Before, Whole, row
 from tfadaopt.callbacks.summaries import VALUE
 from tfadaopt.compat import Variable
 
@@ -55,7 +55,7 @@ class Updates:
                     layer=layer.path,
                     read=partial(self._read, key, variable),
                     statistics=VALUE,
-                    before={key: partial(tf.convert_to_tensor, variable)},
+                    before={key: Whole(variable)},
                     sampled=self.sampled,
                     variable=variable,
                     together=together,

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfadaopt.callbacks.log_format import Tables
+from tfadaopt.callbacks.sources import Before, MakeRows, Reading, source_of
 from tfadaopt.callbacks.summaries import (
     ALL,
     SPREAD,
@@ -24,9 +25,6 @@ from tfadaopt.compat import Variable
 # of what is kept of several layers at once, each of which may be known by its path.
 ETA = "eta"
 ROWS = "rows"
-# What was kept from before a step, by a key; series of one snapshot may keep there what they share.
-Before = dict[tuple, tf.Tensor]
-Reading = Callable[[], tf.Tensor]
 
 
 @dataclass(frozen=True)
@@ -75,8 +73,14 @@ class Together(abc.ABC):
         return {}
 
     @abc.abstractmethod
-    def read(self, series: Sequence[Series], before: Before) -> tf.Tensor:
-        """A row of coordinates for each, of which statistics are asked; or a number for each."""
+    def read(self, series: Sequence[Series], before: Before, rows: MakeRows) -> tf.Tensor:
+        """A row of coordinates for each, of which statistics are asked; or a number for each.
+
+        Args:
+            series: The series.
+            before: What was kept from before the step.
+            rows: Makes rows of coordinates of variables.
+        """
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ class Snapshot:
 
     def __init__(
         self,
-        steps: Reading,
+        steps: Callable[[], tf.Tensor],
         rates: Mapping[str, Callable[[Before], tf.Tensor]],
         series: Sequence[Series],
         kept: Mapping[tuple, Reading] | None = None,
@@ -165,32 +169,31 @@ class Snapshot:
             before = together.before(members)
             self._needs.append((members[0].quantity, set(before)))
             readings |= before
-        self._keys, self._readings = list(readings), readings
+        self._readings = readings
         self._rates = list(rates)
+        self._rows: list[tuple[tuple[int, ...], tuple[str, ...]]] = []
 
-        @tf.function(autograph=False)
-        def capture() -> list[tf.Tensor]:
-            return [tf.identity(read()) for read in readings.values()]
+        def read_groups(before: Before, rows: MakeRows) -> list[tf.Tensor]:
+            return [
+                tf.cast(together.read(members, before, rows), tf.float32)
+                for together, members in parts.groups.items()
+            ]
 
-        def compute(*kept: tf.Tensor) -> tf.Tensor:
-            before = dict(zip(self._keys, kept, strict=True))
+        self.source = source_of(readings, read_groups)
+
+        def compute(*arguments: tf.Tensor) -> tf.Tensor:
+            before, rows = self.source.opened(*arguments)
             count = tf.cast(steps(), tf.int64)
             # float32 counts exactly only to 2²⁴: the step travels in two halves.
             head = [count // 2**20, count % 2**20, *(read(before) for read in rates.values())]
             found = [tf.stack([tf.cast(x, tf.float32) for x in head]), *parts.read_alone(before)]
-            for together, members in parts.groups.items():
-                rows = tf.cast(together.read(members, before), tf.float32)
-                self._rows.append((tuple(rows.shape), members[0].statistics))
-                found.append(tf.reshape(rows, [-1]))
-            return tf.concat(found, 0)
+            groups = read_groups(before, rows)
+            asked = [members[0].statistics for members in parts.groups.values()]
+            self._rows = [(tuple(x.shape), one) for x, one in zip(groups, asked, strict=True)]
+            return tf.concat([*found, *(tf.reshape(x, [-1]) for x in groups)], 0)
 
-        specs: list[tf.TensorSpec] = []
-        if self._keys:
-            self._capture = capture.get_concrete_function()
-            specs = [tf.TensorSpec(x.shape, x.dtype) for x in self._capture.structured_outputs]
-        self._rows: list[tuple[tuple[int, ...], tuple[str, ...]]] = []
-        self._compute = tf.function(compute, autograph=False).get_concrete_function(*specs)
-        self._specs = dict(zip(self._keys, specs, strict=True))
+        traced = tf.function(compute, autograph=False)
+        self._compute = traced.get_concrete_function(*self.source.specs())
         self._at, self._alone = parts.places(2 + len(self._rates))
         places: dict[tuple[str, str], list[tuple[str, int]]] = {}
         for s in self.series:
@@ -204,11 +207,8 @@ class Snapshot:
         }
 
     def capture(self) -> Before:
-        """Keep what the snapshot after the coming step needs from before it, on the device.
-
-        What is kept of the weights are their buffers: the step writes to new ones.
-        """
-        return dict(zip(self._keys, self._capture(), strict=True)) if self._keys else {}
+        """Keep what the snapshot after the coming step needs from before it."""
+        return self.source.capture()
 
     def take(self, before: Before | None = None) -> "Taken":
         """Measure now; quantities for which something was not kept from before are left out."""
@@ -223,11 +223,7 @@ class Snapshot:
                 if all(x is not None for x in single):
                     before[key] = tf.stack(single)
         missing = {quantity for quantity, needed in self._needs if needed - before.keys()}
-        kept = [
-            before[key] if key in before else tf.zeros(spec.shape, spec.dtype)
-            for key, spec in self._specs.items()
-        ]
-        flat = self._with_statistics(self._compute(*kept).numpy())
+        flat = self._with_statistics(self._compute(*self.source.arguments(before)).numpy())
         return Taken(flat, self._rates, self._tables, self._at, missing)
 
     def _with_statistics(self, flat: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 import math
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,15 +11,15 @@ import tensorflow as tf
 from tfadaopt import compat
 from tfadaopt.callbacks.layers import Layer, View
 from tfadaopt.callbacks.log_format import RATE
-from tfadaopt.callbacks.measure import ETA, Before, Series
+from tfadaopt.callbacks.measure import ETA, Series
 from tfadaopt.callbacks.sampled import (
     SMALL,
     RateRows,
     Skips,
     StateRows,
-    row,
     size_of_row,
 )
+from tfadaopt.callbacks.sources import Before, Reading, Whole, row
 from tfadaopt.callbacks.summaries import ALL, SPREAD, STATISTICS, VALUE
 from tfadaopt.compat import Variable
 from tfadaopt.lookahead import Lookahead
@@ -88,7 +87,7 @@ def eta_key(leaf) -> tuple:
     return (ETA, id(leaf))
 
 
-def eta_before(leaf) -> dict[tuple, Callable[[], tf.Tensor]]:
+def eta_before(leaf) -> dict[tuple, Reading]:
     """How to read η before a step, where a callback may set the next one right after it.
 
     A schedule tells the rate of the step that was done.
@@ -96,7 +95,7 @@ def eta_before(leaf) -> dict[tuple, Callable[[], tf.Tensor]]:
     given = compat.rate_of(leaf)
     if not isinstance(given, keras.Variable):
         return {}
-    return {eta_key(leaf): lambda: tf.identity(tf.convert_to_tensor(given))}
+    return {eta_key(leaf): Whole(given)}
 
 
 def _no_rate(layer: Layer) -> str | None:
@@ -242,8 +241,7 @@ class GradientNorms:
             slot = dict(reader_of(layer.optimizer).slots(layer.variable))[told.slot]
             key = ("slot", layer.path, told.slot)
 
-            def value(slot=slot):
-                return tf.convert_to_tensor(slot)
+            value = Whole(slot)
 
             def read(before, key=key, value=value, told=told, leaf=layer.optimizer):
                 return told.norm(before[key], value(), lambda: compat.applied_learning_rate(leaf))

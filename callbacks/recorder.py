@@ -13,11 +13,12 @@ from tfadaopt import compat, effective
 from tfadaopt.callbacks import watched as watched_by
 from tfadaopt.callbacks.clock import StepClock
 from tfadaopt.callbacks.layers import paths_of
-from tfadaopt.callbacks.measure import Before, Snapshot, Taken
+from tfadaopt.callbacks.measure import Snapshot, Taken
 from tfadaopt.callbacks.request import Request
 from tfadaopt.callbacks.run_log import RunLog
 from tfadaopt.callbacks.shown import Shown
 from tfadaopt.callbacks.snapshots import Snapshots
+from tfadaopt.callbacks.sources import Before
 from tfadaopt.callbacks.telling import warn_of_left_out
 from tfadaopt.callbacks.writers import Guarded
 from tfadaopt.optimizers.base import SKIPPED

@@ -7,23 +7,14 @@ layer a few coordinates are gathered, and the layers are rows of one matrix from
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from tfadaopt.callbacks.measure import (
-    ETA,
-    ROWS,
-    Before,
-    Reading,
-    Series,
-    Together,
-)
-from tfadaopt.callbacks.summaries import SMALL_SAMPLE, sampled_places
+from tfadaopt.callbacks.measure import ETA, ROWS, Series, Together
+from tfadaopt.callbacks.sources import Before, MakeRows, Reading, Rows
+from tfadaopt.callbacks.summaries import SMALL_SAMPLE
 from tfadaopt.compat import Variable
-from tfadaopt.reader import Kept
 from tfadaopt.readers import reader_of
 
 # Up to this size, all coordinates of a layer make a row.
@@ -40,27 +31,6 @@ def size_of_row(variable: Variable, sampled: bool) -> int | None:
     return size if size <= SMALL else None
 
 
-def row(kept: Kept, most: int = SMALL_SAMPLE) -> tf.Tensor:
-    """At most so many coordinates of a variable, or of a tensor of state, as a vector."""
-    shape = tuple(kept.shape)
-    if math.prod(shape) <= most:
-        return tf.reshape(tf.convert_to_tensor(kept), [-1])
-    places = sampled_places(math.prod(shape), most)
-    native = kept.value if isinstance(kept, keras.Variable) else kept
-    if isinstance(native, tf.Variable) and not isinstance(native, tf.distribute.DistributedValues):
-        # From where it lies: one operation instead of three.
-        indices = np.stack(np.unravel_index(places, shape), axis=1)
-        return tf.raw_ops.ResourceGatherNd(
-            resource=native.handle, indices=indices, dtype=native.dtype
-        )
-    return tf.gather(tf.reshape(tf.convert_to_tensor(kept), [-1]), places)
-
-
-def rows(kept: Sequence[Kept], size: int) -> tf.Tensor:
-    """A matrix of rows of so many coordinates."""
-    return tf.stack([row(x, size) for x in kept])
-
-
 @dataclass(frozen=True)
 class RateRows(Together):
     """Effective rates of variables whose state is alike.
@@ -75,10 +45,10 @@ class RateRows(Together):
     size: int
     alike: Hashable
 
-    def read(self, series: Sequence[Series], before: Before) -> tf.Tensor:
+    def read(self, series: Sequence[Series], before: Before, rows: MakeRows) -> tf.Tensor:
         variables = [s.variable for s in series]
         eta = before.get((ETA, id(self.optimizer)))
-        rates = reader_of(self.optimizer).rates(variables, partial(rows, size=self.size), eta)
+        rates = reader_of(self.optimizer).rates(variables, lambda kept: rows(kept, self.size), eta)
         return tf.broadcast_to(rates, [len(series), self.size])
 
 
@@ -96,7 +66,7 @@ class StateRows(Together):
     size: int
     dtype: str
 
-    def read(self, series: Sequence[Series], before: Before) -> tf.Tensor:
+    def read(self, series: Sequence[Series], before: Before, rows: MakeRows) -> tf.Tensor:
         return tf.abs(rows([s.state for s in series], self.size))
 
 
@@ -115,12 +85,12 @@ class UpdateRows(Together):
     dtype: str
 
     def before(self, series: Sequence[Series]) -> Mapping[tuple, Reading]:
-        return {self._key(series): partial(self._rows, series)}
+        return {self._key(series): Rows([s.variable for s in series], self.size)}
 
-    def read(self, series: Sequence[Series], before: Before) -> tf.Tensor:
+    def read(self, series: Sequence[Series], before: Before, rows: MakeRows) -> tf.Tensor:
         dtype = "float64" if self.dtype == "float64" else "float32"
         old = tf.cast(before[self._key(series)], dtype)
-        new = tf.cast(self._rows(series), dtype)
+        new = tf.cast(rows([s.variable for s in series], self.size), dtype)
         if self.quantity == "angular_update":
             return angle_of(sums_of_angle(new, old))
         moved = _norms(new - old)
@@ -128,9 +98,6 @@ class UpdateRows(Together):
             return moved
         size = _norms(old)
         return tf.math.divide_no_nan(moved, tf.where(tf.equal(size, 0), _norms(new), size))
-
-    def _rows(self, series: Sequence[Series]) -> tf.Tensor:
-        return rows([s.variable for s in series], self.size)
 
     def _key(self, series: Sequence[Series]) -> tuple:
         return ROWS, (WEIGHTS, self.size), tuple(s.layer for s in series)
@@ -146,7 +113,7 @@ class Skips(Together):
 
     optimizer: keras.optimizers.Optimizer
 
-    def read(self, series: Sequence[Series], before: Before) -> tf.Tensor:
+    def read(self, series: Sequence[Series], before: Before, rows: MakeRows) -> tf.Tensor:
         found = reader_of(self.optimizer).skipped([s.variable for s in series])
         assert found is not None  # or there would be no series of it
         return found

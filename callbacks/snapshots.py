@@ -12,9 +12,10 @@ from tfadaopt.callbacks import watched as watched_by
 from tfadaopt.callbacks.changes import weights_before
 from tfadaopt.callbacks.clock import counter_of
 from tfadaopt.callbacks.layers import Layer, View, layers_of, paths_of
-from tfadaopt.callbacks.measure import Before, Series, Snapshot
+from tfadaopt.callbacks.measure import Series, Snapshot
 from tfadaopt.callbacks.quantities import eta_before, eta_key
 from tfadaopt.callbacks.request import What
+from tfadaopt.callbacks.sources import Before, Reading
 from tfadaopt.lookahead import Lookahead
 
 
@@ -90,7 +91,7 @@ class Snapshots:
             leaves = list({id(x.optimizer): x.optimizer for x in self.layers}.values())
             leaves = leaves or effective.leaves(self._optimizer)
             counter = counter_of(self._optimizer)
-            kept: dict[tuple, Callable[[], tf.Tensor]] = {}
+            kept: dict[tuple, Reading] = {}
             for leaf in leaves:
                 kept |= eta_before(leaf)
             self._snapshots[wanted] = Snapshot(

@@ -114,12 +114,15 @@ class Quantiles:
         matrix = np.full(self._shape, np.nan, np.float32)  # which comes last, as a NaN in a vector
         matrix.ravel()[self._to] = flat
         matrix.sort(axis=1)
-        return _between(matrix.ravel(), self._below, self._above, self._weight)
+        ordered = matrix.ravel()
+        return _between(ordered[self._below], ordered[self._above], self._weight)
 
 
 def statistics_of(rows: np.ndarray, statistics: Sequence[str]) -> np.ndarray:
     """Statistics of each row, a column for each: as ``summarise``, by NumPy."""
-    quantiles = Quantiles([rows.shape[1]] * len(rows))(rows.ravel())
+    below, above, weight = _places(rows.shape[1])
+    ordered = np.sort(rows, axis=1)
+    quantiles = _between(ordered[:, below], ordered[:, above], weight)
     found = dict(zip(SPREAD, quantiles.T, strict=True))
     with np.errstate(invalid="ignore", over="ignore"):
         found["mean"] = rows.mean(axis=1, dtype=np.float64)
@@ -130,10 +133,7 @@ def statistics_of(rows: np.ndarray, statistics: Sequence[str]) -> np.ndarray:
         return np.stack([found[name] for name in statistics], axis=1).astype(np.float32)
 
 
-def _between(
-    ordered: np.ndarray, below: np.ndarray, above: np.ndarray, weight: np.ndarray
-) -> np.ndarray:
-    low, high = ordered[below], ordered[above]
+def _between(low: np.ndarray, high: np.ndarray, weight: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", over="ignore"):  # infinity times 0
         # Numbers that are equal, infinite ones too, have themselves between them.
         return np.where(low == high, low, low * (1 - weight) + high * weight)

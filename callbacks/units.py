@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from tfadaopt import compat
 from tfadaopt.callbacks.layers import View
-from tfadaopt.callbacks.measure import Before, Series, Together
+from tfadaopt.callbacks.measure import Series, Together
+from tfadaopt.callbacks.sources import Before, MakeRows
 from tfadaopt.callbacks.summaries import VALUE
 
 # Whose units may be off: what is not here has none, or is a sum or a distribution.
@@ -96,7 +97,7 @@ class Activations(Together):
     probe: Probe
     layers: Mapping[str, keras.layers.Layer]
 
-    def read(self, series: Sequence[Series], before: Before) -> tf.Tensor:
+    def read(self, series: Sequence[Series], before: Before, rows: MakeRows) -> tf.Tensor:
         layers = [self.layers[s.layer] for s in series if s.layer is not None]
         with _recorded(layers) as outputs:
             self.model(self.probe.tensors, training=False)

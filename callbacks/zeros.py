@@ -7,7 +7,8 @@ from functools import partial
 import tensorflow as tf
 
 from tfadaopt.callbacks.layers import View
-from tfadaopt.callbacks.measure import Before, Series
+from tfadaopt.callbacks.measure import Series
+from tfadaopt.callbacks.sources import Before, Whole
 from tfadaopt.callbacks.summaries import VALUE
 from tfadaopt.gradients import GradientSource
 from tfadaopt.reader import Kept
@@ -42,7 +43,7 @@ class ZeroGradients:
                 continue
             slot = dict(reader_of(layer.optimizer).slots(layer.variable))[told.slot]
             key = ("slot", layer.path, told.slot)
-            value = partial(tf.convert_to_tensor, slot)
+            value = Whole(slot)
             name = "units_without_gradient" if self.of_units else "zero_gradients"
             read = partial(self._share, told, key, value)
             found.append(Series(name, layer.path, read, VALUE, {key: value}))

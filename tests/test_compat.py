@@ -53,7 +53,7 @@ def owners() -> dict[str, object]:
     model = keras.Sequential([keras.Sequential([keras.layers.BatchNormalization()])])
     model.compile("sgd", "mse")
     named = {"optimizer": optimizer, "variable": variable, "model": model}
-    return {**named, "native": native, "graph": graph}
+    return {**named, "native": native, "graph": graph, "tensor": tf.constant(1.0)}
 
 
 @pytest.mark.parametrize(("function", "owner", "name"), USES)

@@ -10,6 +10,7 @@ from tfadaopt.callbacks import OptimizerMonitor, UpdateRatio
 from tfadaopt.callbacks.changes import PIECE, Updates
 from tfadaopt.callbacks.layers import Layer, View
 from tfadaopt.callbacks.optimizer_monitor import ALSO
+from tfadaopt.callbacks.sources import read_rows
 
 from . import logged
 from .support.models import X, Y, fit
@@ -205,7 +206,7 @@ def test_small_and_large_angles_are_exact(size, angle):
     needed = together.before([series]) if together else series.before
     kept = {key: read() for key, read in needed.items()}
     w.assign(new)
-    found = together.read([series], kept)[0] if together else series.read(kept)
+    found = together.read([series], kept, read_rows)[0] if together else series.read(kept)
     exact = np.radians(angle) * np.linalg.norm(old) * 2.0**-24  # what rounding the weights allows
     assert float(found) == pytest.approx(angle, rel=max(2e-3, exact))
 

@@ -11,8 +11,11 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, TypeAlias
 
 import keras
+import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import context, execute
 from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
+from tensorflow.python.ops.resource_variable_ops import ResourceVariable
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -93,6 +96,45 @@ def under_xla() -> bool:
 def has_gpu() -> bool:
     """Whether TensorFlow steps on a GPU, where a branch would wait for the host."""
     return bool(tf.config.list_logical_devices("GPU"))
+
+
+def is_on_host(variable: Any) -> bool:
+    """Whether it is one variable in the memory of this process, that NumPy can look at."""
+    native = variable.value if isinstance(variable, keras.Variable) else variable
+    return (
+        isinstance(native, ResourceVariable)
+        and not isinstance(native, tf.distribute.DistributedValues)
+        and native.device.endswith("CPU:0")
+    )
+
+
+class Buffers:
+    """Reads variables that are ``is_on_host`` in one operation.
+
+    A variable that is changed while somebody holds its buffer gets a new one, by a copy.
+
+    Args:
+        variables: The variables.
+    """
+
+    def __init__(self, variables: Sequence[Variable]) -> None:
+        native = [x.value if isinstance(x, keras.Variable) else x for x in variables]
+        self._handles = [x.handle for x in native]
+        kinds = [x.dtype.as_datatype_enum for x in native]
+        self._attributes = ("N", len(native), "dtypes", kinds)
+
+    def read(self) -> list[tf.Tensor]:
+        """Their values."""
+        if not self._handles:
+            return []
+        n = len(self._handles)
+        where = context.context()
+        return execute.execute(b"_ReadVariablesOp", n, self._handles, self._attributes, where)
+
+
+def array_of(tensor: tf.Tensor) -> np.ndarray:
+    """What a tensor on the host holds, without a copy of it."""
+    return np.asarray(tensor._numpy())  # which is a scalar where there is but one number
 
 
 def variables_of(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
