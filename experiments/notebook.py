@@ -89,7 +89,16 @@ def tune(
         A row for each trial, in the order of the proposals.
 
     Raises:
-        ConfigError: Optuna is not installed, or the space has no form that is known.
+        ConfigError: Optuna is not installed, the space has no form that is known, or the function
+            returned no such objective.
+
+    Example:
+        >>> from tfadaopt import experiments
+        >>> table = experiments.tune(                                          # doctest: +SKIP
+        ...     lambda rate: {"loss": (1 - 2 * rate) ** 2},
+        ...     {"rate": (1e-3, 1.0, "log")},
+        ...     out="runs/best",
+        ... )
 
     Source:
         J. Bergstra et al., "Algorithms for hyper-parameter optimization", NeurIPS 2011 (TPE).
@@ -127,6 +136,10 @@ def run_experiment(
     Raises:
         ConfigError: There is no such experiment or setting.
         RuntimeError: Parts failed; the same call tries them again.
+
+    Example:
+        >>> from tfadaopt import experiments
+        >>> table = experiments.run_experiment("lecture", epochs=10)           # doctest: +SKIP
     """
     engine, own = _parted(settings)
     experiment = catalog.find(name)
@@ -164,6 +177,12 @@ def compare_methods(
     Raises:
         ConfigError: Something is wrong with the problem or a setting.
         RuntimeError: Runs broke off; the same call tries them again.
+
+    Example:
+        >>> from tfadaopt import experiments
+        >>> table = experiments.compare_methods(                               # doctest: +SKIP
+        ...     "examples/compare_digits.py", ["Adam", "Muon"], objective="accuracy"
+        ... )
     """
     from tfadaopt.experiments.compare import comparison
     from tfadaopt.experiments.compare import run as compare
@@ -191,6 +210,10 @@ def results(out: str | Path, curves: bool = False) -> pd.DataFrame:
 
     Raises:
         ConfigError: The folder holds no results.
+
+    Example:
+        >>> from tfadaopt import experiments
+        >>> table = experiments.results("runs/compare-compare_digits")         # doctest: +SKIP
     """
     return tables.results(Path(out), curves)
 
