@@ -40,10 +40,11 @@ def sweep(
             or "ray"), ``address``, ``gpus_per_run``, ``join``, ``fresh``.
 
     Returns:
-        A row for each point: its values, what the function returned, and ``error`` where it raised.
+        A row for each point, with its values, what the function returned, and ``error`` where it
+        raised.
 
     Raises:
-        ConfigError: The folder holds something else, or a value cannot be kept.
+        ValueError: The folder holds something else, or a value cannot be kept.
 
     Example:
         >>> from tfadaopt import experiments
@@ -89,7 +90,7 @@ def tune(
         A row for each trial, in the order of the proposals.
 
     Raises:
-        ConfigError: Optuna is not installed, the space has no form that is known, or the function
+        ValueError: Optuna is not installed, the space has no form that is known, or the function
             returned no such objective.
 
     Example:
@@ -134,7 +135,7 @@ def run_experiment(
         A row for each cell; ``results`` says of what columns.
 
     Raises:
-        ConfigError: There is no such experiment or setting.
+        ValueError: There is no such experiment or setting.
         RuntimeError: Parts failed; the same call tries them again.
 
     Example:
@@ -175,7 +176,7 @@ def compare_methods(
         A row for each run; ``results`` says of what columns.
 
     Raises:
-        ConfigError: Something is wrong with the problem or a setting.
+        ValueError: Something is wrong with the problem or a setting.
         RuntimeError: Runs broke off; the same call tries them again.
 
     Example:
@@ -209,7 +210,7 @@ def results(out: str | Path, curves: bool = False) -> pd.DataFrame:
         ``sha256``.
 
     Raises:
-        ConfigError: The folder holds no results.
+        ValueError: The folder holds no results.
 
     Example:
         >>> from tfadaopt import experiments
