@@ -99,7 +99,7 @@ def _show(console: Console, run: str, history: History, layers: list[str]) -> No
     optimizer = escape(plain(history.optimizer)) or "optimizer"
     console.print(
         f"{name}[bold]{optimizer}[/] · steps {steps[0]} to {steps[-1]} · "
-        f"{len(steps)} snapshots{_eta(history)}",
+        f"{len(steps)} snapshot{'s' if len(steps) > 1 else ''}{_eta(history)}",
         highlight=False,
     )
     # What is not trained, such as moving statistics, has marks and no row.
