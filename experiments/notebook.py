@@ -28,6 +28,7 @@ def sweep(
 
     What is finished is kept in a folder, so that the same call goes on where it was. A function
     that does something else, with the same name, is another sweep, and wants another folder.
+    In a script, call it below ``if __name__ == "__main__":``, since each worker imports the script.
 
     Args:
         function: Called with the values of a point by name; returns a number, or a dictionary of
