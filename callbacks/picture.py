@@ -79,7 +79,7 @@ def plot(
     norm = _norm(matplotlib, [table.values for table in values.values()])
     heights = [max(1.2, 0.2 * min(len(t.layers), _MOST_NAMES)) for t in values.values()]
     figure = matplotlib.figure.Figure(
-        figsize=(9, sum(heights) + 0.7 * len(heights) + 0.9), layout="constrained"
+        figsize=(9, sum(heights) + 0.7 * len(heights) + 1.2), layout="constrained"
     )
     grid = figure.subplots(len(values), 1, squeeze=False, height_ratios=heights)
     seen: set[str] = set()
@@ -92,7 +92,9 @@ def plot(
     label = QUANTITIES.get(quantity, quantity.replace("/", ": "))
     name = "median" if statistic == "p50" else statistic
     detail = "" if statistic == VALUE else f", {name} of the coordinates"
-    figure.colorbar(mesh, ax=grid[:, 0].tolist(), label=label + detail, extend="min", pad=0.01)
+    # Above, and not beside the scale: a picture of few layers is lower than these words are long.
+    figure.suptitle(label + detail, fontsize=10)
+    figure.colorbar(mesh, ax=grid[:, 0].tolist(), extend="min", pad=0.01)
     _legend(matplotlib, figure, seen)
     return figure
 

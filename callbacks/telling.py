@@ -103,4 +103,5 @@ def _headline(groups) -> str:
         f"{count} {'layer is' if count == 1 else 'layers are'} {KINDS[kind]}"
         for kind, count in counts.items()
     ]
-    return ", ".join(told).replace("of its", "of their" if sum(counts.values()) > 1 else "of its")
+    text = ", ".join(told).replace("is with a ", "has a ").replace("are with a ", "have a ")
+    return text.replace("of its", "of their" if sum(counts.values()) > 1 else "of its")

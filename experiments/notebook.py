@@ -28,6 +28,7 @@ def sweep(
 
     What is finished is kept in a folder, so that the same call goes on where it was. A function
     that does something else, with the same name, is another sweep, and wants another folder.
+    In a script, call it below ``if __name__ == "__main__":``, since each worker imports the script.
 
     Args:
         function: Called with the values of a point by name; returns a number, or a dictionary of
@@ -40,10 +41,11 @@ def sweep(
             or "ray"), ``address``, ``gpus_per_run``, ``join``, ``fresh``.
 
     Returns:
-        A row for each point: its values, what the function returned, and ``error`` where it raised.
+        A row for each point, with its values, what the function returned, and ``error`` where it
+        raised.
 
     Raises:
-        ConfigError: The folder holds something else, or a value cannot be kept.
+        ValueError: The folder holds something else, or a value cannot be kept.
 
     Example:
         >>> from tfadaopt import experiments
@@ -89,7 +91,16 @@ def tune(
         A row for each trial, in the order of the proposals.
 
     Raises:
-        ConfigError: Optuna is not installed, or the space has no form that is known.
+        ValueError: Optuna is not installed, the space has no form that is known, or the function
+            returned no such objective.
+
+    Example:
+        >>> from tfadaopt import experiments
+        >>> table = experiments.tune(                                          # doctest: +SKIP
+        ...     lambda rate: {"loss": (1 - 2 * rate) ** 2},
+        ...     {"rate": (1e-3, 1.0, "log")},
+        ...     out="runs/best",
+        ... )
 
     Source:
         J. Bergstra et al., "Algorithms for hyper-parameter optimization", NeurIPS 2011 (TPE).
@@ -125,8 +136,12 @@ def run_experiment(
         A row for each cell; ``results`` says of what columns.
 
     Raises:
-        ConfigError: There is no such experiment or setting.
+        ValueError: There is no such experiment or setting.
         RuntimeError: Parts failed; the same call tries them again.
+
+    Example:
+        >>> from tfadaopt import experiments
+        >>> table = experiments.run_experiment("lecture", epochs=10)           # doctest: +SKIP
     """
     engine, own = _parted(settings)
     experiment = catalog.find(name)
@@ -162,8 +177,14 @@ def compare_methods(
         A row for each run; ``results`` says of what columns.
 
     Raises:
-        ConfigError: Something is wrong with the problem or a setting.
+        ValueError: Something is wrong with the problem or a setting.
         RuntimeError: Runs broke off; the same call tries them again.
+
+    Example:
+        >>> from tfadaopt import experiments
+        >>> table = experiments.compare_methods(                               # doctest: +SKIP
+        ...     "examples/compare_digits.py", ["Adam", "Muon"], objective="accuracy"
+        ... )
     """
     from tfadaopt.experiments.compare import comparison
     from tfadaopt.experiments.compare import run as compare
@@ -190,7 +211,11 @@ def results(out: str | Path, curves: bool = False) -> pd.DataFrame:
         ``sha256``.
 
     Raises:
-        ConfigError: The folder holds no results.
+        ValueError: The folder holds no results.
+
+    Example:
+        >>> from tfadaopt import experiments
+        >>> table = experiments.results("runs/compare-compare_digits")         # doctest: +SKIP
     """
     return tables.results(Path(out), curves)
 

@@ -48,7 +48,7 @@ def test_runs_layers_changes_and_marks(folder, inspect):
     code, out, err = inspect(folder)
     assert (code, err) == (0, "")
     assert "adagrad · Adagrad · steps 10 to 100 · 10 snapshots · η 0.1 → 0.01" in out
-    assert "adam · Adam · steps 1 to 1 · 1 snapshots" in out
+    assert "adam · Adam · steps 1 to 1 · 1 snapshot\n" in out
     first = line(out.partition("adam ·")[0], "conv/kernel")
     assert first.split()[1:5] == ["1.00e-02", "÷", "10", "1.00e-03"]
     assert "█" in first

@@ -118,6 +118,8 @@ def test_optuna_tunes_within_a_budget_in_processes_of_their_own(tmp_path):
     # The same proposals, all of them finished.
     again = experiments.tune(loss, space, tmp_path / "out", **how)
     pd.testing.assert_frame_equal(table, again)
+    with pytest.raises(ConfigError, match="'accuracy': the function returned loss, process;"):
+        experiments.tune(loss, space, tmp_path / "out", objective="accuracy", **how)
     with pytest.raises(ConfigError, match="'rate' is 3"):
         experiments.tune(loss, {"rate": 3}, tmp_path / "other", show=False)
 

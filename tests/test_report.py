@@ -251,6 +251,14 @@ def test_a_method_has_the_same_colour_in_all_figures(labels):
     )
 
 
+def test_methods_of_one_colour_are_told_apart_where_a_colour_is_free():
+    assert styles.of_method("Lion")["color"] == styles.of_method("Adam")["color"]
+    adam, lion, other = styles.of_labels(["Adam", "Lion", "layer"])
+    assert adam == styles.of_method("Adam")
+    assert len({adam["color"], lion["color"], other["color"]}) == 3
+    assert lion["marker"] == styles.of_method("Lion")["marker"]
+
+
 def test_values_of_one_thing_have_colours_of_no_method():
     scale = styles.of_labels([f"Momentum, μ = {mu}" for mu in (0, 0.5, 0.9, 0.99)])
     colours = [style["color"] for style in scale]

@@ -13,7 +13,7 @@ import tfadaopt
 from benchmarks import stalls
 from benchmarks.stalls import judge, recording
 from tests import events
-from tfadaopt.callbacks import OptimizerMonitor, StallWarning, hindsight, history
+from tfadaopt.callbacks import OptimizerMonitor, StallWarning, hindsight, history, telling
 from tfadaopt.callbacks.losses import BatchLosses, Progress
 from tfadaopt.callbacks.marks import Layer, Look, Thresholds
 from tfadaopt.callbacks.stalls import StallDetector
@@ -633,6 +633,19 @@ def fit(made, callbacks, steps=40, **options):
     return made.fit(
         x.astype("float32"), y, 4, verbose=0, shuffle=False, callbacks=callbacks, **options
     )
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        (["a"], "1 layer has a saturated accumulator."),
+        (["a", "b"], "2 layers have a saturated accumulator."),
+    ],
+)
+def test_the_headline_is_a_sentence(layers, said):
+    about = {"kind": "saturated", "since": 2, "cause": "", "advice": "", "quantity": ""}
+    text = telling.as_text(7, [{**about, "layer": layer} for layer in layers])
+    assert text.splitlines()[0] == f"StallWarning, step 7: {said}"
 
 
 class DeadRelu(keras.layers.Dense):

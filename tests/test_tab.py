@@ -277,6 +277,18 @@ def test_a_drag_zooms_in_and_a_button_out_again(tab):
     np.testing.assert_array_equal(pixels(tab, "canvas.heat"), whole)
 
 
+def test_a_run_of_each_optimizer_is_shown_at_first(tab):
+    first = (
+        "names => import('/data/plugin/tfadaopt/app.js')"
+        ".then(app => app.runsAtFirst(names, run => run.split('/')[0]))"
+    )
+    methods = ["Adagrad", "Momentum", "Nesterov", "RMSprop", "SGD"]
+    seeds = [f"{method}/{seed}" for method in methods for seed in range(5)]
+    assert tab.evaluate(first, seeds) == [f"{method}/0" for method in methods]
+    assert tab.evaluate(first, ["a/0", "a/1", "b/0"]) == ["a/0", "a/1", "b/0"]
+    assert tab.evaluate(first, seeds[:7]) == seeds[:4] + seeds[5:6]
+
+
 def test_networks_that_keras_numbered_on_share_their_rows(page, tmp_path):
     folder = tmp_path / "runs"
     second = ["net_1/dense_2/kernel", "net_1/dense_3/kernel"]

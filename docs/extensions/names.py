@@ -13,6 +13,11 @@ BESIDES = (
     "tfadaopt.callbacks.history.read",
     "tfadaopt.callbacks.marks.Mark",
     "tfadaopt.callbacks.tables.Table",
+    "tfadaopt.experiments.compare_methods",
+    "tfadaopt.experiments.results",
+    "tfadaopt.experiments.run_experiment",
+    "tfadaopt.experiments.sweep",
+    "tfadaopt.experiments.tune",
     "tfadaopt.optimizers.Optimizer",
 )
 _WATCH = ("watch", "run_dir")

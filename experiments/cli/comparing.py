@@ -22,6 +22,8 @@ from tfadaopt.experiments.cli.options import (
 from tfadaopt.experiments.cli.terminal import console, end, watched
 from tfadaopt.experiments.runs import engines
 
+_METHODS = "SGD,Momentum,Adagrad,RMSprop,Adam"
+
 
 def compare_methods(
     file: Annotated[
@@ -35,9 +37,11 @@ def compare_methods(
         str,
         typer.Option(
             help="Methods, with commas: tfadaopt's by name, Keras' own as keras.Adam, and "
-            "'compiled', the optimizer that the model is compiled with, with its schedule."
+            "'compiled', the optimizer that the model is compiled with, with its schedule. "
+            f"Default: {_METHODS.replace(',', ', ')}.",
+            show_default=False,  # as one word it would be cut
         ),
-    ] = "SGD,Momentum,Adagrad,RMSprop,Adam",
+    ] = _METHODS,
     trials: Annotated[int, typer.Option(min=1, max=999, help="Learning rates per method.")] = 5,
     tuning_seeds: Annotated[int, typer.Option(min=1, max=999, help="Runs at each of them.")] = 3,
     seeds: Annotated[

@@ -99,7 +99,7 @@ def _show(console: Console, run: str, history: History, layers: list[str]) -> No
     optimizer = escape(plain(history.optimizer)) or "optimizer"
     console.print(
         f"{name}[bold]{optimizer}[/] · steps {steps[0]} to {steps[-1]} · "
-        f"{len(steps)} snapshots{_eta(history)}",
+        f"{len(steps)} snapshot{'s' if len(steps) > 1 else ''}{_eta(history)}",
         highlight=False,
     )
     # What is not trained, such as moving statistics, has marks and no row.
@@ -107,8 +107,9 @@ def _show(console: Console, run: str, history: History, layers: list[str]) -> No
     marks = [mark for mark in marks_of(history) if mark["layer"] not in others]
     console.print(_grid(console.width, history, layers, marks))
     if not marks:
-        watched = "" if history.marks else "; use the callback StallWarning to have layers watched"
-        console.print(f"No stalled layer found{watched}.\n", highlight=False)
+        # Whether StallWarning watched, and had nothing to report, is not in the log.
+        more = "" if history.marks else " The callback StallWarning sees more, during the training."
+        console.print(f"No stalled layer found.{more}\n", highlight=False)
         return
     for mark, paths in together(marks):
         since = f"{escape(plain(name_of(mark['kind'])))} since step {mark['since']}"

@@ -1,4 +1,4 @@
-"""Which colour, dash and marker a line has: a method has one style in all reports."""
+"""Which colour, dash and marker a line has: a method has one style, but for colours that clash."""
 
 import re
 from collections.abc import Sequence
@@ -63,6 +63,7 @@ def of_method(name: str) -> Style:
 def of_labels(labels: Sequence[str]) -> list[Style]:
     """Return a style per label: that of the method it names, else one that is free.
 
+    Where two methods have one colour, the later in the catalog takes a free one, if there is one.
     Further lines of one method differ in dash and marker. Where three lines or more are about one
     method alone, or where more than three differ in a number only, they take a scale of colours
     that belong to no method.
@@ -71,15 +72,15 @@ def of_labels(labels: Sequence[str]) -> list[Style]:
     numbers = len(labels) > 3 and len({_NUMBER.sub("#", label) for label in labels}) == 1
     if numbers or (len(labels) > 2 and len(set(methods)) == 1 and methods[0]):
         return _scale(len(labels), solid=numbers)
-    taken = {_at(_PLACES[method])["color"] for method in methods if method}
-    free = [i for i, (colour, *_) in enumerate(look.STYLES) if colour not in taken]
+    colours = _apart({method for method in methods if method})
+    free = [i for i, (colour, *_) in enumerate(look.STYLES) if colour not in colours.values()]
     styles: list[Style] = []
     for i, method in enumerate(methods):
         if method is None:
             unnamed = methods[:i].count(None)
             styles.append(_at(free[unnamed] if unnamed < len(free) else unnamed + len(_PLACES)))
             continue
-        style, same = of_method(method), methods[:i].count(method)
+        style, same = of_method(method) | {"color": colours[method]}, methods[:i].count(method)
         if same:
             dash = (_dash(style["linestyle"]) + same) % len(DASHES)
             marker = _at(_PLACES[method] + same)["marker"]
@@ -106,6 +107,16 @@ def of_series(series: Sequence[Series]) -> tuple[list[Style], set[str]]:
         if about:
             summed.add(s.label)
     return styles, summed if len(summed) > 1 else set()
+
+
+def _apart(methods: set[str]) -> dict[str, str]:
+    """Return a colour per method, as different as there are colours."""
+    own = {name: of_method(name)["color"] for name in sorted(methods, key=_PLACES.__getitem__)}
+    free = [colour for colour, *_ in look.STYLES if colour not in own.values()]
+    colours: dict[str, str] = {}
+    for name, colour in own.items():
+        colours[name] = free.pop(0) if free and colour in colours.values() else colour
+    return colours
 
 
 def _scale(n: int, solid: bool) -> list[Style]:

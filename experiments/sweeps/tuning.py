@@ -36,7 +36,8 @@ def tune(
         A row for each trial, in the order of the proposals.
 
     Raises:
-        ConfigError: Optuna is not installed, or the space has no form that is known.
+        ConfigError: Optuna is not installed, the space has no form that is known, or the function
+            returned no such objective.
     """
     optuna = proposals.imported()
     if trials < 1 or at_once < 1:
@@ -61,7 +62,13 @@ def tune(
                 unique = {str(cell["settings"]): cell for cell in batch}
                 filling.compute(of.function, [*unique.values()], len(cells), trials)
                 for trial, cell in zip(asked, batch, strict=True):
-                    value = (store.find(cell) or {}).get(objective, math.nan)
+                    result = store.find(cell)
+                    if result is not None and objective not in result:
+                        raise ConfigError(
+                            f"objective={objective!r}: the function returned {', '.join(result)}; "
+                            "name one of these."
+                        )
+                    value = result[objective] if result else math.nan
                     if isinstance(value, int | float) and not math.isnan(value):
                         study.tell(trial, value)
                     else:

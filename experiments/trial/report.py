@@ -228,7 +228,7 @@ def rules(result: Result) -> list[tuple[str, str]]:
         ("Hypothesis", result.hypothesis),
         ("Measured", result.measure),
         (f"Rule of {result.dated}, digest {result.rule}", result.acceptance),
-        ("Thresholds", listed(result.limits)),
+        ("Thresholds", listed({name: pages.exact(of) for name, of in result.limits.items()})),
         ("Theory", result.theory),
         ("Source", result.source),
     ]

@@ -62,7 +62,7 @@ class Optimizer(Rule, compat.KerasOptimizer):
     Under ``tf.distribute`` the gradients of all replicas are summed before they are clipped. A
     bfloat16 variable is rounded at random, up or down in proportion: steps below its resolution
     are right on average instead of lost. State in a file that is loaded before the optimizer is
-    built waits until it is; state that does not fit is an error.
+    built waits until it is; what does not fit is not taken, and a warning says why.
 
     Args:
         learning_rate: η ≥ 0: a number (Python or NumPy), a ``LearningRateSchedule``, or a callable

@@ -10,8 +10,17 @@ import { alignLayers } from "./table.js";
 import { remembered, remember } from "./state.js";
 import { Toolbar } from "./toolbar.js";
 
-const RUNS_AT_FIRST = 4;
+const RUNS_AT_FIRST = 5;
 const CACHE_BYTES = 400 * 2 ** 20;
+
+// A run of each optimizer before a second of any: what differs is to be seen side by side.
+export function runsAtFirst(runs, optimizerOf) {
+  const seen = new Set();
+  const isNew = (run) => !seen.has(optimizerOf(run)) && seen.add(optimizerOf(run));
+  const first = runs.filter(isNew);
+  const chosen = new Set([...first, ...runs.filter((run) => !first.includes(run))].slice(0, RUNS_AT_FIRST));
+  return runs.filter((run) => chosen.has(run));
+}
 
 class App {
   constructor(root) {
@@ -49,7 +58,8 @@ class App {
 
   get shown() {
     const { runs } = this;
-    return this.state.runs?.filter((run) => runs.includes(run)) ?? runs.slice(0, RUNS_AT_FIRST);
+    const chosen = this.state.runs?.filter((run) => runs.includes(run));
+    return chosen ?? runsAtFirst(runs, (run) => this.overview.runs[run].optimizer);
   }
 
   // Ask TensorBoard what there is, and load what is new of it.
