@@ -111,7 +111,8 @@ clean: ## Remove the environment and caches that make made (not runs/)
 	find . -name __pycache__ -not -path './.*' -prune -exec rm -rf {} +
 
 # An environment is made once per change of what it depends on; dev contains experiments.
-$(VENV)/.dev: pyproject.toml constraints.txt constraints-lowest.txt $(VENV)/.made
+# The installed version is that of __init__.py on the day it was installed.
+$(VENV)/.dev: pyproject.toml constraints.txt constraints-lowest.txt tfadaopt/__init__.py $(VENV)/.made
 	@echo "Installing the tested environment into $(VENV): it takes some minutes, once."
 	$(PIP_INSTALL) -e '.[dev]'
 	@touch $(VENV)/.experiments $@
