@@ -156,7 +156,7 @@ class Network:
         return [self._product_of(kernel) for kernel in self._kernels]
 
     def _product_of(self, kernel: keras.Variable) -> Callable:
-        @tf.function
+        @tf.function(autograph=False)
         def product(images: tf.Tensor, labels: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape() as outer:
                 with tf.GradientTape() as inner:
@@ -193,7 +193,7 @@ class Network:
         flat = [tf.sort(tf.reshape(rate, [-1])) for rate in read]
         return tf.stack([rate[tf.size(rate) // 2] for rate in flat])
 
-    @tf.function
+    @tf.function(autograph=False)
     def _loss_on(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         return self._loss(labels, self._model(images, training=False))
 
