@@ -188,7 +188,7 @@ class Network:
                 rates = rates.write(step // EVERY, self._median_rates())
         return gradient_rms.stack(), rates.stack()
 
-    def _median_rates(self) -> tf.Tensor:
+    def _median_rates(self) -> tf.Tensor:  # pragma: no cover - AutoGraph, as of its caller
         read = [tfadaopt.effective_learning_rate(self._optimizer, k) for k in self._kernels]
         flat = [tf.sort(tf.reshape(rate, [-1])) for rate in read]
         return tf.stack([rate[tf.size(rate) // 2] for rate in flat])
