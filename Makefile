@@ -78,7 +78,7 @@ coverage: $(VENV)/.dev ## Say which branches no test takes (about 40 minutes on 
 	$(BIN)/python -m coverage erase
 	PYTHONPATH=$(CURDIR) $(BIN)/python -m coverage run -m pytest -n $(JOBS) --dist loadgroup -p no:cacheprovider $(TESTS)
 	$(BIN)/python -m coverage combine --quiet
-	$(BIN)/python -m coverage report
+	$(BIN)/python -m coverage report $(if $(TESTS),--fail-under=0)
 
 release: $(VENV)/.dev ## Go through the checklist of docs/releasing.md, and leave the release in dist/
 	$(BIN)/python -m releasing --lowest $(LOWEST_PYTHON) --newest $(NEWEST_PYTHON) $(STEPS)
@@ -111,7 +111,8 @@ clean: ## Remove the environment and caches that make made (not runs/)
 	find . -name __pycache__ -not -path './.*' -prune -exec rm -rf {} +
 
 # An environment is made once per change of what it depends on; dev contains experiments.
-$(VENV)/.dev: pyproject.toml constraints.txt constraints-lowest.txt $(VENV)/.made
+# The installed version is that of __init__.py on the day it was installed.
+$(VENV)/.dev: pyproject.toml constraints.txt constraints-lowest.txt tfadaopt/__init__.py $(VENV)/.made
 	@echo "Installing the tested environment into $(VENV): it takes some minutes, once."
 	$(PIP_INSTALL) -e '.[dev]'
 	@touch $(VENV)/.experiments $@

@@ -1,6 +1,7 @@
 """Settings of the test run, and the table of figures at its end."""
 
 import os
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -39,6 +40,9 @@ def worst(figures):
 def pytest_sessionfinish(session):
     """A worker of pytest-xdist hands its figures to the process that prints them."""
     if hasattr(session.config, "workeroutput"):
+        measuring = "coverage" in sys.modules and sys.modules["coverage"].Coverage.current()
+        if measuring:
+            measuring.save()  # One that takes ten seconds to end is killed.
         figures = session.config.stash[FIGURES]
         session.config.workeroutput["figures"] = [(*key, figure) for key, figure in figures.items()]
 

@@ -8,7 +8,12 @@ import pytest
 import tensorflow as tf
 
 import tfadaopt
-from tfadaopt.callbacks import AccumulatorMagnitude, EffectiveLearningRate
+from tfadaopt.callbacks import (
+    AccumulatorMagnitude,
+    EffectiveLearningRate,
+    OptimizerMonitor,
+    StallWarning,
+)
 
 from . import events
 
@@ -75,6 +80,38 @@ def test_every_that_is_no_whole_number(callback, every, tmp_path):
     assert repr(every) in str(error.value)
     assert type(every).__name__ in str(error.value)
     assert not (tmp_path / "logs").exists()
+
+
+# What is asked for
+
+
+def test_layers_that_are_all_left_out(tmp_path):
+    callback = OptimizerMonitor(tmp_path / "logs", include=["conv"])
+    refuses(ValueError, r"include=\['conv'\].*dense", make_model(tfadaopt.Adam()), callback)
+    assert events.files(tmp_path) == []
+
+
+@pytest.mark.parametrize("what", [3, "print", [print]], ids=repr)
+def test_on_warning_that_cannot_be_called(what, tmp_path):
+    with pytest.raises(TypeError, match="on_warning must be a function of a mark"):
+        StallWarning(tmp_path / "logs", on_warning=what)
+
+
+def test_hparams_of_other_kinds(tmp_path):
+    OptimizerMonitor(tmp_path / "logs", hparams={"layers": np.int64(3), "name": "x"})
+    with pytest.raises(TypeError, match="hparams"):
+        OptimizerMonitor(tmp_path / "logs", hparams={"layers": [3]})
+    assert not (tmp_path / "logs").exists()
+
+
+def test_arguments_that_cannot_be_read_cost_the_row_of_hparams_alone(tmp_path):
+    class Silent(tfadaopt.SGD):
+        def get_config(self):
+            raise NotImplementedError("later")
+
+    with pytest.warns(UserWarning, match="HParams has no row .*later"):
+        fit(make_model(Silent(0.1)), OptimizerMonitor(tmp_path / "logs", 2, hparams={"layers": 3}))
+    assert events.read(tmp_path / "logs")
 
 
 # The model

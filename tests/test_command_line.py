@@ -100,6 +100,8 @@ def test_names_of_compare(refused):
         assert "target" in refused("compare", PROBLEM, "--target", value)
     for value in ("", "max:", ":", "x:loss", "beauty", "max:max:", NOT_UTF8):
         refused("compare", PROBLEM, "--objective", value)
+    for value in ("", "grid", NOT_UTF8, "[red]search[/]"):
+        assert "choose search or optuna" in refused("compare", PROBLEM, "--tuner", value)
 
 
 def places(folder: Path):
@@ -139,6 +141,7 @@ def test_wrong_verbs_and_names(refused):
         assert "Usage" in refused(*words)
     for name in ("", "lectur", "../lecture", NOT_UTF8, HUGE):
         assert "Known" in refused("run", name)
+    assert "'lecture' has no paths to play" in refused("run", "lecture", "--animate")
 
 
 @pytest.mark.parametrize("words", [["run", "lecture"], ["compare", str(PROBLEM)], ["inspect", "x"]])

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from pathlib import Path
 
 import keras
 import pytest
@@ -48,6 +49,8 @@ def test_a_file_that_is_no_problem(more, said, tmp_path):
         ("def data(): raise OSError('no disk')", r"data\(\) failed: OSError: no disk"),
         ("data = lambda: np.zeros(3)", r"data\(\) returned ndarray"),
         ("data = lambda: (1, 2, 3, 4)", r"data\(\) returned 4 parts"),
+        ("x = np.zeros((4, 2))\ndata = lambda: ({'x': x}, (x, x))", "train part is a dictionary"),
+        ("import tensorflow as tf\ndata = lambda: [tf.data.Dataset.range(0)] * 2", "set is empty"),
         ("x = np.zeros((4, 2))\ndata = lambda: ((x, x[:, :1]), x)", "the validation part is a nda"),
         ("x = np.zeros((4, 2))\ndata = lambda: ((x, x), (x, x[:3]))", r"validation.*\[3, 4\]"),
         ("x = np.zeros((0, 2))\ndata = lambda: ((x, x), (x, x))", r"train part .*\[0\]"),
@@ -143,6 +146,10 @@ def test_cosine_rises_to_the_rate_and_falls_to_nothing():
 
 OWN = """
 made = keras.optimizers.SGD(0.1)
+class Broken(keras.optimizers.schedules.ExponentialDecay):
+    def __call__(self, step):
+        raise ArithmeticError("no rate")
+broken = Broken(0.1, 1, 0.5)
 def model():
     net = keras.Sequential([keras.layers.Input([2]), keras.layers.Dense(1)])
     net.compile({}, "mse")
@@ -157,6 +164,7 @@ def model():
         ("made", "with the same optimizer object.*inside model"),
         ("keras.optimizers.SGD(lambda: 0.1)", "learning_rate is a function.*LearningRateSchedule"),
         ("keras.optimizers.SGD(0.0)", "highest learning rate in 6 steps is 0.0"),
+        ("keras.optimizers.SGD(broken)", r"schedule of the compiled optimizer failed.*no rate"),
     ],
 )
 def test_an_optimizer_that_cannot_be_tuned_is_refused(optimizer, said, tmp_path):
@@ -172,6 +180,14 @@ def test_the_check_says_what_the_model_is_compiled_with(tmp_path):
     found = compare_check.check(path, {**vars(comparison.settings(path, ["compiled"]))})
     assert found["compiled"] == {"schedule": "CosineDecay", "highest": 0.123}
     assert found["default_rates"] == {"compiled": 0.123}
+
+
+def test_an_objective_that_the_model_does_not_measure_is_refused(tmp_path):
+    settings = vars(comparison.settings(write(tmp_path), ["SGD"], "max:auc"))
+    with pytest.raises(
+        problem.ProblemError, match=r"'auc' is no metric of the model; it has .*loss"
+    ):
+        compare_check.check(Path(settings["file"]), {**settings})
 
 
 def test_the_steps_of_a_data_set_of_unknown_length_are_counted():

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -179,6 +180,18 @@ def test_a_log_of_a_later_version_or_another_hand_is_shown_as_text(tmp_path):
     assert "[/]new kind? since step 10" in out.getvalue()
     assert "[/]?[2J" in out.getvalue()
     assert "\x1b" not in out.getvalue()
+
+
+def test_what_follows_a_record_that_is_no_event_is_left_out(tmp_path):
+    path = log(tmp_path)
+    whole = read(tmp_path)["."]
+    record = b"\xff" * 5
+    with path.open("ab") as file:
+        for part in (struct.pack("<Q", len(record)), record):
+            file.write(part + struct.pack("<I", masked_crc32c(part)))
+    (found,) = read(tmp_path).values()
+    assert seen(found) == seen(whole)
+    assert "no event at byte" in " ".join(found.problems)
 
 
 def test_clock_that_goes_back_loses_nothing(tmp_path, monkeypatch):

@@ -199,6 +199,7 @@ def test_list_shows_every_method_and_experiment():
     for experiment in catalog.experiments():
         assert experiment.name in shown
     assert "batch_size" in CliRunner().invoke(cli.app, ["list", "--experiments"]).output
+    assert "lecture" not in CliRunner().invoke(cli.app, ["list", "--methods"]).output
 
 
 @pytest.mark.parametrize("words", [[], ["run"], ["list"], ["report"]], ids=" ".join)

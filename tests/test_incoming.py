@@ -122,6 +122,22 @@ def test_a_gradient_of_another_shape_is_refused(case, shape):
     assert w.numpy().tolist() == [1.0, 1.0]
 
 
+def test_calls_without_variables_say_what_to_give():
+    optimizer = tfadaopt.Adam(0.1)
+    w = keras.Variable([1.0, 2.0])
+    with pytest.raises(ValueError, match=r"adam has no state yet.*Train one step first"):
+        tfadaopt.accumulators(optimizer, w)
+    with pytest.raises(ValueError, match="received no variables and has none yet"):
+        optimizer.apply([tf.ones([2])])
+    with pytest.raises(ValueError, match="received no pair of a gradient and a variable"):
+        optimizer.apply_gradients([])
+    optimizer.apply([])
+    assert not optimizer.built
+    optimizer.apply([tf.ones([2])], [w])
+    optimizer.apply([tf.ones([2])])
+    assert int(optimizer.iterations) == 2
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_more_or_fewer_gradients_than_variables_are_refused(count):
     variables = [keras.Variable([1.0]) for _ in range(2)]

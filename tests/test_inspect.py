@@ -83,6 +83,28 @@ def test_a_log_that_was_not_watched_is_looked_through_afterwards(tmp_path, inspe
     assert "not finite since step 60: a/kernel" in out
 
 
+def test_what_was_not_measured_or_stands_at_zero_has_no_number(tmp_path, inspect):
+    for step in (10, 20):
+        log = logs.Log(tmp_path / "a", str(step)).table(step, {"still/kernel": 0.0})
+        log.table(step, {"still/kernel": 1e-3, "other/bias": 1e-3}, "update_ratio", "value")
+    logs.Log(tmp_path / "b").table(1, {"conv/kernel": 1.0})
+    code, out, _ = inspect(tmp_path, "--include", "still|other")
+    assert code == 0
+    assert line(out, "still/kernel").split() == ["still/kernel", "0.00e+00", "–", "1.00e-03", "▁▁"]
+    assert line(out, "other/bias").split() == ["other/bias", "–", "–", "1.00e-03"]
+    assert "steps 1 to 1" not in out  # none of its layers was asked for
+
+
+def test_many_problems_of_a_log_are_counted(tmp_path, inspect):
+    for name in range(7):
+        log = logs.Log(tmp_path, str(name)).table(name, {"a/kernel": 1.0})
+        with log.path.open("ab") as file:
+            file.write(b"x")
+    _, out, _ = inspect(tmp_path)
+    assert out.count("read up to there") == 5
+    assert ".: and 2 more" in out
+
+
 def test_marks_of_what_has_no_row(folder, inspect):
     log = logs.Log(folder / "adagrad")
     told = {"kind": "nan", "since": 90, "cause": "Hail.", "advice": "A roof."}

@@ -1,6 +1,7 @@
 """What a run leaves behind: events as TensorBoard reads them, files for notebooks, folders."""
 
 import csv
+import errno
 import hashlib
 import importlib.util
 import json
@@ -16,7 +17,7 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 import tfadaopt
-from tfadaopt.callbacks import AccumulatorMagnitude, OptimizerMonitor, UpdateRatio
+from tfadaopt.callbacks import AccumulatorMagnitude, OptimizerMonitor, UpdateRatio, locks
 from tfadaopt.callbacks.history import read
 from tfadaopt.callbacks.log_format import tensor_tag
 from tfadaopt.callbacks.measure import Series, Taken
@@ -293,6 +294,37 @@ def test_file_that_another_process_writes_is_left_to_it(ending, tmp_path):
     fit(make_model(), OptimizerMonitor(tmp_path / "more", 5, file=file))
     assert {key[0] for key in read_back(file)} == {5}
     assert sorted(p.name for p in tmp_path.iterdir()) == ["logs", "more", other.name, file.name]
+
+
+def test_a_file_system_without_locks_is_written_to(tmp_path, monkeypatch):
+    def refuses(*_):
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    fcntl = pytest.importorskip("fcntl")
+    monkeypatch.setattr(fcntl, "flock", refuses)
+    assert locks.take(str(tmp_path / "lock"))
+
+
+@pytest.mark.parametrize("another", [False, True])
+def test_a_lock_that_its_owner_removes_meanwhile_is_made_again(another, tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    path, flock, calls = tmp_path / "lock", fcntl.flock, []
+
+    def late(lock, kind):
+        calls.append(lock)
+        if len(calls) == 1:
+            path.unlink()
+            if another:
+                path.touch()
+        flock(lock, kind)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    assert locks.take(str(path))
+    assert len(calls) == 2
+    with path.open("w") as lock, pytest.raises(BlockingIOError):
+        flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    locks.release(str(path))
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("ending", ["csv", "npz"])

@@ -1,16 +1,26 @@
 """Experiments from Python: sweeps of one's own function, tuning, and results as tables."""
 
+import contextlib
 import functools
+import sys
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from tests.test_store import CELL, RESULT, opened
 from tfadaopt import experiments
+from tfadaopt.experiments.cli import commands, rebuild
+from tfadaopt.experiments.compare import run as compare_run
 from tfadaopt.experiments.configs import ConfigError
+from tfadaopt.experiments.lecture import run as lecture
 from tfadaopt.experiments.runs import executor, stages
+from tfadaopt.experiments.runs.executor import WorkerError
 from tfadaopt.experiments.sweeps import code, sweep, tables
-from tfadaopt.experiments.sweeps.proposals import proposed_rates
+from tfadaopt.experiments.sweeps.proposals import imported, proposed_rates
+
+PROBLEM = Path(__file__).parents[1] / "examples" / "compare_digits.py"
 
 
 @pytest.fixture(autouse=True)
@@ -42,12 +52,31 @@ def test_a_sweep_gives_a_table_and_goes_on(tmp_path):
         assert table["loss"].tolist()[:2] == pytest.approx([0.8, 0.64])
         assert table["loss"].isna().tolist() == [False, False, True, True]
         assert table["error"].tolist()[2] == "ArithmeticError: no number"
+    rebuild.rebuild(tmp_path / "out")
+    assert len(pd.read_csv(tmp_path / "out" / "results.csv")) == 2
     found = experiments.results(tmp_path / "out")
     assert sorted(found["cell.settings.steps"]) == [1, 2]
     assert "result.curve" not in found
     assert len(experiments.results(tmp_path / "out", curves=True)) == 2
     with pytest.raises(ConfigError, match="with other settings"):
         experiments.sweep(lambda rate: rate, {"rate": 1}, tmp_path / "out", show=False)
+
+
+def test_numbers_and_arrays_of_others_are_kept_and_what_no_file_holds_is_said(tmp_path):
+    def arrays(rate):
+        import numpy as np
+        import tensorflow as tf
+
+        assert type(rate) is float
+        if rate > 1:
+            return {"what": {1, 2}}
+        return {"mean": np.float32(rate), "loss": tf.constant(rate), "curve": np.ones(2)}
+
+    rates = {"rate": np.array([0.5, 2.0])}
+    table = experiments.sweep(arrays, rates, tmp_path / "out", show=False, jobs=1)
+    assert table["mean"].tolist()[0] == table["loss"].tolist()[0] == 0.5
+    assert table["curve"].tolist()[0] == [1.0, 1.0]
+    assert "no file can hold (a set)" in table["error"].tolist()[1]
 
 
 def test_what_a_sweep_cannot_keep_is_refused_before_it_begins(tmp_path):
@@ -79,7 +108,8 @@ def test_the_digest_of_a_function_is_of_what_it_does(monkeypatch):
     assert code.digest(calls) != before
 
 
-def test_all_cells_as_csv_and_parquet(tmp_path):
+def test_all_cells_as_csv_and_parquet(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "_AT_ONCE", 1)
     with pytest.raises(ConfigError, match="holds no results"):
         tables.results(tmp_path)
     store = opened(tmp_path / "out")
@@ -88,11 +118,20 @@ def test_all_cells_as_csv_and_parquet(tmp_path):
     store.file_of(CELL | {"seed": 4}).write_text("{")
     store.close()
     assert tables.export(store.folder, tmp_path / "all.csv") == 2
+    monkeypatch.setattr(
+        sys, "argv", ["", "export", str(store.folder), "--to", str(tmp_path / "a.csv")]
+    )
+    assert commands.run() == 0
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "all.csv").read_bytes()
     table = pd.read_csv(tmp_path / "all.csv")
     assert set(table["result.validation.loss"].dropna()) == {0.5}
     assert {"cell.method", "version.keras", "file", "sha256", "result.diverged"} <= set(table)
     with pytest.raises(ConfigError, match=r"\.csv or \.parquet"):
         tables.export(store.folder, tmp_path / "all.xlsx")
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "pyarrow", None)
+        with pytest.raises(ConfigError, match=r"tfadaopt\[parquet\]"):
+            tables.export(store.folder, tmp_path / "all.parquet")
     pytest.importorskip("pyarrow", reason="the extra parquet is not installed")
     tables.export(store.folder, tmp_path / "all.parquet", curves=True)
     curves = pd.read_parquet(tmp_path / "all.parquet")
@@ -124,6 +163,12 @@ def test_optuna_tunes_within_a_budget_in_processes_of_their_own(tmp_path):
         experiments.tune(loss, {"rate": 3}, tmp_path / "other", show=False)
 
 
+def test_without_optuna_it_is_said_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(ConfigError, match=r"tfadaopt\[optuna\]"):
+        imported()
+
+
 def test_rates_that_optuna_proposes_follow_from_the_results_there_are():
     pytest.importorskip("optuna", reason="the extra optuna is not installed")
 
@@ -142,3 +187,35 @@ def test_rates_that_optuna_proposes_follow_from_the_results_there_are():
 
 def test_points_are_each_combination():
     assert len(sweep.points({"a": [1, 2], "b": (3, 4, 5), "c": "text"})) == 6
+
+
+@pytest.mark.parametrize("module", [lecture, compare_run])
+def test_experiments_and_comparisons_run_as_on_the_command_line(module, tmp_path, monkeypatch):
+    failures, begun = [], []
+
+    def run(config, folder, command, engine, progress):
+        begun.append((config, command, engine))
+        progress("a stage", 1, 1)
+        with contextlib.closing(opened(folder)) as store:
+            store.put(CELL, RESULT)
+        return failures
+
+    def call():
+        how = {"out": tmp_path / "out", "show": False, "epochs": 3, "seeds": 2, "jobs": 2}
+        if module is lecture:
+            return experiments.run_experiment("lecture", learning_rates=[0.1, 0.3], **how)
+        return experiments.compare_methods(PROBLEM, ["SGD", "Adam"], **how)
+
+    monkeypatch.setattr(module, "run", run)
+    assert call()["result.diverged"].tolist() == [False]
+    config, command, engine = begun[0]
+    assert (config.epochs, config.seeds, engine.jobs) == (3, 2, 2)
+    if module is lecture:
+        assert config.learning_rates == (0.1, 0.3)
+        assert command == "tfadaopt.experiments.run_experiment('lecture')"
+    else:
+        assert config.methods == ("SGD", "Adam")
+        assert command.startswith("tfadaopt.experiments.compare_methods(")
+    failures.append((CELL, WorkerError("its process died")))
+    with pytest.raises(RuntimeError, match=r"1 parts failed.*its process died"):
+        call()

@@ -168,6 +168,21 @@ def test_a_method_that_a_folder_lacks_is_left_out_and_named(tmp_path):
     assert "was not given beforehand" in said
 
 
+def test_no_target_that_is_reached_and_budgets_that_differ_are_said(tmp_path):
+    alike = {"SGD": bowl(0.01, 1), "Adagrad": lambda rate, seed: bowl(0.01, 1.05)(rate, seed + 1)}
+    few = {"trials": 1, "tuning_seeds": 1, "seeds": 3, "target": 1e-9}
+    compared(tmp_path / "a", alike, **few)
+    compared(
+        tmp_path / "b", {name: alike[name] for name in ("Adagrad", "SGD")}, **few | {"seeds": 4}
+    )
+    found = overview.read([tmp_path / "a" / "out", tmp_path / "b" / "out"])
+    standings = overview.standings(found, ["SGD", "Adagrad"])
+    said = " ".join(overview_report.sentences(found, standings))
+    assert "No method reaches any target in half of its runs." in said
+    said = " ".join(overview_report.warnings(found, ()))
+    assert "The budgets differ from problem to problem" in said
+
+
 def test_folders_that_cannot_be_read_together(tmp_path):
     few = {"trials": 1, "tuning_seeds": 1, "seeds": 3}
     compared(tmp_path / "a", {"SGD": bowl(0.01, 1), "Adam": bowl(0.01, 4)}, **few)

@@ -359,3 +359,15 @@ def test_two_devices_equal_one(two_devices):
     one, two = two_devices
     for a, b in zip(one, two, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["SOAP", "Muon"])
+def test_cautious_steps_of_a_subclass_are_those_of_its_base(name):
+    base, ends = getattr(tfadaopt, name), []
+    for cls in (base, type(f"My{name}", (base,), {"__module__": __name__})):
+        w = keras.Variable(np.linspace(-1, 1, 6, dtype="float32").reshape(3, 2))
+        optimizer = cls(0.1, cautious=True)
+        for g in np.random.default_rng(0).normal(size=(4, 3, 2)).astype("float32"):
+            optimizer.apply([tf.constant(g)], [w])
+        ends.append(w.numpy())
+    np.testing.assert_allclose(*ends, rtol=1e-5)

@@ -145,16 +145,28 @@ def numbers_of_a_fit(writer) -> dict:
     return {step: scalars for step, scalars, *_ in keeping.steps}
 
 
+MARK = {"kind": "stalled", "quantity": "update_norm", "since": 40, "layer": "net/conv/kernel"}
+MARK |= {"cause": "It rained.", "advice": "An umbrella."}
+
+
 @pytest.mark.slow
 def test_wandb_offline(tmp_path, monkeypatch):
     wandb = pytest.importorskip("wandb", reason="wandb is not installed")
     monkeypatch.setenv("WANDB_SILENT", "true")
+    with pytest.raises(RuntimeError, match=r"call wandb.init\(\) before fit"):
+        WandbWriter().write(1, {}, {}, [])
     run = wandb.init(project="tests", mode="offline", dir=str(tmp_path))
+    alerts = []
+    monkeypatch.setattr(type(run), "alert", lambda _, title, text: alerts.append((title, text)))
     try:
         expected = numbers_of_a_fit(WandbWriter())
         summary = dict(run.summary)
+        WandbWriter(run).write(7, {}, {}, [MARK])
     finally:
         run.finish()
+    ((title, text),) = alerts
+    assert title == "StallWarning: stalled"
+    assert "It rained." in text
     assert summary["optimizer_step"] == 6
     for tag, value in expected[6].items():
         assert summary[tag] == pytest.approx(value), tag
@@ -167,7 +179,11 @@ def test_mlflow_in_a_file(tmp_path):
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
     with mlflow.start_run() as run:
         expected = numbers_of_a_fit(MlflowWriter())
+        MlflowWriter().write(7, {}, {}, [MARK, MARK | {"layer": None}])
     client = mlflow.MlflowClient()
+    tags = client.get_run(run.info.run_id).data.tags
+    assert "It rained." in tags["stall_warning.net/conv/kernel"]
+    assert "It rained." in tags["stall_warning.model"]
     for tag in expected[6]:
         history = client.get_metric_history(run.info.run_id, tag)
         assert {m.step: m.value for m in history} == {
@@ -181,10 +197,15 @@ def test_trackio_in_its_folder(tmp_path, monkeypatch):
     trackio = pytest.importorskip("trackio", reason="trackio is not installed")
     trackio.init(project="tests", name="one", embed=False)
     expected = numbers_of_a_fit(TrackioWriter())
+    TrackioWriter().write(7, {}, {}, [MARK])
     trackio.finish()
     (path,) = [p for p in tmp_path.rglob("*.db") if "tests" in p.name]
     with sqlite3.connect(path) as database:
         found = dict(database.execute("select step, metrics from metrics").fetchall())
+        ((title, text),) = database.execute("select title, text from alerts").fetchall()
+    assert title == "StallWarning: stalled"
+    assert "It rained." in text
+    assert json.loads(found.pop(7)) == {}
     assert {step: json.loads(metrics) for step, metrics in found.items()} == {
         step: pytest.approx(scalars) for step, scalars in expected.items()
     }

@@ -1,7 +1,6 @@
 """Adagrad under gradients that do not change: how its rate falls."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -36,8 +35,8 @@ class Falls:
         return sum(KINDS[kind])
 
 
-def falls(method: str = "Adagrad") -> Falls:
-    """Return the falls of the rate, by kind.
+def falls() -> Falls:
+    """Return the falls of the rate of Adagrad, by kind.
 
     A stretch of n equal gradients g is one gradient √n · g: its square is the same.
     """
@@ -45,20 +44,15 @@ def falls(method: str = "Adagrad") -> Falls:
     found = {}
     for kind, (epsilon, initial) in KINDS.items():
         rates = walk(
-            method,
+            "Adagrad",
             RATE,
             np.zeros(len(GRADIENTS)),
             len(AT),
             gradient=lambda w, t: gradients[t - 1],
             record=["rate"],
-            **_known(method, epsilon, initial),
+            epsilon=epsilon,
+            initial_accumulator_value=initial,
         )["rate"][:, 0]
         first = rates[0] if epsilon + initial else rates[1]
         found[kind] = first / rates[1:]
     return Falls(found)
-
-
-def _known(method: str, epsilon: float, initial: float) -> dict[str, Any]:
-    if method != "Adagrad":
-        return {"epsilon": epsilon}
-    return {"epsilon": epsilon, "initial_accumulator_value": initial}

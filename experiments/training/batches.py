@@ -53,8 +53,10 @@ class Shuffled:
 
     def at(self, epoch: int, batch: int) -> dict[str, Any]:
         """Return arguments of ``fit``: a data set that goes on from epoch to epoch."""
-        data = tf.data.Dataset.range(epoch, _NO_END).flat_map(self._indices).skip(batch)
-        data = data.map(self._examples).prefetch(2)
+        # Neither has control flow, for which AutoGraph would run a copy of its source.
+        as_written = tf.autograph.experimental.do_not_convert
+        data = tf.data.Dataset.range(epoch, _NO_END).flat_map(as_written(self._indices))
+        data = data.skip(batch).map(as_written(self._examples)).prefetch(2)
         options = tf.data.Options()
         # Autotuning holds a short fit for up to a second after its last batch.
         options.autotune.enabled = False

@@ -72,7 +72,8 @@ def batches(
     data = tf.data.Dataset.from_tensor_slices((images.pixels, images.labels))
     if shuffled:
         data = data.shuffle(BUFFER)
-    return data.batch(size, drop_remainder=whole).map(example).prefetch(2)
+    as_written = tf.autograph.experimental.do_not_convert(example)
+    return data.batch(size, drop_remainder=whole).map(as_written).prefetch(2)
 
 
 def of_pixels(pixels: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
