@@ -142,6 +142,8 @@ def _executor(engine: Engine, log: Path) -> Executor:
     if engine.engine == RAY:
         from tfadaopt.experiments.runs.ray_executor import RayExecutor
 
-        return RayExecutor(engine.address, engine.jobs, engine.gpus_per_run, log)
+        return RayExecutor(
+            engine.address, engine.jobs, engine.gpus_per_run, log, fresh=engine.fresh
+        )
     jobs = engine.jobs or default_jobs()
     return LocalExecutor(jobs, log=log, fresh=True) if engine.fresh else LocalExecutor(jobs, log)
