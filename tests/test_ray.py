@@ -98,6 +98,7 @@ def work(cell, deaths=0):
 def observed(deaths, **more):
     executor = RayExecutor("auto", 1, 1.0, folder / "log", prepare=int, **more)
     done = list(executor.map_unordered(functools.partial(work, deaths=deaths), cells))
+    assert list(executor.map_unordered(work, [])) == []  # all of them are computed elsewhere
     executor.close()
     seen = {str(cell["seed"]): type(error).__name__ for cell, error in done}
     lines = [path.read_text() for path in sorted(folder.glob(f"cell-?-{deaths}"))]

@@ -112,7 +112,7 @@ class RayExecutor:
         tasks: deque[_Task] = deque()
         shared = self._ray.put(work)
         try:
-            while left or tasks or any(each.task for each in self._workers):
+            while True:
                 room = self._jobs or self._ahead * self._count()
                 running = sum(each.task is not None for each in self._workers)
                 while left and running + len(tasks) < room:
@@ -120,6 +120,8 @@ class RayExecutor:
                     left = cell is not None
                     if cell is not None:
                         tasks.append(_Task(cell, secrets.token_hex(8)))
+                if not (running or tasks):
+                    return
                 while len(self._workers) < min(room, running + len(tasks)):
                     self._workers.append(self._started())
                 for each in self._workers:
