@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fault_sweeps import CELLS, bytes_of, compute, filled, hundred
+from fault_sweeps import CELLS, SECONDS, bytes_of, compute, filled, hundred
 
 from tfadaopt.experiments.runs.engines import Engine
 from tfadaopt.experiments.runs.executor import WorkerError
@@ -42,14 +42,17 @@ def cluster(cells: int) -> dict:
         marks.mkdir()
         hundred(local)
         removed = threading.Event()
+        # In the midst of a cell, not between two of them.
+        removing = threading.Timer(SECONDS / 2, nodes.remove_node, [second, False])
 
         def progress(_, done: int, total: int) -> None:
             if done >= total // 3 and not removed.is_set():
                 removed.set()
-                nodes.remove_node(second, allow_graceful=False)
+                removing.start()
 
         work_of = functools.partial(compute, folder=folder, marks=marks, dies=True)
         filled(folder, Engine(engine="ray", address=nodes.address), work_of, progress)
+        removing.join()
         begun = [path for path in marks.iterdir() if path.name != "died"]
         used = {path.read_text() for path in begun}
         if bytes_of(folder) != bytes_of(local):

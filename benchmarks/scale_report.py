@@ -62,7 +62,7 @@ def costs(figures: Figures) -> list[str]:
         f"{_process(export)} |",
         f"| a driver of {driver[0]['cells']:,} cells that do nothing | `python "
         f"benchmarks/scale.py driver FOLDER` | {_of(driver, 'many')} MB ({_of(driver, 'few')} MB "
-        f"with {driver[0]['cells'] // 100:,}), {_of(driver, 'milliseconds', 2)} ms of a processor "
+        f"with {driver[0]['fewer']:,}), {_of(driver, 'milliseconds', 2)} ms of a processor "
         "for each |",
     ]
     for engine, place in (("local", "on local processes"), ("ray", "on Ray")):
@@ -136,7 +136,8 @@ def paper(figures: Figures) -> list[str]:
     report, driver, ray = figures["report"], figures["driver"], figures["overhead ray"]
     times = MANY / report["cells"]
     hours = _median(report["with it"], "processor") * times / 3600
-    grown = 1e6 * (_median(driver, "many") - _median(driver, "few")) / (0.99 * driver[0]["cells"])
+    grown = 1e6 * (_median(driver, "many") - _median(driver, "few"))
+    grown /= driver[0]["cells"] - driver[0]["fewer"]
     handing = _median(driver, "milliseconds")
     start, next_cell = _median(ray, "first"), 1e3 * _median(ray, "each")
     slow, quick = GPUS / (20 * 60), GPUS / CELL  # cells that end each second

@@ -58,7 +58,7 @@ class Cells(Sequence[Cell]):
     def __len__(self) -> int:
         return len(self.at)
 
-    def __getitem__(self, i):
+    def __getitem__(self, i: Any) -> Any:
         return cell_of(self.of, self.at[i])
 
 
