@@ -61,7 +61,7 @@ def costs(figures: Figures) -> list[str]:
         "| `tfadaopt export` of them as Parquet | `python benchmarks/scale.py export FOLDER` | "
         f"{_process(export)} |",
         f"| a driver of {driver[0]['cells']:,} cells that do nothing | `python "
-        f"benchmarks/scale.py driver FOLDER` | {_of(driver, 'many')} MB ({_of(driver, 'few')} MB "
+        f"benchmarks/scale.py driver FOLDER --cells {driver[0]['cells']}` | {_of(driver, 'many')} MB ({_of(driver, 'few')} MB "
         f"with {driver[0]['fewer']:,}), {_of(driver, 'milliseconds', 2)} ms of a processor "
         "for each |",
     ]
