@@ -60,10 +60,10 @@ def costs(figures: Figures) -> list[str]:
         f"{_process(report['without an index'])} |",
         "| `tfadaopt export` of them as Parquet | `python benchmarks/scale.py export FOLDER` | "
         f"{_process(export)} |",
-        f"| a driver of {driver[0]['cells']:,} cells that do nothing | `python "
-        f"benchmarks/scale.py driver FOLDER --cells {driver[0]['cells']}` | {_of(driver, 'many')} MB ({_of(driver, 'few')} MB "
-        f"with {driver[0]['fewer']:,}), {_of(driver, 'milliseconds', 2)} ms of a processor "
-        "for each |",
+        f"| a driver of {driver[0]['cells']:,} cells that do nothing | `python benchmarks/scale.py "
+        f"driver FOLDER --cells {driver[0]['cells']}` | {_of(driver, 'many')} MB "
+        f"({_of(driver, 'few')} MB with {driver[0]['fewer']:,}), {_of(driver, 'milliseconds', 2)} "
+        "ms of a processor for each |",
     ]
     for engine, place in (("local", "on local processes"), ("ray", "on Ray")):
         runs = figures[f"overhead {engine}"]
