@@ -161,9 +161,11 @@ folders of their own or with `--join`; claims keep them apart.
 index is {report["index"] * times / 1e9:.0f} GB. *Change:* the index in parts, one for each folder
 of 1, as Parquet: a report needs six columns of it.
 
-4. **Memory of the driver.** It grew by {grown:,.0f} bytes for each cell of a sweep whose cells are
-made when they are asked for: {grown * MANY / 1e9:.1f} GB for 10⁷. What is not handed out so are
-the points of a grid and the table that `experiments.sweep` returns, and the record of its trials
+4. **Memory of the driver.** From {driver[0]["fewer"]:,} to {driver[0]["cells"]:,} cells that are
+made when they are asked for it grew by {grown:,.0f} bytes for each cell, the results that were
+read last included, which stop at 32 MB: at most {grown * MANY / 1e9:.1f} GB for 10⁷. What is not
+handed out so are the points of a grid
+and the table that `experiments.sweep` returns, and the record of its trials
 that `compare` reads again after each stage. *Change:* a table on disk, as `tfadaopt export`
 writes one.
 

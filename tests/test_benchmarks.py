@@ -205,7 +205,9 @@ def test_what_the_page_says_turns_with_the_figures(scale):
     worse["faults cluster"] = {"cells": 9, "problems": ["other bytes", "no fault happened"]}
     worse["driver"] = [{"cells": 1_000, "fewer": 500, "few": 100.0, "many": 150.0}]
     worse["driver"][0]["milliseconds"] = 4.0
-    costs, faults, paper = ("\n".join(lines) for lines in report.texts(worse).values())
+    costs, faults, paper = (
+        " ".join(" ".join(lines).split()) for lines in report.texts(worse).values()
+    )
     assert "20.0 (10.0 to 30.0) s until the first one" in costs
     assert "Ray takes 10 % of a cell of 20 s, which is more than the 5 % that it may lose" in costs
     assert "in a sweep of 9 cells" in faults
