@@ -4,12 +4,10 @@ import contextlib
 import functools
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -47,12 +45,15 @@ def hundred(folder: Path) -> None:
     filled(folder, Engine(jobs=2), functools.partial(compute, folder=folder))
 
 
-def filled(folder: Path, engine: Engine, work: Callable[[dict], None], progress=None) -> None:
+def filled(
+    folder: Path, engine: Engine, work: Callable[[dict], None], progress=None, cells=CELLS
+) -> None:
+    """Compute cells, or those that are missing."""
     with contextlib.closing(Store(folder).open("sweep", configs.lecture(), "faults.py")) as store:
         show = progress or (lambda *_: None)
         with stages.Stages(store, work, engine, show) as filling:
-            filling.compute("sweep", CELLS)
-            filling.end(CELLS)
+            filling.compute("sweep", cells)
+            filling.end(cells)
     if filling.failures:
         raise SystemExit(f"{len(filling.failures)} failed: {filling.failures[0]}")
 
@@ -61,8 +62,8 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("cells/*.json")}
 
 
-def sweep(what: str, kills: int, seed: int) -> None:
-    """Kill workers, or the driver, so many times while the sweep runs; print what came of it."""
+def sweep(what: str, kills: int, seed: int) -> dict:
+    """Kill workers, or the driver, so many times while the sweep runs; return what came of it."""
     import faults
 
     rng = random.Random(seed)
@@ -96,8 +97,7 @@ def sweep(what: str, kills: int, seed: int) -> None:
         problems += orphans(faults)
     print(f"| fault | kills | sweeps of {len(CELLS)} cells | problems |\n|---|---|---|---|")
     print(f"| kill -9 of {what} | {done} | {starts} | {len(problems)} |")
-    if problems:
-        raise SystemExit("\n".join(map(str, problems)))
+    return {"kills": done, "sweeps": starts, "problems": problems}
 
 
 def states(folder: Path) -> dict[str, tuple]:
@@ -123,8 +123,12 @@ def orphans(faults) -> list[str]:
 # The place where results lie
 
 
-def place() -> None:
-    """Fill the disk, make it read-only, step the clock; print what is said, and what is kept."""
+def place() -> dict:
+    """Fill the disk, make it read-only, step the clock; print what is said, return what is wrong.
+
+    Raises:
+        SystemExit: This user may not mount a small disk.
+    """
     problems = []
     with tempfile.TemporaryDirectory(prefix="place-") as work:
         undisturbed = Path(work) / "undisturbed"
@@ -134,16 +138,13 @@ def place() -> None:
         disk.mkdir()
         mounted = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
         if subprocess.run(mounted, capture_output=True).returncode:
-            print("not tried: this user may not mount a small disk")
-        else:
-            try:
-                problems += on_small_disk(disk, expected)
-            finally:
-                subprocess.run(["umount", "-l", str(disk)], check=True)
+            raise SystemExit("not tried: this user may not mount a small disk")
+        try:
+            problems += on_small_disk(disk, expected)
+        finally:
+            subprocess.run(["umount", "-l", str(disk)], check=True)
         problems += clock_steps(Path(work) / "clock", expected)
-    print(f"problems: {problems or 'none'}")
-    if problems:
-        raise SystemExit(1)
+    return {"problems": problems}
 
 
 def attempt(folder: Path) -> str:
@@ -195,51 +196,3 @@ def clock_steps(folder: Path, expected: dict[str, bytes]) -> list[str]:
     again = [p.name for p in sorted(contents)[20:] if files.state(p)[2] != contents[p]]
     print(f"clock: finished cells computed again: {len(again)}")
     return ["computed again"] * bool(again) + ["other bytes"] * (bytes_of(folder) != expected)
-
-
-# Ray
-
-
-def cluster(cells: int) -> None:
-    """Remove one of two nodes of a Ray cluster in the middle of a sweep."""
-    os.environ["RAY_AUTH_MODE"] = "disabled"  # two nodes on this machine, for a minute
-    from ray.cluster_utils import Cluster
-
-    from tfadaopt.experiments.runs import ray_executor
-
-    del CELLS[cells:]
-    ray_executor.RayExecutor = functools.partial(ray_executor.RayExecutor, prepare=int)
-    small = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
-    nodes = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
-    second, problems = nodes.add_node(**small), []
-    with tempfile.TemporaryDirectory(prefix="cluster-") as work:
-        local, folder, marks = (Path(work) / name for name in ("local", "out", "marks"))
-        marks.mkdir()
-        hundred(local)
-        removed = threading.Event()
-
-        def progress(_, done: int, total: int) -> None:
-            if done >= total // 3 and not removed.is_set():
-                removed.set()
-                nodes.remove_node(second, allow_graceful=False)
-
-        work_of = functools.partial(compute, folder=folder, marks=marks, dies=True)
-        filled(folder, Engine(engine="ray", address=nodes.address), work_of, progress)
-        begun = [path for path in marks.iterdir() if path.name != "died"]
-        used = {path.read_text() for path in begun}
-        if bytes_of(folder) != bytes_of(local):
-            problems.append("other bytes than on this machine alone")
-        if not removed.is_set() or not (marks / "died").exists():
-            problems.append("no fault happened")
-        pids = [path.name.split("-")[1] for path in begun]
-        if len(set(pids)) != len(pids):
-            problems.append("a process computed two cells")
-        shutil.rmtree(marks)
-    nodes.shutdown()
-    print("| fault | cells | begun | nodes used | problems |\n|---|---|---|---|---|")
-    print(
-        f"| node removed, a process that ends | {cells} | {len(begun)} | {len(used)} | "
-        f"{len(problems)} |"
-    )
-    if problems:
-        raise SystemExit("\n".join(problems))

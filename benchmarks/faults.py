@@ -6,6 +6,7 @@
     python benchmarks/faults.py driver --rounds 20
     python benchmarks/faults.py place
     python benchmarks/faults.py cluster
+    python benchmarks/faults.py checkpoints
 
 ``kills`` ends a small experiment (the store, lock and executor of all experiments, cells that take
 fractions of a second and start a process each) at random moments, then lets it go on; with
@@ -15,7 +16,9 @@ seed makes the same moments and the same damage.
 
 ``workers`` and ``driver`` kill -9 them so many times in sweeps of 100 cells, and compare bytes with
 a sweep that nobody disturbed. ``place`` is a disk that is full and then read-only, and a clock that
-is set. ``cluster`` removes one of the two nodes of a Ray cluster in the middle of a sweep.
+is set. ``cluster`` removes one of the two nodes of a Ray cluster in the middle of a sweep, and
+``checkpoints`` one that trains: the other goes on from its last checkpoint. With ``--keep`` what
+they came to is kept for ``docs/scale.md``; not of ``kills``.
 """
 
 import argparse
@@ -36,6 +39,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import fault_cluster
 import fault_sweeps
 
 # What takes seconds to import is imported where it is needed: the small experiment starts often.
@@ -45,7 +49,8 @@ from tfadaopt.experiments.runs.store import LOCK, LOG, Store
 
 TAG = "TFADAOPT_FAULTS"
 PATIENCE = 10.0
-WHAT = ("kills", "damage", "workers", "driver", "place", "cluster", "small", "hundred")
+WHAT = ("kills", "damage", "workers", "driver", "place", "cluster", "checkpoints")
+INSIDE = ("small", "hundred")  # what others of them run
 TINY = {
     **{"methods": "SGD,Adagrad", "learning_rates": "0.01,0.1", "epochs": "1", "seeds": "1"},
     **{"every": "2", "train_size": "128", "validation_size": "64", "surface_steps": "20"},
@@ -411,8 +416,8 @@ def tfadaopt(*words: object) -> tuple[int, str]:
     return code, "".join(said.getvalue().split())
 
 
-def damage(rounds: int, seed: int) -> None:
-    """Damage finished results, give the commands again, and print what became of it."""
+def damage(rounds: int, seed: int) -> dict:
+    """Damage finished results, give the commands again; return what became of it."""
     from tfadaopt.experiments.lecture import report
     from tfadaopt.experiments.runs import stages, worker
 
@@ -443,6 +448,8 @@ def damage(rounds: int, seed: int) -> None:
                 print(f"round {i}, {name}: {problems}", flush=True)
             shutil.rmtree(folder)
     print_table("damage to", counts)
+    found = sorted({kind for each in counts.values() for kind in each} - {"fine", "rounds"})
+    return {"rounds": rounds, "problems": found}
 
 
 def one_damage(folder, do, rng, words, expected) -> dict[str, str]:
@@ -494,26 +501,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("what", choices=WHAT)
+    parser.add_argument("what", choices=(*WHAT, *INSIDE))
     parser.add_argument("folder", nargs="?", type=Path, help="of `small`, which `kills` runs")
     parser.add_argument("--rounds", type=int, default=100, help="rounds, kills, or cells of Ray")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--command", action="store_true", help="kill `tfadaopt run lecture`")
+    parser.add_argument("--keep", action="store_true", help="keep it for docs/scale.md")
     args = parser.parse_args()
+    found: dict = {"problems": []}
     if args.what == "small":
         small(args.folder)
     elif args.what == "hundred":
         fault_sweeps.hundred(args.folder)
     elif args.what in ("workers", "driver"):
-        fault_sweeps.sweep(args.what, args.rounds, args.seed)
+        found = fault_sweeps.sweep(args.what, args.rounds, args.seed)
     elif args.what == "place":
-        fault_sweeps.place()
+        found = fault_sweeps.place()
     elif args.what == "cluster":
-        fault_sweeps.cluster(min(args.rounds, 100))
+        found = fault_cluster.cluster(min(args.rounds, 100))
+    elif args.what == "checkpoints":
+        found = fault_cluster.checkpoints()
     elif args.what == "kills":
         kills(args.rounds, args.seed, args.command)
     else:
-        damage(args.rounds, args.seed)
+        found = damage(args.rounds, args.seed)
+    if args.keep and args.what != "kills":
+        import scale_report
+
+        scale_report.keep(f"faults {args.what}", found)
+    if found["problems"]:
+        raise SystemExit("\n".join(map(str, found["problems"])))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ training, with the store's own files. ``report`` gives ``tfadaopt report`` on it
 of its own, without the index beside the cells and with it, and prints time and largest memory;
 ``export`` does the same with ``tfadaopt export``. ``driver`` hands out cells that do nothing but
 write a result, in one process, and prints the largest memory of the driver. ``overhead`` gives
-cells that do nothing to the processes of an engine, and prints the time of each.
+cells that do nothing to the processes of an engine, and prints the time of each. With ``--keep``
+the figures are kept for ``docs/scale.md``, of as many rounds as ``--rounds`` says.
 """
 
 import argparse
@@ -22,9 +23,12 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import scale_report
 
 from tfadaopt.experiments import configs
 from tfadaopt.experiments.compare import comparison
@@ -111,8 +115,8 @@ def simulate(folder: Path, cells: int) -> None:
     print(f"{written + 1:,} cells in {folder}")
 
 
-def measured(words: list[str]) -> None:
-    """Run a command, and print its time and its largest memory."""
+def measured(words: list[str]) -> dict[str, float]:
+    """Run a command; print and return its time and its largest memory."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     code = subprocess.run(words, stdout=subprocess.DEVNULL).returncode
     wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -121,6 +125,9 @@ def measured(words: list[str]) -> None:
         f"{words[3]}: exit code {code}, {wall:.1f} s, {cpu:.1f} s of a processor, "
         f"{after.ru_maxrss / 1024:.0f} MB at most"
     )
+    if code:
+        raise SystemExit(f"{' '.join(words)} ended with {code}")
+    return {"seconds": wall, "processor": cpu, "megabytes": after.ru_maxrss / 1024}
 
 
 def nothing(cell: dict, folder: Path) -> None:
@@ -145,19 +152,22 @@ class InThisProcess:
         pass
 
 
-def driver(folder: Path, cells: int) -> None:
-    """Drive so many cells, and print time and largest memory after a hundredth and all of them."""
+def driver(folder: Path, cells: int) -> dict[str, float]:
+    """Drive so many cells: time, and largest memory after half of them and all."""
     stages.LocalExecutor = InThisProcess
-    filled(folder / "few", Engine(jobs=1), cells // 100, nothing)
+    # Where what is kept of the last results has become as large as it may.
+    half = cells // 2
+    filled(folder / "few", Engine(jobs=1), half, nothing)
     few = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     began = time.process_time()
     filled(folder / "many", Engine(jobs=1), cells, nothing)
     cpu = (time.process_time() - began) / cells
     many = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"driver: {few:.0f} MB at most with {cells // 100:,} cells, {many:.0f} MB with {cells:,}; "
+        f"driver: {few:.0f} MB at most with {half:,} cells, {many:.0f} MB with {cells:,}; "
         f"{1e3 * cpu:.2f} ms of a processor for each cell"
     )
+    return {"cells": cells, "fewer": half, "few": few, "many": many, "milliseconds": 1e3 * cpu}
 
 
 def puts(cell: dict, folder: Path) -> None:
@@ -165,9 +175,9 @@ def puts(cell: dict, folder: Path) -> None:
     Store(folder).put(cell, {"value": cell["seed"]})
 
 
-def overhead(folder: Path, engine: str, cells: int) -> None:
-    """Print the time of a cell that does nothing, once the first one is done."""
-    ends = []
+def overhead(folder: Path, engine: str, cells: int) -> dict[str, float]:
+    """Take the time of the first cell that does nothing, and of each after it."""
+    ends: list[float] = []
     began = time.monotonic()
     filled(
         folder / engine,
@@ -182,10 +192,26 @@ def overhead(folder: Path, engine: str, cells: int) -> None:
         f"{engine}: {ends[1] - began:.1f} s until the first cell is done, then {each:.3f} s for "
         f"each: {100 * each / 20:.2f} % of 20 s"
     )
+    return {"first": ends[1] - began, "each": each}
+
+
+class Cells(Sequence):
+    """So many cells, each made when it is asked for."""
+
+    def __init__(self, count: int):
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, seed: int) -> dict:
+        if not 0 <= seed < self._count:
+            raise IndexError(seed)
+        return {"kind": "cell", "method": "none", "seed": seed}
 
 
 def filled(folder: Path, engine: Engine, count: int, work, progress=lambda *_: None) -> None:
-    cells = [{"kind": "cell", "method": "none", "seed": seed} for seed in range(count)]
+    cells = Cells(count)
     with contextlib.closing(
         Store(folder).open("scale", configs.lecture(), "benchmarks/scale.py")
     ) as store:
@@ -204,26 +230,41 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--cells", type=int, default=100_000)
     parser.add_argument("--engine", default="local", choices=ENGINES)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--keep", action="store_true", help="keep the figures for docs/scale.md")
     args = parser.parse_args()
     if args.what == "simulate":
         simulate(args.folder, args.cells)
         return
+    name, rounds = args.what, [args.folder / str(i) for i in range(args.rounds)]
+    found: Any
     if args.what == "driver":
-        driver(args.folder, args.cells)
-        return
-    if args.what == "overhead":
-        overhead(args.folder, args.engine, args.cells)
-        return
+        # The largest memory of a process: a second round would have that of the first.
+        found = [driver(args.folder, args.cells)]
+    elif args.what == "overhead":
+        name = f"{name} {args.engine}"
+        found = [overhead(each, args.engine, args.cells) for each in rounds]
+    else:
+        found = of_commands(args.what, args.folder, args.rounds)
+    if args.keep:
+        scale_report.keep(name, found)
+
+
+def of_commands(what: str, folder: Path, rounds: int) -> Any:
+    """Report or export a folder so many times."""
     program = "import sys; from tfadaopt.experiments import main; main()"
-    words = [sys.executable, "-c", program, args.what, str(args.folder)]
-    if args.what == "export":
-        measured([*words, "--to", str(args.folder / "cells.parquet")])
-        return
-    for said in ("without an index", "with it"):
-        if said == "without an index":
-            (args.folder / INDEX).unlink(missing_ok=True)
-        print(f"{said}: ", end="", flush=True)
-        measured(words)
+    words = [sys.executable, "-c", program, what, str(folder)]
+    if what == "export":
+        words += ["--to", str(folder / "cells.parquet")]
+        return [measured(words) for _ in range(rounds)]
+    runs: dict[str, list] = {"without an index": [], "with it": []}
+    for _ in range(rounds):
+        (folder / INDEX).unlink(missing_ok=True)
+        for said, of in runs.items():
+            print(f"{said}: ", end="", flush=True)
+            of.append(measured(words))
+    cells = sum(1 for _ in folder.glob("cells/*.json"))
+    return {**runs, "cells": cells, "index": (folder / INDEX).stat().st_size}
 
 
 if __name__ == "__main__":

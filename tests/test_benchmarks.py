@@ -1,6 +1,7 @@
 """What the benchmarks count without noise, export for a GPU, keep when interrupted, and say."""
 
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -182,3 +183,35 @@ def test_the_page_of_costs_is_what_the_benchmarks_wrote(benchmark):
     assert costs.in_fit() in readme
     with pytest.raises(ValueError, match="'fit' stands 0 times"):
         costs.filled(page.replace("<!-- fit:", "<!-- fits:"))
+
+
+@pytest.fixture
+def scale(benchmark):
+    report = benchmark("scale_report")
+    return report, json.loads(report.FIGURES.read_text())
+
+
+def test_the_page_about_scale_has_the_figures_that_were_kept(scale, benchmark):
+    report, figures = scale
+    for name, lines in report.texts(figures).items():
+        written = (benchmark("measured").FOLDER / f"{name}.txt").read_text(encoding="utf-8")
+        assert written.splitlines() == lines, name
+
+
+def test_what_the_page_says_turns_with_the_figures(scale):
+    report, figures = scale
+    worse = {**figures}
+    worse["overhead ray"] = [{"first": 30.0, "each": 1.5}, {"first": 10.0, "each": 2.5}]
+    worse["faults cluster"] = {"cells": 9, "problems": ["other bytes", "no fault happened"]}
+    worse["driver"] = [{"cells": 1_000, "fewer": 500, "few": 100.0, "many": 150.0}]
+    worse["driver"][0]["milliseconds"] = 4.0
+    costs, faults, paper = (
+        " ".join(" ".join(lines).split()) for lines in report.texts(worse).values()
+    )
+    assert "20.0 (10.0 to 30.0) s until the first one" in costs
+    assert "Ray takes 10 % of a cell of 20 s, which is more than the 5 % that it may lose" in costs
+    assert "in a sweep of 9 cells" in faults
+    assert "| 2 problems |" in faults
+    assert "it hands out 250 a second" in paper
+    assert "100,000 bytes for each cell" in paper
+    assert "which is more than" not in "\n".join(report.texts(figures)["scale-costs"])

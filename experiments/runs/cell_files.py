@@ -11,8 +11,9 @@ from tfadaopt.experiments.runs import claims, files, records
 from tfadaopt.experiments.runs.files import DamagedError
 from tfadaopt.experiments.runs.index import Index
 
-# Of results that were read lately, so many bytes of their files are kept parsed.
-_MOST_RECENT = 32 * 2**20
+# Of results that were read lately, so many bytes of their files are kept parsed; each takes this
+# much beside its text.
+_MOST_RECENT, _BESIDE = 32 * 2**20, 1_000
 
 
 class CellFiles:
@@ -111,12 +112,12 @@ class CellFiles:
     def _keep(self, name: str, state: tuple, result: dict | None) -> None:
         before = self._recent.pop(name, None)
         if before is not None:
-            self._recent_bytes -= before[0][1]
+            self._recent_bytes -= before[0][1] + _BESIDE
         self._recent[name] = (state, result)
-        self._recent_bytes += state[1]
+        self._recent_bytes += state[1] + _BESIDE
         while self._recent_bytes > _MOST_RECENT and len(self._recent) > 1:
             _, (oldest, _) = self._recent.popitem(last=False)
-            self._recent_bytes -= oldest[1]
+            self._recent_bytes -= oldest[1] + _BESIDE
 
 
 def name_of(cell: Mapping[str, object]) -> str:

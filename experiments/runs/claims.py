@@ -155,12 +155,15 @@ def as_task(token: str) -> Iterator[None]:
 
 def clear(cells: Path) -> None:
     """Remove what ended processes left: claims of finished cells, and beginnings of files."""
-    claims = Claims()
-    for path in cells.glob("*.claim*"):
+    claims, names = Claims(), []
+    # Not by glob, which has all that a folder holds in memory at once.
+    with contextlib.suppress(FileNotFoundError), os.scandir(cells) as entries:
+        names = [e.name for e in entries if ".claim" in e.name or e.name.endswith(".part")]
+    for path in (cells / name for name in names if ".claim" in name):
         with contextlib.suppress(OSError, ValueError):
             if _result_of(path)[0].exists():
                 path.unlink()
-    for part in cells.glob("*.part"):
+    for part in (cells / name for name in names if name.endswith(".part")):
         # Its name is that of the result, a mark, and "part".
         result = part.with_name(part.name.rsplit(".", 2)[0])
         if claims.is_free(result):

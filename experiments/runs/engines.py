@@ -39,7 +39,8 @@ class Engine:
             that is started here and ends with the run.
         gpus_per_run: GPUs of each cell, such as 1 or 0.5; Ray hands them out.
         join: Whether to share the folder, and the work, with a run that has it.
-        fresh: Whether each cell has a process of its own; with Ray it always has.
+        fresh: Whether each cell has a process of its own, instead of one that has computed others
+            of the run.
     """
 
     engine: str = LOCAL

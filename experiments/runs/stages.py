@@ -2,7 +2,8 @@
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -73,18 +74,22 @@ class Stages:
 
         Args:
             name: Name of the stage.
-            cells: Its cells.
+            cells: Its cells; of many, a sequence that makes each when it is asked for takes no
+                memory.
             before: Cells of the stage that were done before these.
             total: Cells of the stage in all; default: these.
 
         Raises:
             OSError: Nothing can be kept in the folder: no cell after this one could be.
         """
-        missing = [cell for cell in cells if not self._is_finished(cell)]
+        # Their places: eight bytes for each, however large a cell is.
+        places = array("Q", (i for i, c in enumerate(cells) if not self._is_finished(c)))
+        missing: Iterable[Cell] = (cells[i] for i in places)
+        left = len(places)
         total = total or len(cells)
-        done = before + len(cells) - len(missing)
+        done = before + len(cells) - left
         self._progress(name, done, total)
-        while missing:
+        while left:
             elsewhere: list[Cell] = []
             for cell, error in self._executor.map_unordered(
                 self._claimed, self._free(missing, elsewhere)
@@ -101,12 +106,13 @@ class Stages:
                 done += 1
                 self._progress(name, done, total)
             missing = [cell for cell in elsewhere if not self._is_finished(cell)]
-            done += len(elsewhere) - len(missing)
+            left = len(missing)
+            done += len(elsewhere) - left
             self._progress(name, done, total)
-            if missing:
+            if left:
                 time.sleep(_LOOK_AGAIN)
 
-    def _free(self, cells: Sequence[Cell], elsewhere: list[Cell]) -> Iterator[Cell]:
+    def _free(self, cells: Iterable[Cell], elsewhere: list[Cell]) -> Iterator[Cell]:
         """Yield the cells that nobody computes, each when there is a process for it."""
         for cell in cells:
             # In a folder that others share, what was missing may be there by now.
@@ -142,6 +148,8 @@ def _executor(engine: Engine, log: Path) -> Executor:
     if engine.engine == RAY:
         from tfadaopt.experiments.runs.ray_executor import RayExecutor
 
-        return RayExecutor(engine.address, engine.jobs, engine.gpus_per_run, log)
+        return RayExecutor(
+            engine.address, engine.jobs, engine.gpus_per_run, log, fresh=engine.fresh
+        )
     jobs = engine.jobs or default_jobs()
     return LocalExecutor(jobs, log=log, fresh=True) if engine.fresh else LocalExecutor(jobs, log)

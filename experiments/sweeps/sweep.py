@@ -43,6 +43,25 @@ def settings(function: Function) -> Sweep:
     return Sweep(name, digest(function))
 
 
+@dataclass(frozen=True)
+class Cells(Sequence[Cell]):
+    """The cells of a sweep, each made when it is asked for: points take less memory.
+
+    Attributes:
+        of: What the sweep is of.
+        at: The points.
+    """
+
+    of: Sweep
+    at: Sequence[Mapping[str, Any]]
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def __getitem__(self, i: Any) -> Any:
+        return cell_of(self.of, self.at[i])
+
+
 def points(grid: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return each point of a grid, the last name changing fastest.
 
@@ -105,7 +124,7 @@ def run(
     """
     of = settings(function)
     with opened(of, folder, jobs) as store:
-        cells = [cell_of(of, point) for point in at]
+        cells = Cells(of, at)
         with stages(function, store, jobs, progress) as filling:
             filling.compute(of.function, cells)
             filling.end(cells)
