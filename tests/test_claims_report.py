@@ -355,6 +355,13 @@ def test_what_diverges_does_not_squeeze_the_rest():
     assert 10 < high < 1e6
 
 
+def test_bars_of_which_none_is_finite_have_an_axis_to_read():
+    never = figures.Bars("Trials", "trials", ("SGD", "Adam"), (math.inf, math.nan))
+    axes = draw.draw(never).axes[0]
+    assert axes.get_xlim() == (0, 1)
+    assert [text.get_text() for text in axes.texts] == ["never", "none"]
+
+
 @pytest.mark.parametrize("y_log", [True, False])
 def test_a_bar_that_never_comes_says_so(y_log):
     axes = draw.draw(bars(y_log=y_log)).axes[0]

@@ -135,6 +135,8 @@ def bars(data: Bars) -> Figure:
     axes.autoscale_view()
     if data.y_log:
         label_ratios(axes.xaxis)
+    elif not np.isfinite([*values, *high, *theory]).any():
+        axes.set_xlim(0, 1)  # else rounding errors around zero
     for row, value in zip(rows, values, strict=True):
         ends = [v for v in (value, high[row], theory[row]) if np.isfinite(v)]
         text = exact(value, 3) if not np.isnan(value) else "none"
