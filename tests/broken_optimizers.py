@@ -248,7 +248,7 @@ BROKEN = {
     "a step and state of its own, beside the rule": (
         HalfPrecisionState,
         {},
-        {"half_precision", "resume", "weight_decay", "not_finite"},
+        {"half_precision", "weight_decay", "not_finite"},
     ),
     "Keras' state is half precision": (
         keras.optimizers.SGD,
