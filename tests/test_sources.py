@@ -62,3 +62,11 @@ def test_what_was_read_is_read_without_a_copy_ever_after(on_host, monkeypatch):
             handle = variable.value.handle
             first, second = (np.asarray(read(handle)) for _ in range(2))
             assert np.shares_memory(first, second), variable.path
+
+
+def test_a_variable_of_another_machine_is_not_read_as_if_it_were_here(monkeypatch):
+    variable = tf.Variable([1.0])
+    assert compat.is_on_host(variable)
+    there = property(lambda _: "/job:ps/replica:0/task:0/device:CPU:0")
+    monkeypatch.setattr(type(variable), "device", there)
+    assert not compat.is_on_host(variable)

@@ -101,10 +101,11 @@ def has_gpu() -> bool:
 def is_on_host(variable: Any) -> bool:
     """Whether it is one variable in the memory of this process, that NumPy can look at."""
     native = variable.value if isinstance(variable, keras.Variable) else variable
+    here = context.context().host_address_space()  # a parameter server has a CPU:0 of its own
     return (
         isinstance(native, ResourceVariable)
         and not isinstance(native, tf.distribute.DistributedValues)
-        and native.device.endswith("CPU:0")
+        and native.device == f"{here}/device:CPU:0"
     )
 
 
