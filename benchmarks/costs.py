@@ -4,11 +4,9 @@ Each stands between two comments that name it, and is written anew there.
 """
 
 import re
-from pathlib import Path
 
-from step import as_markdown
+from tables import HERE, as_markdown, rows_of
 
-HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "manual" / "costs.md"
 Rows = list[dict[str, str]]
 # Column, and what the name of a form is there; "" is the method alone.
@@ -19,14 +17,6 @@ FORMS = {
     "Keras, all under XLA": "keras, XLA",
     "Optax under JAX": "optax {method} under JAX",
 }
-
-
-def rows_of(name: str) -> Rows:
-    """The table of a file of ``benchmarks``."""
-    lines = (HERE / name).read_text(encoding="utf-8").splitlines()
-    cells = [[x.strip() for x in line.strip("|").split("|")] for line in lines if line[:1] == "|"]
-    heads, _, *rows = cells
-    return [dict(zip(heads, row, strict=True)) for row in rows]
 
 
 def steps(name: str) -> Rows:

@@ -1,4 +1,4 @@
-"""What ``model.fit`` costs, ours over Keras' own: ``python benchmarks/fit.py [--write]``.
+"""What ``model.fit`` costs, ours over Keras' own: ``benchmarks/fit.py [--write] [--missing]``.
 
 Whole ``fit``, as a user has it, of each network and each method that Keras has too: plain, under
 XLA (``compile(jit_compile=True)``, as on a GPU) and in mixed precision. Epochs of both are
@@ -9,20 +9,20 @@ own, median of three.
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import keras
 from graphs import pair
 from models import PROBLEMS
-from step import as_markdown
+from tables import Kept, as_markdown
 
-HERE = Path(__file__).parent
+NETWORKS = "cnn,mlp,resnet20,transformer,lstm"
 METHODS = "SGD,Momentum,Nesterov,Adagrad,RMSprop,Adadelta,Adam,AdamW,Adamax,Nadam,AMSGrad,LAMB"
 MODES = {"plain": {}, "xla": {"jit_compile": True}, "mixed": {}}
 
@@ -98,31 +98,37 @@ def to_first_step(network: str, method: str, mode: str, repeats: int = 3) -> flo
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--networks", default="cnn,mlp,resnet20,transformer,lstm")
+    parser.add_argument("--networks", default=NETWORKS)
     parser.add_argument("--methods", default=METHODS)
     parser.add_argument("--modes", default=",".join(MODES))
     parser.add_argument("--pairs", type=int, default=9, help="interleaved epochs of both")
     parser.add_argument("--seconds", type=float, default=0.6, help="about what an epoch takes")
     parser.add_argument("--first", action="store_true", help="time the way to the first step too")
-    parser.add_argument("--write", action="store_true", help="write benchmarks/fit.md")
+    parser.add_argument("--write", action="store_true", help="write each row to benchmarks/fit.md")
+    parser.add_argument("--missing", action="store_true", help="only rows that are not there yet")
     parser.add_argument("--alone", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.alone:
         network, method, mode, kind = options.alone
         print(json.dumps(trainer(network, mode, pair(method)[int(kind)], 2)()[0]))
         return
-    rows = []
-    for mode in options.modes.split(","):
-        for network in options.networks.split(","):
-            for method in options.methods.split(","):
-                row = measure(network, method, mode, options.pairs, options.seconds)
-                if options.first:
-                    row["to the first step"] = to_first_step(network, method, mode)
-                rows.append(row)
-                print(" | ".join(str(x) for x in row.values()), flush=True)
-                keras.backend.clear_session()
-    if options.write:
-        (HERE / "fit.md").write_text(as_markdown(rows), encoding="utf-8")
+    orders = {
+        "mode": list(MODES),
+        "network": NETWORKS.split(","),
+        "method": METHODS.split(","),
+    }
+    table = Kept("fit.md", orders)
+    axes = (options.modes, options.networks, options.methods)
+    for mode, network, method in itertools.product(*(x.split(",") for x in axes)):
+        if options.missing and {"mode": mode, "network": network, "method": method} in table:
+            continue
+        row = measure(network, method, mode, options.pairs, options.seconds)
+        if options.first:
+            row["to the first step"] = to_first_step(network, method, mode)
+        print(as_markdown([row]).splitlines()[-1], flush=True)
+        if options.write:
+            table.put(row)
+        keras.backend.clear_session()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 from models import PROBLEMS
-from step import PARTNERS, as_markdown
+from step import PARTNERS
+from tables import as_markdown
 
 import tfadaopt
 

@@ -3,8 +3,8 @@
 With the number of variables (of 256 weights each), with their size (16 of them), and with the depth
 of a network of small layers; ours over Keras' own, gradients ready, in a plain ``tf.function``.
 Updates of both are interleaved: the median of the ratios of pairs, and its middle half. To trace:
-processor time to the end of the first update. ``--write`` writes ``growth.md``, and the curves as
-``growth.svg``.
+processor time to the end of the first update. ``--write`` writes each row into ``growth.md``, and
+the curves of all that are there as ``growth.svg``; with ``--missing``, only what is not there yet.
 """
 
 import argparse
@@ -15,12 +15,13 @@ import keras
 import tensorflow as tf
 from fit import compared
 from graphs import pair
-from step import as_markdown
+from tables import Kept, as_markdown
 
 from tfadaopt.experiments.reports import draw, look
 from tfadaopt.experiments.reports.figures import Lines, Panels, Series
 
 HERE = Path(__file__).parent
+METHODS = ("SGD", "Adagrad", "Adam")
 
 
 def shapes_of(kind: str, size: int) -> list[tuple[int, ...]]:
@@ -64,13 +65,18 @@ class Update:
         return time.perf_counter() - began
 
 
+def place(method: str, kind: str, size: int) -> dict:
+    """What tells a row from the others."""
+    return {"method": method, "what grows": kind, "to": size}
+
+
 def row(method: str, kind: str, size: int, pairs: int) -> dict:
     """One size."""
     forms = [Update(make(), shapes_of(kind, size)) for make in pair(method)]
     for form in forms:
         form.seconds()
     return {
-        **{"method": method, "what grows": kind, "to": size},
+        **place(method, kind, size),
         **compared(forms[0].seconds, forms[1].seconds, pairs),
         "trace s, Keras": forms[1].trace_seconds,
         "trace, ratio": forms[0].trace_seconds / forms[1].trace_seconds,
@@ -88,7 +94,7 @@ def picture(rows: list[dict]) -> Panels:
             lines = []
             for method in dict.fromkeys(row["method"] for row in rows):
                 found = {
-                    row["to"]: row[quantity]
+                    int(row["to"]): float(row[quantity])
                     for row in rows
                     if (row["method"], row["what grows"]) == (method, kind)
                 }
@@ -100,19 +106,24 @@ def picture(rows: list[dict]) -> Panels:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--methods", default="SGD,Adagrad,Adam")
+    parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--pairs", type=int, default=31)
-    parser.add_argument("--write", action="store_true", help="write benchmarks/growth.md")
+    parser.add_argument("--write", action="store_true", help="write benchmarks/growth.md and .svg")
+    parser.add_argument("--missing", action="store_true", help="only rows that are not there yet")
     options = parser.parse_args()
-    rows = []
+    sizes = sorted({size for of_kind in SIZES.values() for size in of_kind})
+    table = Kept("growth.md", {"method": METHODS, "what grows": list(SIZES), "to": sizes})
     for method in options.methods.split(","):
-        for kind, sizes in SIZES.items():
-            for size in sizes:
-                rows.append(row(method, kind, size, options.pairs))
-                print(as_markdown(rows[-1:]).splitlines()[-1], flush=True)
+        for kind, of_kind in SIZES.items():
+            for size in of_kind:
+                if options.missing and place(method, kind, size) in table:
+                    continue
+                found = row(method, kind, size, options.pairs)
+                print(as_markdown([found]).splitlines()[-1], flush=True)
+                if options.write:
+                    table.put(found)
     if options.write:
-        (HERE / "growth.md").write_text(as_markdown(rows), encoding="utf-8")
-        look.save(draw.draw(picture(rows)), HERE / "growth")
+        look.save(draw.draw(picture(table.rows)), HERE / "growth")
 
 
 if __name__ == "__main__":

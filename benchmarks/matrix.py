@@ -13,7 +13,8 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
-from step import as_markdown, shapes_of
+from step import shapes_of
+from tables import as_markdown
 
 import tfadaopt
 

@@ -1,9 +1,9 @@
 """What the monitor costs: one snapshot of ResNet-50, and ``fit`` by preset and interval.
 
-    python benchmarks/monitor.py snapshot [--optimizer Adam] [--repeats 30]
-    python benchmarks/monitor.py fit [--model resnet|resnet20|cifar|digits] [--pairs 15]
-    python benchmarks/monitor.py also [--model digits] [--pairs 9]
-    python benchmarks/monitor.py table [--write benchmarks/monitor.md]
+    python benchmarks/monitor.py snapshot [--optimizer Adam] [--repeats 30] [--write]
+    python benchmarks/monitor.py fit [--model resnet|resnet20|cifar|digits] [--pairs 15] [--write]
+    python benchmarks/monitor.py also [--model digits] [--pairs 9] [--write]
+    python benchmarks/monitor.py stalls [--pairs 9] [--write]
 
 ``snapshot`` times a snapshot of the 214 variables of ResNet-50 with its write, by preset, against
 ``tf.summary.histogram`` of the same tensors, which is what Keras' TensorBoard callback does with
@@ -11,13 +11,12 @@ weights; and counts its bytes. ``fit`` times epochs with and without ``Optimizer
 interleaved, by preset and interval: the median of the ratios, in the manner of Cockpit's paper.
 ``also`` gives the CPU time that each quantity that is off by default adds to a snapshot, and to its
 tracing: pairs of ``fit`` with a snapshot in each step, with ``light`` and with ``light`` and it.
-``table`` does the first two and writes it all in Markdown.
+``stalls`` gives the time that ``StallWarning`` takes beside the monitor (``stalls/cost.py``).
+``--write`` puts the rows into ``benchmarks/monitor-snapshot.md``, ``-fit``, ``-also``, ``-stalls``.
 """
 
 import argparse
-import platform
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -26,6 +25,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 from models import PROBLEMS
+from stalls import cost
+from tables import HERE, Kept, as_markdown
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event
 
@@ -50,8 +51,8 @@ def optimizer_of(name: str) -> keras.optimizers.Optimizer:
 # Snapshots
 
 
-def snapshots(optimizer_name: str, repeats: int) -> list[list[str]]:
-    """Rows of the table of snapshots: what, milliseconds, bytes."""
+def snapshots(optimizer_name: str, repeats: int) -> list[dict]:
+    """A row for each preset, and for what it is compared with."""
     model = keras.applications.ResNet50(weights=None, input_shape=(64, 64, 3), classes=10)
     optimizer = optimizer_of(optimizer_name)
     model.compile(optimizer)
@@ -61,16 +62,19 @@ def snapshots(optimizer_name: str, repeats: int) -> list[list[str]]:
         variable.assign(random.lognormal(-8, 2, size=variable.shape).astype("float32"))
     assert len(model.trainable_variables) == 214
     rows = []
+
+    def add(name: str, seconds: list[float], size: int, of_tab: int | str) -> None:
+        row = {"snapshot": name, **spread([1e3 * x for x in seconds], "ms", 1)}
+        rows.append(row | {"bytes": f"{size:,}", "of the tab": of_tab})
+        print(as_markdown(rows[-1:]).splitlines()[-1], flush=True)
+
     with tempfile.TemporaryDirectory() as folder:
         wanted = {f"`{preset}`": What(quantities) for preset, quantities in PRESETS.items()}
         wanted["effective rate alone, all statistics"] = What((PRESETS["standard"][0],))
         for name, what in wanted.items():
             times, size, of_tab = timed_snapshot(model, what, folder, repeats)
-            rows.append([name, f"{statistics.median(times) * 1e3:.1f}", f"{size:,} ({of_tab:,})"])
-            print(rows[-1], file=sys.stderr, flush=True)
-        times, size = histograms(model, folder)
-        name = f"histograms of {optimizer_name}'s rates"
-        rows.append([name, f"{statistics.median(times) * 1e3:,.0f}", f"{size:,}"])
+            add(name, times, size, f"{of_tab:,}")
+        add("for scale: histograms of the same rates", *histograms(model, folder), "–")
     return rows
 
 
@@ -247,73 +251,70 @@ def also(name: str, optimizer_name: str, pairs: int) -> tuple[float, dict[str, l
     return statistics.median(plain), added
 
 
-def middle(ratios: list[float]) -> str:
-    """Median and, behind it, the middle half."""
-    ordered = sorted(ratios)
+def spread(numbers: list[float], head: str, digits: int = 2) -> dict[str, str]:
+    """Median and middle half."""
+    ordered = sorted(numbers)
     quarter = len(ordered) // 4
-    low, high = ordered[quarter], ordered[-1 - quarter]
-    return f"{statistics.median(ordered):.3f} ({low:.3f}–{high:.3f})"
+    low, high = (f"{x:.{digits}f}" for x in (ordered[quarter], ordered[-1 - quarter]))
+    return {head: f"{statistics.median(ordered):.{digits}f}", "middle half": f"{low}–{high}"}
 
 
 # Tables
 
 
-def markdown(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+def snapshot_table(options) -> list[dict]:
+    return snapshots(options.optimizer, options.repeats)
 
 
-def snapshot_table(options) -> str:
-    head = [
-        f"one snapshot of ResNet-50, 214 variables, {options.optimizer}",
-        "ms",
-        "bytes (of the tab)",
-    ]
-    return markdown(head, snapshots(options.optimizer, options.repeats))
-
-
-def fit_table(options) -> str:
+def fit_table(options) -> list[dict]:
     choices = [(p, n) for p in options.presets for n in options.intervals]
     step, ratios = training(options.model, options.optimizer, options.pairs, choices)
-    head = [f"{options.model}, {options.optimizer}, steps of {step:.0f} ms: every"]
-    head += [str(n) for n in options.intervals]
-    rows = [[f"`{p}`", *(middle(ratios[p, n]) for n in options.intervals)] for p in options.presets]
-    return markdown(head, rows)
+    rows = []
+    for preset, interval in choices:
+        row = {"model": options.model, "preset": preset, "every": interval, "ms, step": step}
+        rows.append(row | spread(ratios[preset, interval], "ratio"))
+    return rows
 
 
-def also_table(options) -> str:
+def also_table(options) -> list[dict]:
     step, added = also(options.model, options.optimizer, options.pairs)
-    head = [f"{options.model}, {options.optimizer}, steps of {step:.1f} ms of CPU", "ms a snapshot"]
-    return markdown(head, [[f"`{name}`", middle(found)] for name, found in added.items()])
+    return [
+        {"quantity": f"`{name}`", "ms of CPU, step": step, **spread(found, "ms, snapshot", 3)}
+        for name, found in added.items()
+    ]
+
+
+def stalls_table(options) -> list[dict]:
+    found = [100 * x for x in cost.measure(options.pairs)]
+    return [{"beside the monitor": "`StallWarning`, every ten steps", **spread(found, "% of fit")}]
+
+
+TABLES = {"snapshot": snapshot_table, "fit": fit_table, "also": also_table, "stalls": stalls_table}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("snapshot", "fit", "also", "table"))
+    parser.add_argument("what", choices=tuple(TABLES))
     parser.add_argument("--optimizer", default="Adam", help="of tfadaopt, or keras.Adam, …")
     parser.add_argument("--repeats", type=int, default=30, help="snapshots of each kind")
-    parser.add_argument("--model", default="cifar", choices=tuple(MODELS))
+    parser.add_argument("--model", default="digits", choices=tuple(MODELS))
     parser.add_argument("--pairs", type=int, default=9, help="runs of each kind, with and without")
     parser.add_argument("--presets", nargs="+", default=list(PRESETS), help="also: both")
     parser.add_argument("--intervals", nargs="+", type=int, default=list(INTERVALS))
-    parser.add_argument("--write", type=Path, help="file for the tables, in Markdown")
+    parser.add_argument("--write", action="store_true", help="write benchmarks/monitor-WHAT.md")
     options = parser.parse_args()
-    tables = []
-    if options.what in ("snapshot", "table"):
-        tables.append(snapshot_table(options))
+    rows = TABLES[options.what](options)
+    print(as_markdown(rows))
+    if not options.write:
+        return
+    name = f"monitor-{options.what}.md"
     if options.what == "fit":
-        tables.append(fit_table(options))
-    if options.what == "also":
-        tables.append(also_table(options))
-    if options.what == "table":
-        for options.model in MODELS:
-            tables.append(fit_table(options))
-    machine = f"{platform.machine()}, TensorFlow {tf.__version__}, no GPU"
-    what = "of CPU time added" if options.what == "also" else "of time with / without"
-    text = "\n\n".join([*tables, f"Median (middle half) {what}. {machine}."])
-    print(text)
-    if options.write:
-        options.write.write_text(f"{text}\n", encoding="utf-8")
+        orders = {"model": list(MODELS), "preset": list(PRESETS), "every": INTERVALS}
+        table = Kept(name, orders)
+        for row in rows:
+            table.put(row)
+    else:
+        (HERE / name).write_text(as_markdown(rows), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import tensorflow as tf
 from models import PROBLEMS
-from step import as_markdown
+from tables import as_markdown
 
 import tfadaopt
 from tfadaopt.optimizers.pieces import matrices

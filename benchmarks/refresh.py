@@ -22,7 +22,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from step import as_markdown
+from tables import as_markdown
 
 import tfadaopt
 

@@ -25,6 +25,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from tables import as_markdown
 
 import tfadaopt
 
@@ -261,16 +262,6 @@ def measure(model: str, method: str, rounds: int, fresh: bool) -> list[dict]:
             row |= json.loads(done.stdout.splitlines()[-1])
         rows.append(row)
     return rows
-
-
-def as_markdown(rows: list[dict]) -> str:
-    heads = list(dict.fromkeys(key for row in rows for key in row))
-    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
-    for row in rows:
-        cells = [row.get(head, "") for head in heads]
-        cells = [f"{x:.2f}" if isinstance(x, float) else str(x) for x in cells]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
 
 
 def main() -> None:

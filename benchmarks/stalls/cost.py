@@ -1,4 +1,4 @@
-"""What ``StallWarning`` costs beside the monitor: ``python -m benchmarks.stalls.cost``."""
+"""What ``StallWarning`` costs beside the monitor: ``python benchmarks/monitor.py stalls``."""
 
 import statistics
 import tempfile
@@ -89,8 +89,3 @@ def _extra(monitor, stalls, model) -> float:
             snapshot.take(before)
             seconds.append(time.perf_counter() - began)
     return statistics.median(np.subtract(taken[1], taken[0])[20:].tolist())
-
-
-if __name__ == "__main__":
-    found = measure()
-    print(f"{100 * statistics.median(found):.2f} % ({', '.join(f'{100 * x:.2f}' for x in found)})")
