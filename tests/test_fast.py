@@ -134,14 +134,14 @@ def test_a_step_is_two_roundings_from_the_readable_form(case, under_xla, worst):
     assert ("_step" in used(both[1])) != by_kernel
 
 
-def table(optimizer, batches):
+def table(optimizer, batches, **how):
     """An embedding of 50 rows and a bias after batches of (ids, gradients per id)."""
     random = np.random.default_rng(5)
     embeddings = keras.Variable(random.normal(size=(50, 3)).astype("float32"), name="embeddings")
     bias = keras.Variable([1.0, 2.0], name="bias")
     optimizer.build([embeddings, bias])
 
-    @tf.function(autograph=False, reduce_retracing=True)
+    @tf.function(autograph=False, **(how or {"reduce_retracing": True}))
     def step(ids, values):
         slices = tf.IndexedSlices(values, ids, tf.constant([50, 3]))
         optimizer.apply([slices, tf.constant([0.5, -0.5])], [embeddings, bias])
@@ -186,6 +186,31 @@ def test_rows_with_a_nan_gradient_stay():
     optimizer = tfadaopt.Adagrad(0.1, jit_compile=True)
     np.testing.assert_array_equal(table(optimizer, bad)[0], table(tfadaopt.Adagrad(0.1), [])[0])
     assert "_rows_step" in used(optimizer)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adagrad"])
+def test_rows_step_inside_a_compiled_step(name, monkeypatch):
+    monkeypatch.setattr(compiled, "WORTHWHILE", 150)  # the size of the table
+    readable, rows = (getattr(tfadaopt, name)(0.1, jit_compile=False) for _ in range(2))
+    expected, actual = table(readable, BATCHES), table(rows, BATCHES, jit_compile=True)
+    assert "_rows_step" in used(rows)
+    for a, e in zip(actual, expected, strict=True):
+        np.testing.assert_allclose(a, e, rtol=2e-6, atol=2e-6)
+    # 26 ids for 50 rows: the whole table steps.
+    many = getattr(tfadaopt, name)(0.1)
+    table(many, [(np.arange(26), np.ones((26, 3), "float32"))], jit_compile=True)
+    assert "_rows_step" not in used(many)
+
+
+def test_ids_outside_of_the_table_have_no_gradient():
+    """Where a layer looks none up on a GPU, its gradient still has them."""
+    rows = np.random.default_rng(3).normal(size=(5, 3)).astype("float32")
+    rows[1:3] = np.nan
+    all_of_them, inside = (tfadaopt.Adagrad(0.1, jit_compile=True) for _ in range(2))
+    actual = table(all_of_them, [([3, -1, 50, 49, 3], rows)])
+    expected = table(inside, [([3, 49, 3], rows[[0, 3, 4]])])
+    for a, e in zip(actual, expected, strict=True):
+        np.testing.assert_array_equal(a, e)
 
 
 @pytest.mark.quick_rows(1)

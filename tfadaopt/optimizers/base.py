@@ -259,7 +259,7 @@ class Optimizer(Rule, compat.KerasOptimizer):
             self.build(trainable_variables)
         grads = [
             tf.convert_to_tensor(g)
-            if isinstance(g, tf.IndexedSlices) and not self._takes_rows(v)
+            if isinstance(g, tf.IndexedSlices) and not self._takes_rows(v, g)
             else g
             for g, v in zip(grads, trainable_variables, strict=True)
         ]
@@ -268,7 +268,7 @@ class Optimizer(Rule, compat.KerasOptimizer):
         grads = incoming.widened(grads, trainable_variables)
         super().apply(incoming.sum_over_replicas(grads), trainable_variables)
 
-    def _takes_rows(self, variable: Variable) -> bool:
+    def _takes_rows(self, variable: Variable, slices: tf.IndexedSlices) -> bool:
         common = (
             self.clipnorm,
             self.global_clipnorm,
@@ -279,7 +279,7 @@ class Optimizer(Rule, compat.KerasOptimizer):
         )
         if any(common):
             return False
-        return self.engine.takes_rows(self.settings(), variable, self.learning_rate)
+        return self.engine.takes_rows(self.settings(), variable, slices, self.learning_rate)
 
     def apply_gradients(
         self, grads_and_vars: Iterable[tuple[Gradient | None, Variable]]

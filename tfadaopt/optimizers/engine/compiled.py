@@ -73,7 +73,7 @@ def compiles(
 def steps_by_rows(planned: Planned, settings: Settings, variable: Variable) -> bool:
     """Whether the rows of a variable that have a gradient can step without the others.
 
-    It is asked only where no clip or sum needs all rows, and the step is compiled.
+    It is asked only where no clip or sum needs all rows.
     """
     plan, rule = planned.of(variable), planned.rule
     if rule.unit != "coordinate" or planned.shared or tf.distribute.has_strategy():
@@ -82,6 +82,15 @@ def steps_by_rows(planned: Planned, settings: Settings, variable: Variable) -> b
         return False
     kind = planned.kind(variable, settings)
     return kind.lazy is not None or (rule.still_without_gradient and not kind.decay)
+
+
+def rows_are_few(slices: tf.IndexedSlices, variable: Variable) -> bool:
+    """Whether a step of some rows of a large variable is faster than one of all, inside XLA.
+
+    There the number of rows is known, and each is found, added up and put in its place by itself.
+    """
+    count, shape = slices.indices.shape.num_elements(), variable.shape
+    return count is not None and math.prod(shape) >= WORTHWHILE and 2 * count <= shape[0]
 
 
 def update(
@@ -207,19 +216,19 @@ def _rows_step(planned: Planned, kind: Kind, settings: Settings) -> Callable[...
         values: tf.Tensor,
         ids: tf.Tensor,
     ) -> tf.Tensor:
-        rows, g = _sum_per_row(values, ids)
+        g, first = _sum_per_row(values, ids, kind.shape[0])
         tables = [read(x, dtype) for x in slots]
         theta = read(variable, kind.dtype, kind.shape)
         state = {
-            name: tf.gather(table, rows) if whole else table
+            name: tf.gather(table, ids) if whole else table
             for name, table, whole in zip(kind.slots, tables, kind.whole, strict=True)
         }
         state |= dict(zip(planned.shared, numbers, strict=True))
         t = tf.cast(iterations + 1, dtype)
-        at_rows = tf.cast(tf.gather(theta, rows), dtype)
-        finite = fits(g)
+        at_rows = tf.cast(tf.gather(theta, ids), dtype)
+        finite = fits(tf.where(first, g, tf.zeros([], dtype)))
         new, moved = step(planned, kind, settings.nonfinite, at_rows, state, g, t, eta, finite)
-        at = tf.expand_dims(rows, 1)
+        at = tf.expand_dims(ids, 1)
         for name, slot, table, whole in zip(kind.slots, slots, tables, kind.whole, strict=True):
             put = tf.tensor_scatter_nd_update(table, at, new[name]) if whole else new[name]
             assign_to(slot, put)
@@ -230,17 +239,24 @@ def _rows_step(planned: Planned, kind: Kind, settings: Settings) -> Callable[...
     return compiled
 
 
-def _sum_per_row(values: tf.Tensor, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Rows and the sum of their gradients; the last row is repeated, to keep the number of them."""
-    count = tf.size(ids)
-    order = tf.argsort(ids, stable=True)
-    ids = tf.gather(ids, order)
-    new = tf.concat([[0], tf.cast(tf.not_equal(ids[1:], ids[:-1]), "int32")], axis=0)
-    segment = tf.cumsum(new)
-    sums = tf.math.unsorted_segment_sum(tf.gather(values, order), segment, count)
-    rows = tf.math.unsorted_segment_max(ids, segment, count)
-    kept = tf.minimum(tf.range(count), segment[-1])
-    return tf.gather(rows, kept), tf.gather(sums, kept)
+def _sum_per_row(values: tf.Tensor, ids: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """For each id the sum of the gradients of its row; and whether it stands for its row.
+
+    Ids outside of the variable have no gradient: that of a layer on a GPU has some.
+
+    Args:
+        values: A gradient for each id.
+        ids: Numbers of rows, which may be repeated.
+        size: How many rows there are.
+    """
+    number = tf.range(tf.size(ids))
+    column = [-1, *([1] * (values.shape.rank - 1))]
+    known = tf.reshape((ids >= 0) & (ids < size), column)
+    values = tf.where(known, values, tf.zeros([], values.dtype))
+    stands = tf.tensor_scatter_nd_update(tf.zeros([size], "int32"), ids[:, None], number)
+    of = tf.gather(stands, ids)
+    sums = tf.math.unsorted_segment_sum(values, of, tf.size(ids))
+    return tf.gather(sums, of), tf.reshape(tf.equal(of, number), column)
 
 
 def _padded(

@@ -39,11 +39,19 @@ class Engine:
         self.transform = transform
         self.holds = writes(planned.rule, "inside")
 
-    def takes_rows(self, settings: Settings, variable: Variable, learning_rate: tf.Tensor) -> bool:
-        """Whether the rows of an embedding that have a gradient can step without the others."""
-        return compiled.steps_by_rows(self.planned, settings, variable) and compiled.compiles(
-            self.planned, settings, variable, learning_rate
-        )
+    def takes_rows(
+        self,
+        settings: Settings,
+        variable: Variable,
+        slices: tf.IndexedSlices,
+        learning_rate: tf.Tensor,
+    ) -> bool:
+        """Whether the rows of an embedding that have a gradient step without the others."""
+        if not compiled.steps_by_rows(self.planned, settings, variable):
+            return False
+        if compat.under_xla():
+            return self.alone and compiled.rows_are_few(slices, variable)
+        return compiled.compiles(self.planned, settings, variable, learning_rate)
 
     def one_step(self) -> AbstractContextManager[None]:
         """Within it, what is the same for all variables is found once."""
@@ -102,7 +110,9 @@ class Engine:
         together = packed.groups(self.planned, moment, variables, gradients)
         grouped = {i for members in together for i in members}
         alone = [i for i in range(len(variables)) if i not in grouped]
-        if not together and not any(self._compiles(moment, variables[i]) for i in alone):
+        if not together and not any(
+            self._has_function(moment, variables[i], gradients[i]) for i in alone
+        ):
             return None
         return together + [[i] for i in alone]
 
@@ -114,8 +124,13 @@ class Engine:
             return at_once.update(self.planned, moment, variables, gradients)
         if len(variables) > 1:
             return packed.update(self.planned, moment, variables, gradients)
-        update = compiled.update if self._compiles(moment, variables[0]) else step.one_by_one
-        return update(self.planned, moment, variables[0], gradients[0])
+        variable, gradient = variables[0], gradients[0]
+        has_function = self._has_function(moment, variable, gradient)
+        update = compiled.update if has_function else step.one_by_one
+        return update(self.planned, moment, variable, gradient)
+
+    def _has_function(self, moment: Moment, variable: Variable, gradient: Arriving) -> bool:
+        return isinstance(gradient, tf.IndexedSlices) or self._compiles(moment, variable)
 
     def _compiles(self, moment: Moment, variable: Variable) -> bool:
         return compiled.compiles(self.planned, moment.settings, variable, moment.learning_rate)
