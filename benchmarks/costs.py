@@ -51,6 +51,16 @@ def fits() -> Rows:
     return turned(rows, "in fit", "method", "ratio")
 
 
+def monitored() -> Rows:
+    """Ratios in ``fit`` with the monitor, of each model and preset, by interval."""
+    table: dict[str, dict[str, str]] = {}
+    for row in rows_of("monitor-fit.md"):
+        name = f"{row['model']}, `{row['preset']}`"
+        line = table.setdefault(name, {"in fit": name, "steps of, ms": row["ms, step"]})
+        line[f"every {row['every']}"] = f"{row['ratio']} ({row['middle half']})"
+    return list(table.values())
+
+
 def tables() -> dict[str, Rows]:
     """The tables by name."""
     return {
@@ -58,6 +68,9 @@ def tables() -> dict[str, Rows]:
         "vit-tiny": steps("step-vit-tiny.md"),
         "embedding": steps("step-embedding-100000.md"),
         "fit": fits(),
+        "snapshot": rows_of("monitor-snapshot.md"),
+        "monitor": monitored(),
+        "stalls": rows_of("monitor-stalls.md"),
         "operations": turned(rows_of("graphs.md"), "network", "method", "ratio"),
     }
 
@@ -80,6 +93,21 @@ def in_fit() -> str:
     return f"{min(ratios)} to {max(ratios)} times, by network and method"
 
 
+def with_monitor(model: str, preset: str, every: int) -> str:
+    """What ``fit`` takes with the monitor, for the README."""
+    wanted = (model, preset, str(every))
+    (row,) = (
+        x for x in rows_of("monitor-fit.md") if (x["model"], x["preset"], x["every"]) == wanted
+    )
+    return f"{row['ratio']} ({row['middle half']}) times the time of `fit` without it"
+
+
+def for_readme() -> list[str]:
+    """What stands in the README."""
+    monitors = (("resnet20", "light", 10), ("digits", "standard", 10))
+    return [in_fit(), *(with_monitor(*one) for one in monitors)]
+
+
 if __name__ == "__main__":
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    print(f"README: {in_fit()}")
+    print("README:", *for_readme(), sep="\n")

@@ -10,17 +10,18 @@ import argparse
 import re
 import statistics
 import time
-from pathlib import Path
+from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
 from models import PROBLEMS
 from step import PARTNERS
-from tables import as_markdown
+from tables import Kept, as_markdown
 
 import tfadaopt
 
-HERE = Path(__file__).parent
+NETWORKS = ("resnet20", "resnet50", "transformer")
+METHODS = ("SGD", "Momentum", "Adagrad", "RMSprop", "Adam")
 
 
 def step_of(name: str, optimizer=None):
@@ -68,9 +69,9 @@ def pair(method: str) -> tuple:
     return getattr(tfadaopt, method), lambda: getattr(keras.optimizers, name)(**arguments)
 
 
-def rows(name: str, methods: list[str], repeats: int) -> list[dict]:
+def rows(name: str, methods: list[str], repeats: int) -> Iterator[dict]:
+    """A row for each method on a network, as it is found."""
     alone = operations(name)
-    found = []
     for method in methods:
         ours, theirs = pair(method)
         counts = operations(name, ours()), operations(name, theirs())
@@ -90,23 +91,22 @@ def rows(name: str, methods: list[str], repeats: int) -> list[dict]:
                     times[kind].append(seconds_to_compile(name, make()))
             middle = [statistics.median(x) for x in times]
             row["compile s, Keras"], row["compile, ratio"] = middle[1], middle[0] / middle[1]
-        found.append(row)
-        print(as_markdown([row]), flush=True)
-    return found
+        yield row
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--networks", default="resnet20,resnet50,transformer")
-    parser.add_argument("--methods", default="SGD,Momentum,Adagrad,RMSprop,Adam")
+    parser.add_argument("--networks", default=",".join(NETWORKS))
+    parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--compile", type=int, default=0, help="first steps of each that are timed")
     parser.add_argument("--write", action="store_true", help="write benchmarks/graphs.md")
     options = parser.parse_args()
-    found = []
+    table = Kept("graphs.md", {"network": NETWORKS, "method": METHODS})
     for name in options.networks.split(","):
-        found += rows(name, options.methods.split(","), options.compile)
-    if options.write:
-        (HERE / "graphs.md").write_text(as_markdown(found), encoding="utf-8")
+        for row in rows(name, options.methods.split(","), options.compile):
+            print(as_markdown([row]), flush=True)
+            if options.write:
+                table.put(row)
 
 
 if __name__ == "__main__":

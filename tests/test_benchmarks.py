@@ -180,9 +180,27 @@ def test_the_page_of_costs_is_what_the_benchmarks_wrote(benchmark):
     assert costs.filled(page) == page, "run: python benchmarks/costs.py"
     assert "| Adam |" in page
     readme = (BENCHMARKS.parent / "README.md").read_text(encoding="utf-8")
-    assert costs.in_fit() in readme
+    assert [text for text in costs.for_readme() if text not in readme] == []
     with pytest.raises(ValueError, match="'fit' stands 0 times"):
         costs.filled(page.replace("<!-- fit:", "<!-- fits:"))
+
+
+def test_a_measured_row_takes_its_place_in_the_table(benchmark, tmp_path, monkeypatch):
+    tables = benchmark("tables")
+    monkeypatch.setattr(tables, "HERE", tmp_path)
+    orders = {"mode": ["plain", "xla"], "size": (10, 9)}
+    for mode, size, ratio in (
+        ("xla", 9, 1.0),
+        ("plain", 9, 2.0),
+        ("xla", 10, 3.0),
+        ("xla", 9, 4.0),
+    ):
+        kept = tables.Kept("some.md", orders)  # each in a run of its own
+        kept.put({"mode": mode, "size": size, "ratio": ratio})
+    assert {"mode": "xla", "size": 10} in kept
+    assert {"mode": "plain", "size": 10} not in kept
+    rows = [tuple(row.values()) for row in tables.rows_of("some.md")]
+    assert rows == [("plain", "9", "2.00"), ("xla", "10", "3.00"), ("xla", "9", "4.00")]
 
 
 @pytest.fixture
