@@ -84,13 +84,15 @@ def steps_by_rows(planned: Planned, settings: Settings, variable: Variable) -> b
     return kind.lazy is not None or (rule.still_without_gradient and not kind.decay)
 
 
-def rows_are_few(slices: tf.IndexedSlices, variable: Variable) -> bool:
+def rows_are_few(slices: tf.IndexedSlices, shape: tuple[int, ...]) -> bool:
     """Whether a step of some rows of a large variable is faster than one of all, inside XLA.
 
     There the number of rows is known, and each is found, added up and put in its place by itself.
     """
-    count, shape = slices.indices.shape.num_elements(), variable.shape
-    return count is not None and math.prod(shape) >= WORTHWHILE and 2 * count <= shape[0]
+    count = slices.indices.shape.num_elements()
+    if count is None or None in shape:
+        return False
+    return math.prod(shape) >= WORTHWHILE and 2 * count <= shape[0]
 
 
 def update(

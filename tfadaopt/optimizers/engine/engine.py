@@ -50,7 +50,7 @@ class Engine:
         if not compiled.steps_by_rows(self.planned, settings, variable):
             return False
         if compat.under_xla():
-            return self.alone and compiled.rows_are_few(slices, variable)
+            return self.alone and compiled.rows_are_few(slices, self.planned.of(variable).shape)
         return compiled.compiles(self.planned, settings, variable, learning_rate)
 
     def one_step(self) -> AbstractContextManager[None]:
