@@ -1,15 +1,20 @@
 """``tfadaopt compare``: single runs, and the whole on small problems."""
 
 import json
+import sys
 
 import keras
 import pandas as pd
 import pytest
 
-from tests.support.comparisons import EXAMPLE, tfadaopt, write
+from tests.support.comparisons import EXAMPLE, finished_comparison, tfadaopt, valley, write
+from tests.test_claims import OneByOne
 from tfadaopt.experiments.compare import comparison, parts_of_data, problem
+from tfadaopt.experiments.compare import run as compare_run
 from tfadaopt.experiments.compare import trial as compare_trial
 from tfadaopt.experiments.compare.contenders import CONSTANT, COSINE, Arm
+from tfadaopt.experiments.configs import ConfigError
+from tfadaopt.experiments.runs import stages
 from tfadaopt.experiments.training.batches import Shuffled, dense
 
 # One run
@@ -127,7 +132,77 @@ def test_a_schedule_and_a_weight_decay_are_applied(tmp_path):
     assert int(scaled.iterations) == 8
 
 
+UNUSUAL = """
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 4
+    def __getitem__(self, i):
+        return tuple(array[8 * i : 8 * i + 8] for array in arrays()[0])
+
+class Own(keras.optimizers.Optimizer):
+    def update_step(self, gradient, variable, learning_rate):
+        variable.assign_sub(learning_rate * gradient)
+
+arrays = data
+def data():
+    x, y = arrays()[1]
+    y[3] = np.nan
+    return Batches(), (x, y)
+
+def model():
+    net = keras.Sequential([keras.layers.Input([2]), keras.layers.Dense(1)])
+    net.compile(Own(0.01), loss="mse")
+    return net
+"""
+
+
+@pytest.mark.slow
+def test_batches_of_ones_own_no_test_part_and_no_rates_to_log(tmp_path):
+    config = comparison.settings(write(tmp_path, UNUSUAL), ["compiled"], batch_size=8, epochs=1)
+    runner = compare_trial.Runner(config.arms[0], None, {**vars(config)})
+    result = runner.run(0.01, 0, tmp_path / "log")
+    assert [epoch["step"] for epoch in result["epochs"]] == [4]
+    assert (result["test"], result["rates"]) == (None, {})
+    assert result["diverged"] == "validation loss nan"
+    assert not (tmp_path / "log").exists()
+
+
 # The whole
+
+
+def test_what_ends_a_comparison_before_it_trains(tmp_path, monkeypatch):
+    def dies(cell, settings, folder):
+        raise RuntimeError("its process died")
+
+    monkeypatch.setattr(stages, "LocalExecutor", OneByOne)
+    monkeypatch.setattr(compare_run, "_compute", dies)
+    out, path = tmp_path / "out", write(tmp_path)
+    config = comparison.settings(path, ["SGD"])
+    with pytest.raises(problem.ProblemError, match=r"mine\.py: its process died"):
+        compare_run.run(config, out, "", 1, lambda *_: None)
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    config = comparison.settings(path, ["SGD"], tuner="optuna")
+    with pytest.raises(ConfigError, match=r"tfadaopt\[optuna\]"):
+        compare_run.run(config, out, "", 1, lambda *_: None)
+
+
+def test_a_look_at_the_problem_by_an_older_version_is_taken_again(tmp_path, monkeypatch):
+    looked = []
+
+    def looks(cell, settings, folder):
+        looked.append(cell["kind"])
+        raise RuntimeError("enough")
+
+    monkeypatch.setattr(stages, "LocalExecutor", OneByOne)
+    monkeypatch.setattr(compare_run, "_compute", looks)
+    config, store = finished_comparison(tmp_path, valley, "compiled", trials=1, seeds=1)
+    look = comparison.check_cell(config)
+    store.put(look, {name: of for name, of in store.get(look).items() if name != "compiled"})
+    store.close()
+    with pytest.raises(problem.ProblemError, match="enough"):
+        compare_run.run(config, store.folder, "", 1, lambda *_: None)
+    assert looked == ["check"]
+    assert [p.name for p in (store.folder / "set-aside").iterdir()] == [store.file_of(look).name]
 
 
 SMALL = ["--trials", 3, "--tuning-seeds", 1, "--seeds", 3, "--epochs", 1, "--jobs", 1]
