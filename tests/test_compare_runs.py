@@ -4,9 +4,11 @@ import json
 import sys
 
 import keras
+import numpy as np
 import pandas as pd
 import pytest
 
+from tests.support import models
 from tests.support.comparisons import EXAMPLE, finished_comparison, tfadaopt, valley, write
 from tests.test_claims import OneByOne
 from tfadaopt.experiments.compare import comparison, parts_of_data, problem
@@ -14,6 +16,7 @@ from tfadaopt.experiments.compare import run as compare_run
 from tfadaopt.experiments.compare import trial as compare_trial
 from tfadaopt.experiments.compare.contenders import CONSTANT, COSINE, Arm
 from tfadaopt.experiments.configs import ConfigError
+from tfadaopt.experiments.problems.restart import Restart
 from tfadaopt.experiments.runs import stages
 from tfadaopt.experiments.training.batches import Shuffled, dense
 
@@ -165,6 +168,18 @@ def test_batches_of_ones_own_no_test_part_and_no_rates_to_log(tmp_path):
     assert (result["test"], result["rates"]) == (None, {})
     assert result["diverged"] == "validation loss nan"
     assert not (tmp_path / "log").exists()
+
+
+def test_an_optimizer_that_was_built_before_starts_anew():
+    model = models.make_model(keras.optimizers.Adam(0.1))
+    optimizer = model.optimizer
+    optimizer.build(model.trainable_variables)
+    restart = Restart(lambda: models.make_model("sgd"), model, optimizer)
+    optimizer.apply([keras.ops.ones_like(v) for v in model.trainable_variables])
+    restart(0.2, seed=3)
+    assert float(optimizer.learning_rate) == pytest.approx(0.2)
+    state = [v for v in optimizer.variables if v is not optimizer.learning_rate]
+    assert not any(np.any(v.numpy()) for v in state)
 
 
 # The whole
