@@ -23,16 +23,30 @@ from tfadaopt.experiments.training.batches import Shuffled, dense
 # One run
 
 
-@pytest.mark.slow
-def test_a_run_depends_on_its_seed_and_rate_alone(tmp_path):
-    dataset = """
+DATASET = """
 import tensorflow as tf
+arrays = data
 def data():
     parts = arrays()
     sets = [tf.data.Dataset.from_tensor_slices(part) for part in parts]
     return sets[0].shuffle(64).batch(8), sets[1].batch(8), sets[2].batch(8)
 """
-    for more in ("", "arrays = data\n" + dataset):
+
+
+def test_a_data_set_that_is_made_again_has_the_same_order(tmp_path):
+    """As where a run goes on within an epoch."""
+    config = comparison.settings(write(tmp_path, DATASET), ["SGD"], batch_size=8)
+    runner = compare_trial.Runner(Arm("SGD"), None, {**vars(config)})
+    keras.utils.set_random_seed(3)
+    batches = runner._batches(runner._made()["train"], 3)
+    first, again = ([x for x, _ in batches.at(0, 0)["x"].take(8)] for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first[0], first[1])
+
+
+@pytest.mark.slow
+def test_a_run_depends_on_its_seed_and_rate_alone(tmp_path):
+    for more in ("", DATASET):
         config = comparison.settings(write(tmp_path, more), ["Adam"], batch_size=8)
         settings = {**vars(config)}
         once = compare_trial.Runner(Arm("Adam"), None, settings)
