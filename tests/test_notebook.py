@@ -155,6 +155,9 @@ def test_optuna_tunes_within_a_budget_in_processes_of_their_own(tmp_path):
 
         return {"loss": abs(math.log10(rate) + 2) + (method == "b"), "process": os.getpid()}
 
+    def no_number(rate, method):
+        return {"loss": float("nan")}
+
     space = {"rate": (1e-5, 1.0, "log"), "method": ["a", "b"]}
     how = {"trials": 6, "at_once": 2, "show": False, "jobs": 1}
     table = experiments.tune(loss, space, tmp_path / "out", **how)
@@ -167,6 +170,10 @@ def test_optuna_tunes_within_a_budget_in_processes_of_their_own(tmp_path):
         experiments.tune(loss, space, tmp_path / "out", objective="accuracy", **how)
     with pytest.raises(ConfigError, match="trials=0, at_once=2: both are at least 1"):
         experiments.tune(loss, space, tmp_path / "other", **how | {"trials": 0})
+    failed = experiments.tune(no_number, space, tmp_path / "failed", **how | {"trials": 1})
+    assert failed["loss"].isna().tolist() == [True]
+    with pytest.raises(ConfigError, match=r"'rate': .*low"):
+        experiments.tune(loss, {"rate": (2.0, 1.0)}, tmp_path / "other", show=False)
     with pytest.raises(ConfigError, match="'rate' is 3"):
         experiments.tune(loss, {"rate": 3}, tmp_path / "other", show=False)
 

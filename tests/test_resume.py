@@ -32,6 +32,8 @@ ARRAYS = (models.X[:22], models.Y[:22])
 # Six batches an epoch, the last one smaller; three epochs.
 EPOCHS, STEPS = 3, 6
 DAMAGE = ("versions", "log")
+# In the first epoch; after its last batch; in validation; where the second begins; in the last.
+DEATHS = [(3, False), (4, False), (1, True), (2, False), (8, False)]
 slow = pytest.mark.slow
 
 
@@ -119,9 +121,8 @@ OPTIMIZERS = {
     ("name", "data", "deaths"),
     [
         ("adam", shuffled, [(9, False)]),
-        # In the first epoch; after its last batch; in validation; in the last epoch.
         *(
-            pytest.param(name, data, [(3, False), (3, False), (2, True), (9, False)], marks=slow)
+            pytest.param(name, data, DEATHS, marks=slow)
             for name, data in (("averages", streamed), ("schedule-free", shuffled))
         ),
     ],

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -88,7 +87,7 @@ def list_all(
             # A single claim has the settings of all claims together.
             if experiments and len(experiment.claims) != 1:
                 table = Table("setting", "default")
-                for name, value in asdict(experiment.config()).items():
+                for name, value in vars(experiment.config()).items():
                     table.add_row(name, _as_text(value))
                 console.print(table)
         console.print("Run one with: tfadaopt run NAME", markup=False)
