@@ -184,8 +184,13 @@ def test_batches_of_ones_own_no_test_part_and_no_rates_to_log(tmp_path):
     assert not (tmp_path / "log").exists()
 
 
-def test_an_optimizer_that_was_built_before_starts_anew():
-    model = models.make_model(keras.optimizers.Adam(0.1))
+def test_an_optimizer_that_was_built_before_starts_anew_and_is_not_built_again():
+    class Once(keras.optimizers.Adam):
+        def build(self, variables):
+            assert not self.built
+            super().build(variables)
+
+    model = models.make_model(Once(0.1))
     optimizer = model.optimizer
     optimizer.build(model.trainable_variables)
     restart = Restart(lambda: models.make_model("sgd"), model, optimizer)
