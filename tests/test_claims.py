@@ -4,6 +4,7 @@ import ast
 import json
 import math
 import re
+import runpy
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,8 +18,10 @@ from typer.testing import CliRunner
 
 from tests.test_verdicts import FEW, seen
 from tfadaopt.experiments import catalog, claims, configs
+from tfadaopt.experiments.claims import hand_tuning
 from tfadaopt.experiments.cli import commands as cli
 from tfadaopt.experiments.method_map import survey
+from tfadaopt.experiments.problems.curvature import largest_eigenvalue
 from tfadaopt.experiments.problems.walks import arrivals, moved_by_rounding, walk
 from tfadaopt.experiments.reports import intervals as statistics
 from tfadaopt.experiments.reports.figures import Bars, Contours, Lines, Series
@@ -149,6 +152,10 @@ def test_width_and_edge_of_a_sensitivity():
     assert statistics.sensitivity(rates, np.abs(np.log10(rates) + 2) + 1).at_edge is False
     with pytest.raises(ValueError, match="rising"):
         statistics.sensitivity([1.0, 0.1], [1.0, 1.0])
+
+
+def test_a_curvature_of_products_that_are_no_numbers_is_none():
+    assert math.isnan(largest_eigenvalue(lambda v: v * math.nan, (3,), 3))
 
 
 def test_transfer_is_what_the_other_problems_rate_costs():
@@ -472,6 +479,33 @@ def test_all_claims_together_have_the_map_of_the_methods_too(
     assert not Store(tmp_path / "one").has(cells[0])
 
 
+def test_a_claim_that_concludes_nothing_has_failed_and_says_so(
+    claims_of_the_test, tmp_path, monkeypatch
+):
+    nothing = replace(registry.entries()[0].load(), tell=lambda *_: None)
+    monkeypatch.setattr(registry.Entry, "load", lambda self: nothing)
+    config = configs.Claims()
+    Store(tmp_path).open("claims", config, "")
+    with pytest.raises(TypeError, match="claim-counts returned None, not a Finding"):
+        trial.compute(trial.cell_of("claim-counts", config), config, tmp_path)
+    assert trial.read_results(tmp_path)[0].error.endswith("not a Finding.")
+
+
+def test_what_is_no_result_of_a_claim_counts_as_missing(claims_of_the_test, tmp_path, caplog):
+    config = configs.Claims()
+    store = Store(tmp_path).open("claims", config, "")
+    counts, raises = (trial.cell_of(name, config) for name in ("claim-counts", "claim-raises"))
+    store.put(counts, {"name": 3})
+    store.put_failure(raises, {"name": 3})
+    assert {(r.finding, r.error) for r in trial.read_results(tmp_path)} == {(None, "")}
+    assert "holds no result of a claim" in caplog.text
+    # And one without a number has none beside its verdict.
+    found = claim.Result("claim-counts", "topic", None, "s", finding=finding("depends"))
+    store.put(counts, json.loads(found.to_json()))
+    columns = [list(column.cells) for column in trial.table(tmp_path).columns]
+    assert [column[0] for column in columns[2:]] == ["[yellow]depends[/]", "", ""]
+
+
 def test_a_claim_can_be_tried_alone(claims_of_the_test, tmp_path, monkeypatch, capsys):
     assert tfadaopt_run(monkeypatch, "run", "claim-counts", "--out", tmp_path) == 0
     (result,) = trial.read_results(tmp_path)
@@ -513,8 +547,10 @@ def test_recorded_verdicts_are_shown_where_rule_and_settings_are_the_same(tmp_pa
         deterministic=False,
         retrials=[claim.Retrial(f"seed {i}", "depends" if i < 5 else "refuted") for i in range(6)],
     )
-    fragility.write_record([kept], tmp_path / "recorded.json")
+    failed = replace(kept, name="claim-y", finding=None)
+    fragility.write_record([kept, failed], tmp_path / "recorded.json")
     content = json.loads((tmp_path / "recorded.json").read_text())
+    assert list(content) == ["claim-x"]
     monkeypatch.setattr(fragility, "recorded", lambda: content)
     fresh = replace(kept, retrials=())
     assert fragility.fragility(fresh).recorded
@@ -523,6 +559,10 @@ def test_recorded_verdicts_are_shown_where_rule_and_settings_are_the_same(tmp_pa
         changed = fragility.fragility(replace(fresh, **other))
         assert not changed.recorded
         assert "not tried" in changed.text
+    firm = replace(kept, limits={"most": 5.0}, retrials=[claim.Retrial("most × 2", "depends")])
+    assert fragility.fragility(firm).text.endswith(
+        "The same with its threshold halved and doubled."
+    )
 
 
 def test_what_was_interrupted_is_told_in_its_place(claims_of_the_test, tmp_path):
@@ -550,6 +590,23 @@ def test_wrong_usage_is_told_before_anything_runs(words, said, tmp_path, monkeyp
     assert not (tmp_path / "new").exists()
 
 
-def test_a_folder_without_claims_is_refused(tmp_path):
+def test_a_folder_without_claims_is_refused(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="tfadaopt run claims"):
         trial.read_results(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["record", str(tmp_path)])
+    with pytest.raises(FileNotFoundError, match="tfadaopt run claims"):
+        runpy.run_module("tfadaopt.experiments.trial.record", run_name="__main__")
+
+
+def test_momentum_that_never_arrives_has_no_narrow_range():
+    """Nor a picture of the path at its best rate."""
+    rates = np.array([0.01, 0.1])
+    never = {
+        (method, mu, problem): np.full((2, 2), np.inf)
+        for method in hand_tuning.BOTH
+        for mu in hand_tuning.MOMENTA
+        for problem in hand_tuning.PROBLEMS
+    }
+    assert hand_tuning.picture(rates, never) is None
+    limits = hand_tuning.CLAIM.limits
+    assert hand_tuning.decide(hand_tuning.Seen(rates, never, None), limits) == "depends"

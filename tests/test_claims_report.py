@@ -237,6 +237,24 @@ def test_a_page_tells_what_was_found(folder):
     assert "from tfadaopt.experiments.trial.claim import Claim" in it.text
 
 
+def test_a_finding_without_a_number_has_none_beside_its_verdict(tmp_path):
+    found = frame.Finding("depends", "So.", (), (), "Hm.")
+    claims_report.write_claims_report(tmp_path, [result("claim-x", None, found)], RUN)
+    assert claims_report.key_texts(found) is None
+    assert "95 % interval" not in Page(tmp_path / "report.html").text
+
+
+def test_a_result_with_a_path_for_a_name_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"'\.\./claim-x' is no name of a claim"):
+        claims_report.write_claims_report(tmp_path, [result("../claim-x", None)], RUN)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_short_lists_are_shown_whole_and_long_ones_by_their_ends():
+    said = claims_report.listed({"seeds": 3, "rates": [0.1, 1.0], "many": list(range(9))})
+    assert said == "seeds 3; rates 0.1, 1.0; many 9 from 0 to 8"
+
+
 def test_an_empty_column_is_left_out(tmp_path):
     number = frame.Number("loss", 0.25)
     found = frame.Finding("depends", "So.", (number,), (), "Hm.")

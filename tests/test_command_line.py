@@ -7,13 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 import tfadaopt
 from tfadaopt.experiments import configs
 from tfadaopt.experiments.cli import commands as cli
-from tfadaopt.experiments.cli.terminal import TimeLeft
+from tfadaopt.experiments.cli.terminal import TimeLeft, watched
 from tfadaopt.experiments.compare import run as compare_run
 from tfadaopt.experiments.lecture import run as lecture
+from tfadaopt.experiments.runs.executor import WorkerError
 
 NOT_UTF8 = os.fsdecode(b"a\xff")
 HUGE = "1" + "0" * 20
@@ -171,6 +173,19 @@ def test_the_time_left_follows_the_pace_of_a_stage_and_counts_what_comes_later()
     assert after(100, "reported", 0, 10) == ""
     assert after(110, "reported", 5, 10) == "about 10 s left"
     assert after(110, "reported", 10, 10) == ""
+
+
+def test_workers_that_cannot_start_are_told_with_what_to_do(capsys):
+    def work(show):
+        show("a stage", 0, 2)
+        raise WorkerError("exit code 7.")
+
+    with pytest.raises(typer.Exit) as ended:
+        watched(work)
+    assert ended.value.exit_code == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "No worker process can start: exit code 7." in said
+    assert "with --jobs 1 in less memory" in said
 
 
 def test_the_version(monkeypatch, capsys):

@@ -40,6 +40,12 @@ def test_a_file_that_is_no_problem(more, said, tmp_path):
         problem.load(write(tmp_path, more))
 
 
+def test_a_file_of_another_kind_is_no_problem(tmp_path):
+    path = write(tmp_path).rename(tmp_path / "mine.txt")
+    with pytest.raises(problem.ProblemError, match=r"mine\.txt is no Python file \(\.py\)"):
+        problem.load(path)
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -126,12 +132,15 @@ def test_a_schedule_is_scaled_as_a_whole_and_can_be_kept_in_a_file():
     found = paced.paced(contenders.Arm("compiled", "own"), None, model, 10)
     assert found.optimizer is optimizer
     found.learning_rate = 0.2
+    assert found.learning_rate == 0.2
     given = own_schedule = schedules.own_schedule(optimizer)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(given))
     for scaled in (own_schedule, again):
         assert [float(scaled(step)) for step in (0, 4, 9)] == pytest.approx([0.05, 0.2, 0.005])
     found.learning_rate = 0.4
     assert float(given(4)) == pytest.approx(0.4)
+    paced.paced(contenders.Arm("compiled", "own"), 0.01, model, 10)
+    assert optimizer.inner_optimizer.weight_decay == 0.01
 
 
 def test_cosine_rises_to_the_rate_and_falls_to_nothing():

@@ -1,12 +1,13 @@
 """What ``tfadaopt compare`` says: budgets, tests, costs, and sentences that follow from results."""
 
+import gc
 import math
 
 import pandas as pd
 import pytest
 
 from tests.support.comparisons import finished_comparison, page_of, reading, said_of, valley, write
-from tfadaopt.experiments.compare import advice, comparison, costs
+from tfadaopt.experiments.compare import advice, comparison, costs, figures, significance
 from tfadaopt.experiments.compare import report as compare_report
 from tfadaopt.experiments.compare import results as compare_results
 from tfadaopt.experiments.configs import ConfigError
@@ -109,6 +110,84 @@ def test_no_method_that_works_is_no_advice_and_still_a_report(tmp_path):
     assert "Nothing can be recommended" in page_of(store)
 
 
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_a_method_whose_reported_runs_all_fail_is_nobodys_choice(seeds, tmp_path):
+    def loss(name, rate, seed):
+        return math.nan if seed < seeds else valley("SGD", rate, 0)
+
+    config, store = finished_comparison(tmp_path, loss, "SGD", seeds=seeds)
+    _, _, (alone,) = reading(config, store)
+    assert (alone.failed, alone.middle.value) == (seeds, math.inf)
+    assert "Nothing can be recommended" in said_of(config, store)
+
+
+def test_a_difference_has_no_interval_where_the_better_method_failed(tmp_path):
+    def loss(name, rate, seed):
+        return math.nan if name == "SGD" and seed == 1 else valley(name, rate, 0)
+
+    _, _, ranked = reading(*finished_comparison(tmp_path, loss))
+    (pair,) = significance.pairs(ranked)
+    assert pair.better == "SGD"
+    assert pair.gap.value == pytest.approx(1)
+    assert math.isnan(pair.gap.low)
+
+
+def test_figures_are_of_what_there_is(tmp_path):
+    """All of no finished rate, curves of runs that ended before a validation, a run that broke."""
+    for folder in ("none", "some"):
+        (tmp_path / folder).mkdir()
+    of_none = reading(*finished_comparison(tmp_path / "none", lambda *_: math.nan, "SGD"))
+    assert dict(figures.figures(*of_none[:2])) == {}
+    config, store = finished_comparison(
+        tmp_path / "some", lambda _, rate, seed: None if seed == 0 else valley("SGD", rate, seed)
+    )
+    for run in reading(config, store)[0].finals():
+        if run.result is not None:
+            epochs = [{n: v for n, v in e.items() if n != "val_loss"} for e in run.result["epochs"]]
+            store.put(run.cell, run.result | {"epochs": epochs})
+    read, found, _ = reading(config, store)
+    made = dict(figures.figures(read, found))
+    assert list(made) == ["sensitivity", "loss", "rates_SGD", "rates_Adagrad"]
+    assert list(made["rates_SGD"].series[0].y) == [1.0, 0.5]
+
+
+def test_a_folder_without_a_result_is_refused_with_what_to_do(tmp_path):
+    config = comparison.settings(write(tmp_path), ["SGD"])
+    with pytest.raises(FileNotFoundError, match="holds no comparison"):
+        compare_report.write_compare_report(tmp_path)
+    Store(tmp_path / "out").open("compare", config, "").close()
+    with pytest.raises(FileNotFoundError, match="nothing is finished yet"):
+        compare_report.write_compare_report(tmp_path / "out")
+
+
+def test_who_collects_no_cycles_goes_on_without(tmp_path):
+    _, store = finished_comparison(tmp_path, valley, "SGD", trials=1, seeds=1)
+    gc.disable()
+    try:
+        page_of(store)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+    page_of(store)
+    assert gc.isenabled()
+
+
+def test_what_is_not_finished_is_counted(tmp_path):
+    config, store = finished_comparison(tmp_path, valley)
+    of_one = [run for run in reading(config, store)[0].finals() if run.cell["method"] == "SGD"]
+    store.file_of(of_one[0].cell).unlink()
+    read, found, _ = reading(config, store)
+    assert advice.missing(read, found) == ["SGD: 4 of 5 reported runs"]
+
+
+def test_of_two_tuning_seeds_the_mean_counts(tmp_path):
+    def loss(name, rate, seed):
+        return 1.0 + seed % 2
+
+    read, _, _ = reading(*finished_comparison(tmp_path, loss, "SGD", tuning_seeds=2, trials=1))
+    assert [trial.score for trial in read.arms[0].chosen.trials] == [1.5]
+
+
 def test_accuracy_is_better_when_larger(tmp_path):
     config = comparison.settings(write(tmp_path), ["SGD"])
     assert config.score({"loss": math.nan}) == math.inf
@@ -156,6 +235,16 @@ def test_a_run_that_diverged_has_reached_nothing(tmp_path):
 
 
 # Where a search ends
+
+
+def test_optuna_proposes_the_rates_after_the_default(tmp_path):
+    pytest.importorskip("optuna", reason="the extra optuna is not installed")
+    more = {"trials": 6, "seeds": 1, "tuner": comparison.tuner("optuna")}
+    read, _, _ = reading(*finished_comparison(tmp_path, valley, "SGD", **more))
+    rates = [trial.rate for trial in read.arms[0].chosen.trials]
+    assert rates[0] == 0.01
+    assert len(set(rates)) == 6
+    assert 0.1 not in rates  # as the grid would have it
 
 
 @pytest.mark.parametrize(

@@ -1,30 +1,52 @@
 """``tfadaopt compare``: single runs, and the whole on small problems."""
 
 import json
+import sys
 
 import keras
+import numpy as np
 import pandas as pd
 import pytest
 
-from tests.support.comparisons import EXAMPLE, tfadaopt, write
+from tests.support import models
+from tests.support.comparisons import EXAMPLE, finished_comparison, tfadaopt, valley, write
+from tests.test_claims import OneByOne
 from tfadaopt.experiments.compare import comparison, parts_of_data, problem
+from tfadaopt.experiments.compare import run as compare_run
 from tfadaopt.experiments.compare import trial as compare_trial
 from tfadaopt.experiments.compare.contenders import CONSTANT, COSINE, Arm
+from tfadaopt.experiments.configs import ConfigError
+from tfadaopt.experiments.problems.restart import Restart
+from tfadaopt.experiments.runs import stages
 from tfadaopt.experiments.training.batches import Shuffled, dense
 
 # One run
 
 
-@pytest.mark.slow
-def test_a_run_depends_on_its_seed_and_rate_alone(tmp_path):
-    dataset = """
+DATASET = """
 import tensorflow as tf
+arrays = data
 def data():
     parts = arrays()
     sets = [tf.data.Dataset.from_tensor_slices(part) for part in parts]
     return sets[0].shuffle(64).batch(8), sets[1].batch(8), sets[2].batch(8)
 """
-    for more in ("", "arrays = data\n" + dataset):
+
+
+def test_a_data_set_that_is_made_again_has_the_same_order(tmp_path):
+    """As where a run goes on within an epoch."""
+    config = comparison.settings(write(tmp_path, DATASET), ["SGD"], batch_size=8)
+    runner = compare_trial.Runner(Arm("SGD"), None, {**vars(config)})
+    keras.utils.set_random_seed(3)
+    batches = runner._batches(runner._made()["train"], 3)
+    first, again = ([x for x, _ in batches.at(0, 0)["x"].take(8)] for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first[0], first[1])
+
+
+@pytest.mark.slow
+def test_a_run_depends_on_its_seed_and_rate_alone(tmp_path):
+    for more in ("", DATASET):
         config = comparison.settings(write(tmp_path, more), ["Adam"], batch_size=8)
         settings = {**vars(config)}
         once = compare_trial.Runner(Arm("Adam"), None, settings)
@@ -127,7 +149,94 @@ def test_a_schedule_and_a_weight_decay_are_applied(tmp_path):
     assert int(scaled.iterations) == 8
 
 
+UNUSUAL = """
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 4
+    def __getitem__(self, i):
+        return tuple(array[8 * i : 8 * i + 8] for array in arrays()[0])
+
+class Own(keras.optimizers.Optimizer):
+    def update_step(self, gradient, variable, learning_rate):
+        variable.assign_sub(learning_rate * gradient)
+
+arrays = data
+def data():
+    x, y = arrays()[1]
+    y[3] = np.nan
+    return Batches(), (x, y)
+
+def model():
+    net = keras.Sequential([keras.layers.Input([2]), keras.layers.Dense(1)])
+    net.compile(Own(0.01), loss="mse")
+    return net
+"""
+
+
+@pytest.mark.slow
+def test_batches_of_ones_own_no_test_part_and_no_rates_to_log(tmp_path):
+    config = comparison.settings(write(tmp_path, UNUSUAL), ["compiled"], batch_size=8, epochs=1)
+    runner = compare_trial.Runner(config.arms[0], None, {**vars(config)})
+    result = runner.run(0.01, 0, tmp_path / "log")
+    assert [epoch["step"] for epoch in result["epochs"]] == [4]
+    assert (result["test"], result["rates"]) == (None, {})
+    assert result["diverged"] == "validation loss nan"
+    assert not (tmp_path / "log").exists()
+
+
+def test_an_optimizer_that_was_built_before_starts_anew_and_is_not_built_again():
+    class Once(keras.optimizers.Adam):
+        def build(self, variables):
+            assert not self.built
+            super().build(variables)
+
+    model = models.make_model(Once(0.1))
+    optimizer = model.optimizer
+    optimizer.build(model.trainable_variables)
+    restart = Restart(lambda: models.make_model("sgd"), model, optimizer)
+    optimizer.apply([keras.ops.ones_like(v) for v in model.trainable_variables])
+    restart(0.2, seed=3)
+    assert float(optimizer.learning_rate) == pytest.approx(0.2)
+    state = [v for v in optimizer.variables if v is not optimizer.learning_rate]
+    assert not any(np.any(v.numpy()) for v in state)
+
+
 # The whole
+
+
+def test_what_ends_a_comparison_before_it_trains(tmp_path, monkeypatch):
+    def dies(cell, settings, folder):
+        raise RuntimeError("its process died")
+
+    monkeypatch.setattr(stages, "LocalExecutor", OneByOne)
+    monkeypatch.setattr(compare_run, "_compute", dies)
+    out, path = tmp_path / "out", write(tmp_path)
+    config = comparison.settings(path, ["SGD"])
+    with pytest.raises(problem.ProblemError, match=r"mine\.py: its process died"):
+        compare_run.run(config, out, "", 1, lambda *_: None)
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    config = comparison.settings(path, ["SGD"], tuner="optuna")
+    with pytest.raises(ConfigError, match=r"tfadaopt\[optuna\]"):
+        compare_run.run(config, out, "", 1, lambda *_: None)
+
+
+def test_a_look_at_the_problem_by_an_older_version_is_taken_again(tmp_path, monkeypatch):
+    looked = []
+
+    def looks(cell, settings, folder):
+        looked.append(cell["kind"])
+        raise RuntimeError("enough")
+
+    monkeypatch.setattr(stages, "LocalExecutor", OneByOne)
+    monkeypatch.setattr(compare_run, "_compute", looks)
+    config, store = finished_comparison(tmp_path, valley, "compiled", trials=1, seeds=1)
+    look = comparison.check_cell(config)
+    store.put(look, {name: of for name, of in store.get(look).items() if name != "compiled"})
+    store.close()
+    with pytest.raises(problem.ProblemError, match="enough"):
+        compare_run.run(config, store.folder, "", 1, lambda *_: None)
+    assert looked == ["check"]
+    assert [p.name for p in (store.folder / "set-aside").iterdir()] == [store.file_of(look).name]
 
 
 SMALL = ["--trials", 3, "--tuning-seeds", 1, "--seeds", 3, "--epochs", 1, "--jobs", 1]

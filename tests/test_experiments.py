@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,10 @@ import tfadaopt
 from tfadaopt.experiments import catalog, configs
 from tfadaopt.experiments.cli import commands as cli
 from tfadaopt.experiments.lecture import run as lecture
+from tfadaopt.experiments.lecture.training import Trainer
 from tfadaopt.experiments.problems import surfaces
 from tfadaopt.experiments.problems.data import digits
+from tfadaopt.experiments.runs import stages
 from tfadaopt.experiments.runs.store import Store
 
 TINY = {
@@ -232,6 +235,59 @@ def test_without_the_extra_the_command_says_what_to_install(monkeypatch):
     monkeypatch.delitem(sys.modules, "tfadaopt.experiments.cli.commands")
     with pytest.raises(SystemExit, match=r"pip install 'tfadaopt\[experiments\]'"):
         tfadaopt.experiments.main()
+
+
+def test_a_part_of_a_package_that_is_missing_is_no_missing_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "rich.table", None)
+    monkeypatch.delitem(sys.modules, "tfadaopt.experiments.cli.commands")
+    with pytest.raises(ModuleNotFoundError, match=r"rich\.table"):
+        tfadaopt.experiments.main()
+
+
+@pytest.mark.parametrize("when", ["in the imports", "in the command"])
+def test_ctrl_c_ends_with_its_exit_code(when, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    commands = types.ModuleType("commands")
+    setattr(commands, "__getattr__" if when == "in the imports" else "run", interrupted)
+    monkeypatch.setitem(sys.modules, "tfadaopt.experiments.cli.commands", commands)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        tfadaopt.experiments.main()
+    assert ended.value.code == 130
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_an_interrupted_run_writes_its_tables_unless_it_is_to_end_at_once(
+    at_once, tmp_path, monkeypatch
+):
+    class Interrupted:
+        ended = at_once
+
+        def __init__(self, *_, **__):
+            pass
+
+        def map_unordered(self, work, cells):
+            raise KeyboardInterrupt
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(stages, "LocalExecutor", Interrupted)
+    config = configs.override(configs.lecture(), TINY)
+    with pytest.raises(KeyboardInterrupt):
+        lecture.run(config, tmp_path / "out", "", 1, lambda *_: None)
+    assert (tmp_path / "out" / "results.csv").exists() != at_once
+
+
+@pytest.mark.slow
+def test_a_time_limit_is_told_and_half_a_log_is_no_result(tmp_path):
+    config = configs.override(configs.lecture(), TINY | {"time_limit": "1e-3", "every": "1"})
+    trainer = Trainer("SGD", config)
+    assert trainer.train(0.1, seed=0)["stopped"] == "time limit of 0.001 s passed in step 1"
+    with pytest.raises(OSError, match="the log of this run is incomplete"):
+        trainer._check_log(tmp_path, [])
 
 
 def test_failed_cells_are_told_and_retried(tmp_path, monkeypatch, capsys):

@@ -84,6 +84,15 @@ def test_data_are_whole_batches_to_train_on_and_all_images_to_judge_on(name):
     assert targets.shape == ((70, 784) if named.network == "autoencoder" else (70,))
 
 
+@pytest.mark.slow
+def test_digits_are_arrays_and_all_there():
+    parts = NAMED["digits"].data()
+    images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    assert [len(x) for x, _ in parts] == [3_500, 750, 750]
+    assert len(np.unique(images.reshape(5_000, -1), axis=0)) > 4_900
+    assert set(labels) == set(range(10))
+
+
 def test_what_is_chosen_on_is_not_trained_on_and_seeds_draw_the_order():
     def first(part):
         return [image.tobytes() for image in next(iter(part))[0].numpy()]

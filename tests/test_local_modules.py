@@ -16,7 +16,7 @@ FILES = {
     "deep/__init__.py": "",
     "deep/inner.py": "from . import beside\nfrom .beside import X",
     "deep/beside.py": "import mine\nX = 1",
-    "inside.py": "def f():\n    import late",
+    "inside.py": "def f():\n    import late\n    from . import nothing",
     "late.py": "",
     "unused.py": "",
     "broken.py": "def (",
@@ -51,6 +51,8 @@ def test_a_change_of_one_is_a_change_of_the_problem(name, file, tmp_path):
 def test_a_file_alone_has_its_own_digest(tmp_path):
     path = write(tmp_path)
     assert problem.digest(path) == local_modules.digest_of(path)
+    with pytest.raises(ConfigError, match=r"cannot be read \(Is a directory\)"):
+        local_modules.digest_of(tmp_path)
 
 
 def test_results_of_another_module_are_refused_by_name(file, tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tfadaopt.catalog import METHODS
-from tfadaopt.experiments.method_map import course, page, rows, survey, walking
+from tfadaopt.experiments.method_map import course, measures, page, rows, survey, walking
 from tfadaopt.experiments.runs.store import Store
 
 LEGS = {leg.name: leg for leg in course.legs()}
@@ -104,6 +104,16 @@ def test_a_changed_rule_is_a_changed_digest():
 )
 def test_what_little_would_turn_is_called_close(value, close):
     assert _row("rotation").close(value) == close
+
+
+def test_rates_that_vanish_have_no_fall_and_those_that_overflow_no_exponent():
+    still = {"leg": np.zeros((3_001, 2, 2))}
+    assert math.isnan(measures.falls_faster("leg", 1.0)(still))
+    assert math.isnan(measures.exponent("leg", float)(still))
+    gone = np.zeros((3_001, 2, 2))
+    gone[5:] = math.inf
+    with np.errstate(invalid="ignore"):
+        assert measures.exponent("leg", float)({"leg": gone}) == math.inf
 
 
 def test_a_method_that_cannot_walk_is_a_gap_with_its_reason(tmp_path, monkeypatch):

@@ -3,6 +3,8 @@
 import contextlib
 import functools
 import sys
+import types
+import unittest.mock
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from tfadaopt.experiments.configs import ConfigError
 from tfadaopt.experiments.lecture import run as lecture
 from tfadaopt.experiments.runs import executor, stages
 from tfadaopt.experiments.runs.executor import WorkerError
-from tfadaopt.experiments.sweeps import code, sweep, tables
+from tfadaopt.experiments.sweeps import code, proposals, sweep, tables
 from tfadaopt.experiments.sweeps.proposals import imported, proposed_rates
 
 PROBLEM = Path(__file__).parents[1] / "examples" / "compare_digits.py"
@@ -40,7 +42,7 @@ def test_a_sweep_gives_a_table_and_goes_on(tmp_path):
         (Path(folder) / f"{rate}-{steps}").open("x").close()
         if rate == 0.5:
             raise ArithmeticError("no number")
-        return {"loss": (1 - 2 * rate) ** steps, "curve": [{"step": 1}]}
+        return {"loss": (1 - 2 * rate) ** steps, "curve": [{"step": 1}], "sizes": [3, 4]}
 
     grid = {"rate": [0.1, 0.5], "steps": range(1, 3)}
     for _ in range(2):
@@ -94,9 +96,13 @@ def helper(x):
     return x + 1
 
 
+def twice(x):
+    return helper(helper(x))
+
+
 def test_the_digest_of_a_function_is_of_what_it_does(monkeypatch):
     def calls(x):
-        return helper(x) * FACTOR
+        return helper(x) * twice(x) * FACTOR
 
     before = code.digest(calls)
     assert code.digest(calls) == before
@@ -149,6 +155,9 @@ def test_optuna_tunes_within_a_budget_in_processes_of_their_own(tmp_path):
 
         return {"loss": abs(math.log10(rate) + 2) + (method == "b"), "process": os.getpid()}
 
+    def no_number(rate, method):
+        return {"loss": float("nan")}
+
     space = {"rate": (1e-5, 1.0, "log"), "method": ["a", "b"]}
     how = {"trials": 6, "at_once": 2, "show": False, "jobs": 1}
     table = experiments.tune(loss, space, tmp_path / "out", **how)
@@ -159,6 +168,12 @@ def test_optuna_tunes_within_a_budget_in_processes_of_their_own(tmp_path):
     pd.testing.assert_frame_equal(table, again)
     with pytest.raises(ConfigError, match="'accuracy': the function returned loss, process;"):
         experiments.tune(loss, space, tmp_path / "out", objective="accuracy", **how)
+    with pytest.raises(ConfigError, match="trials=0, at_once=2: both are at least 1"):
+        experiments.tune(loss, space, tmp_path / "other", **how | {"trials": 0})
+    failed = experiments.tune(no_number, space, tmp_path / "failed", **how | {"trials": 1})
+    assert failed["loss"].isna().tolist() == [True]
+    with pytest.raises(ConfigError, match=r"'rate': .*low"):
+        experiments.tune(loss, {"rate": (2.0, 1.0)}, tmp_path / "other", show=False)
     with pytest.raises(ConfigError, match="'rate' is 3"):
         experiments.tune(loss, {"rate": 3}, tmp_path / "other", show=False)
 
@@ -183,6 +198,26 @@ def test_rates_that_optuna_proposes_follow_from_the_results_there_are():
     assert len(set(found)) == 8
     assert all(1e-5 <= rate <= 10 for rate in found)
     assert proposals() == found
+
+
+def test_a_rate_that_optuna_proposes_again_is_not_tried_again(monkeypatch):
+    told = []
+    proposed = iter([0.01, 0.01, 0.1, 0.1, 0.1, 0.01])
+    study = types.SimpleNamespace(
+        enqueue_trial=lambda _: None,
+        ask=lambda _: types.SimpleNamespace(params={"rate": next(proposed)}),
+        tell=lambda trial, score: told.append(score),
+    )
+    optuna = unittest.mock.MagicMock()
+    optuna.create_study.return_value = study
+    monkeypatch.setattr(proposals, "imported", lambda: optuna)
+    scores = {0.1: 1.0}  # from before
+    for rate in proposed_rates(scores, 0.01, 2, 1):
+        scores[rate] = 2.0
+    assert told == [2.0, 2.0, 1.0]
+    proposed = iter([0.01] * 9)
+    assert list(proposed_rates({0.01: 1.0}, 0.01, 3, 1)) == []
+    assert next(proposed, None) is None  # three for each of the budget, and no more
 
 
 def test_points_are_each_combination():

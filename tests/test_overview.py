@@ -2,6 +2,7 @@
 
 import csv
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from tfadaopt.experiments.compare import (
     trials,
 )
 from tfadaopt.experiments.configs import ConfigError
+from tfadaopt.experiments.reports.intervals import Interval
 
 INF = math.inf
 
@@ -181,6 +183,55 @@ def test_no_target_that_is_reached_and_budgets_that_differ_are_said(tmp_path):
     assert "No method reaches any target in half of its runs." in said
     said = " ".join(overview_report.warnings(found, ()))
     assert "The budgets differ from problem to problem" in said
+
+
+def standing(label, rank, attempts, in_seconds=None):
+    place, steps = Interval(rank, rank - 0.3, rank + 0.3), Interval(0.9 - rank / 10, 0.5, 0.9)
+    return overview.Standing(label, place, steps, in_seconds, 2, attempts, 1.0)
+
+
+def test_what_is_said_follows_from_the_standings(two):
+    found, seconds = overview.read(two), Interval(0.4, 0.3, 0.5)
+    close = [standing("SGD", 1.2, 3.0), standing("Adagrad", 1.6, 3.0), standing("Adam", 3.0, INF)]
+    said = " ".join(overview_report.sentences(found, close))
+    assert "leave open whether it is ahead of Adagrad: the intervals overlap." in said
+    assert "In steps to the targets, SGD scores highest, 0.78 (0.5 to 0.9) of 1" in said
+    assert "Nothing can be said of seconds" in said
+    assert "SGD and Adagrad are the easiest to tune: at the target after 3 trials" in said
+    names = [name for name, _ in overview_report.figures(found, ["SGD", "Adam"], close)]
+    assert names == ["profile_steps", "places", "attempts"]
+    clear = [standing("SGD", 1.0, INF, seconds), standing("Adam", 3.0, INF, seconds)]
+    said = " ".join(overview_report.sentences(found, clear))
+    assert "In seconds, SGD does, 0.4 (0.3 to 0.5)." in said
+    for words in ("leave open", "Nothing can be said", "easiest to tune"):
+        assert words not in said
+
+
+def test_warnings_follow_from_the_problems(two):
+    found = overview.read(two)
+    of_validation = replace(found[0], name="mine", part="validation")
+    said = " ".join(overview_report.warnings([of_validation, *found, *found], ()))
+    assert said == "The numbers of mine are of the part that the rates were chosen on."
+    assert "2 problems say little of others" in " ".join(overview_report.warnings(found, ()))
+
+
+def test_a_pace_that_is_not_known_has_no_median(two):
+    entry = overview.read(two)[0].entries["SGD"]
+    assert replace(entry, seconds=None).median_seconds is None
+
+
+def test_a_method_is_there_once_it_has_a_reported_run(tmp_path):
+    few = {"trials": 1, "tuning_seeds": 1, "seeds": 3}
+    config, store = compared(tmp_path / "a", {"SGD": bowl(0.01, 1), "Adam": bowl(0.01, 4)}, **few)
+    compared(tmp_path / "b", {"SGD": bowl(0.01, 1), "Adam": bowl(0.01, 4)}, **few)
+    folders = [tmp_path / name / "out" for name in ("a", "b")]
+    for run in trials.read(config, store).finals():
+        if run.cell["method"] == "Adam":
+            store.file_of(run.cell).unlink()
+    assert [list(found.entries) for found in overview.read(folders)] == [["SGD"], ["SGD", "Adam"]]
+    store.file_of(comparison.check_cell(config)).unlink()
+    with pytest.raises(ConfigError, match=r"a.out: no reported run is finished"):
+        overview.read(folders)
 
 
 def test_folders_that_cannot_be_read_together(tmp_path):

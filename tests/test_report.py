@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from tfadaopt.catalog import METHODS as CATALOG
+from tfadaopt.experiments.configs import ConfigError
 from tfadaopt.experiments.lecture import report
-from tfadaopt.experiments.reports import animation, draw, look, styles
+from tfadaopt.experiments.reports import animation, draw, look, scales, styles
 from tfadaopt.experiments.reports.figures import Contours, Lines, Panels, Series, Trajectory
 from tfadaopt.experiments.reports.intervals import sensitivity
 from tfadaopt.experiments.reports.picture import describe
@@ -192,6 +193,40 @@ def test_missing_table_is_named_with_the_command_that_makes_it(name, tmp_path):
         report.write_report(folder)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("results.csv", b"phase,method\n", r"results\.csv is damaged \(it has no column learning_"),
+        ("contours.npz", b"PK", r"contours\.npz is damaged .*tfadaopt run lecture --out"),
+    ],
+)
+def test_a_damaged_table_is_named_with_the_command_that_makes_it(name, content, said, tmp_path):
+    folder = write(tmp_path / "run", results(), layers())
+    (folder / name).write_bytes(content)
+    with pytest.raises(ConfigError, match=said):
+        report.write_report(folder)
+
+
+def test_figures_are_of_what_there_is():
+    """Final runs of one method, in which one layer was not logged, and no accumulator."""
+    table, logged = results(), layers()
+    tables = {
+        "results": table[(table.phase == "final") & (table.method == "SGD")],
+        "layers": logged[
+            (logged.quantity == "effective_learning_rate")
+            & ((logged.method == "SGD") | (logged.variable != "net/conv_1/kernel"))
+        ],
+        "trajectories": pd.DataFrame(columns=report.TABLES["trajectories"]),
+    }
+    made = dict(report._figures(tables, {}, METHODS))
+    assert list(made) == ["curves", "effective_learning_rate"]
+    assert [[s.label for s in panel.series] for panel in made["curves"].panels] == [["SGD"]] * 2
+    sgd, adagrad = made["effective_learning_rate"].panels
+    assert (len(sgd.series), len(adagrad.series)) == (2, 1 + 1)  # with t^−½
+    none = {**tables, "results": table[:0], "layers": logged[:0]}
+    assert dict(report._figures(none, {}, METHODS)) == {}
+
+
 def test_panels_share_axes_styles_and_one_legend():
     def panel(title, *labels):
         lines = tuple(Series(label, [1, 2], [1.0, 2.0]) for label in labels)
@@ -208,6 +243,57 @@ def test_panels_share_axes_styles_and_one_legend():
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["conv", "dense"]
     assert len({axes.get_ylim() for axes in figure.axes[:3]}) == 1
+
+
+def test_panels_without_a_line_have_no_legend():
+    data = Panels("Rates", (Lines("a", "step", "rate", ()), Lines("b", "step", "rate", ())))
+    assert draw.draw(data).legends == []
+
+
+def test_long_lines_are_thinned_to_what_can_be_told_apart_with_their_ends():
+    x = np.arange(1, 5_001)
+    for log, ratio in ((False, 1.0), (True, 0.01)):
+        series = Series("SGD", x, 2.0 * x, low=1.0 * x, high=3.0 * x)
+        thin_x, y, low, high = scales.thinned(series, log)
+        assert 300 < len(thin_x) <= 500
+        assert (thin_x[0], thin_x[-1]) == (1, 5_000)
+        assert (y == 2 * thin_x).all()
+        assert (high - low == y).all()
+        gaps = np.diff(thin_x)
+        assert gaps[0] / gaps[-1] == pytest.approx(ratio, abs=0.12)
+    assert [len(column) for column in scales.thinned(Series("SGD", x, x), False)] == [
+        500,
+        500,
+        0,
+        0,
+    ]
+
+
+def test_a_figure_in_words_names_the_first_lines_and_what_has_values():
+    x = [1.0, 2.0]
+    many = tuple(Series(f"line {i}", x, x) for i in range(10))
+    data = Lines("Rates", "η", "loss", (Series("none", x, [math.nan] * 2), *many))
+    said = describe(data)
+    assert "none" not in said
+    assert "line 6: from 1 to 2. And 3 more lines." in said
+    assert "line 7" not in said
+
+
+def test_a_path_without_a_finite_point_is_neither_said_nor_drawn_nor_played(tmp_path):
+    grid = np.linspace(-1, 1, 5)
+    paths = (
+        Trajectory("none", [], []),
+        Trajectory("gone", [math.nan], [0.0]),
+        Trajectory("SGD", [-1, -0.5, 0], [0, 0.2, 0.1]),
+    )
+    data = Contours("Paths", "x", "y", grid, grid, grid[:, None] ** 2 + grid**2, paths)
+    assert "none" not in describe(data)
+    assert "SGD ends at (0, 0.1) after 2 steps." in describe(data)
+    figure = draw.draw(data)
+    (axes,) = figure.axes
+    assert {"none", "gone"}.isdisjoint(line.get_label() for line in axes.get_lines())
+    moving = animation.animate(figure, data, look.save(figure, tmp_path / "x"), "x")
+    assert moving.count('class="trail"') == 1
 
 
 def test_only_the_points_that_are_named_are_ringed():

@@ -32,6 +32,8 @@ ARRAYS = (models.X[:22], models.Y[:22])
 # Six batches an epoch, the last one smaller; three epochs.
 EPOCHS, STEPS = 3, 6
 DAMAGE = ("versions", "log")
+# In the first epoch; after its last batch; in validation; where the second begins; in the last.
+DEATHS = [(3, False), (4, False), (1, True), (2, False), (8, False)]
 slow = pytest.mark.slow
 
 
@@ -119,9 +121,8 @@ OPTIMIZERS = {
     ("name", "data", "deaths"),
     [
         ("adam", shuffled, [(9, False)]),
-        # In the first epoch; after its last batch; in validation; in the last epoch.
         *(
-            pytest.param(name, data, [(3, False), (3, False), (2, True), (7, False)], marks=slow)
+            pytest.param(name, data, DEATHS, marks=slow)
             for name, data in (("averages", streamed), ("schedule-free", shuffled))
         ),
     ],
@@ -176,6 +177,21 @@ def test_a_checkpoint_that_cannot_be_used_begins_the_run_anew(
     assert found is None
     assert "this run begins anew" in caplog.text
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    model = models.make_model(tfadaopt.SGD(0.05))
+    assert Checkpoints(tmp_path / "checkpoints").restore(model, lambda: None) is None
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_files_of_a_log_that_began_after_the_checkpoint_go(tmp_path):
+    for name in ("1.tfevents", "2.tfevents", "notes.txt"):
+        (tmp_path / name).write_text("0123456789")
+    Checkpoints(tmp_path / "checkpoints", tmp_path)._cut_log({"1.tfevents": 4})
+    sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    assert sizes == {"1.tfevents": 4, "notes.txt": 10}
 
 
 def test_seconds_that_are_none_are_refused(tmp_path, monkeypatch):

@@ -8,13 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import filelock
 import pytest
 
 from tfadaopt.experiments import configs
 from tfadaopt.experiments.configs import ConfigError
-from tfadaopt.experiments.runs import files, records
+from tfadaopt.experiments.runs import cell_files, files, records
 from tfadaopt.experiments.runs.lock import LOCK
-from tfadaopt.experiments.runs.store import Store
+from tfadaopt.experiments.runs.store import LOG, Store
 
 CELL = {"kind": "tune", "method": "SGD", "learning_rate": 0.1, "seed": None}
 OTHER = CELL | {"learning_rate": 0.3}
@@ -106,6 +107,37 @@ def test_a_damaged_cell_is_named_set_aside_and_computed_again(how, store, caplog
     assert len(list((store.folder / files.ASIDE).iterdir())) == 2  # nothing is overwritten there
 
 
+def test_a_result_that_is_gone_is_said_with_what_to_do(store):
+    store.file_of(CELL).unlink()
+    with pytest.raises(ConfigError, match=r"is gone or damaged\. Give the command again"):
+        store.get(CELL)
+
+
+def test_what_was_read_lately_is_kept_within_a_size(store, monkeypatch):
+    monkeypatch.setattr(cell_files, "_MOST_RECENT", 1)
+    store.put(OTHER, RESULT | {"diverged": True})
+    for _ in range(2):
+        assert (store.get(CELL)["diverged"], store.get(OTHER)["diverged"]) == (False, True)
+    assert len(store._results._recent) == 1
+
+
+def test_a_log_that_is_a_folder_is_set_aside(store):
+    store.close()
+    (store.folder / LOG).mkdir()
+    opened(store.folder).close()
+    assert (store.folder / files.ASIDE / LOG).is_dir()
+
+
+def test_a_folder_that_takes_no_file_is_refused_and_taken_back(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "make_folder", full)
+    with pytest.raises(ConfigError, match=r"no results can be kept there \(No space left"):
+        opened(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_swapped_cells_are_told_apart(store, caplog):
     store.put(OTHER, RESULT)
     a, b = store.folder.glob("cells/*.json")
@@ -189,6 +221,24 @@ def test_a_full_disk_leaves_what_was_there_and_names_the_file(call, tmp_path, mo
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("results.csv", "before")]
 
 
+def test_a_folder_in_the_place_of_a_file_is_set_aside(tmp_path):
+    path = tmp_path / "results.csv"
+    path.mkdir()
+    (path / "mine").touch()
+    files.write_whole(path, "text")
+    assert path.read_text() == "text"
+    assert (tmp_path / files.ASIDE / "results.csv" / "mine").exists()
+
+
+def test_where_no_links_can_be_made_the_first_file_is_written_all_the_same(tmp_path, monkeypatch):
+    def unknown(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", unknown)
+    assert files.write_first(tmp_path / "a", "text")
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a", "text")]
+
+
 def test_a_file_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch):
     calls = []
     fsync, replace = os.fsync, Path.replace
@@ -236,6 +286,15 @@ def test_a_folder_in_use_names_its_owner_and_is_free_when_that_is_killed(tmp_pat
         holder.communicate()
     assert (out / LOCK).exists()
     opened(out).close()
+
+
+def test_a_disk_without_locks_of_its_own_keeps_others_out_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(filelock, "FileLock", filelock.SoftFileLock)
+    first = opened(tmp_path)
+    with pytest.raises(ConfigError, match="is in use by another process"):
+        opened(tmp_path)
+    first.close()
+    opened(tmp_path).close()
 
 
 def test_a_folder_is_taken_back_only_by_who_made_it_and_only_if_it_is_empty(tmp_path):

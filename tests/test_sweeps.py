@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -9,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_claims import OneByOne
 from tests.test_store import CELL, OTHER, RESULT, opened, store  # noqa: F401
 from tfadaopt.experiments.compare import costs, trials
-from tfadaopt.experiments.runs import claims, files, index
+from tfadaopt.experiments.runs import claims, files, index, stages
 from tfadaopt.experiments.runs.claims import ClaimedError, Claims
 from tfadaopt.experiments.runs.store import Store
 
@@ -103,6 +105,42 @@ def test_a_claim_that_cannot_be_written_is_not_left_behind(tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
+def test_of_two_that_see_no_claim_one_has_the_cell(tmp_path, monkeypatch):
+    result = result_of(tmp_path)
+    Claims().take(result)
+    late = Claims()
+    monkeypatch.setattr(late, "_last", lambda _: (0, None))
+    with pytest.raises(ClaimedError, match="by another process"):
+        late.take(result)
+
+
+def test_a_claim_that_is_given_back_in_the_middle_of_a_look_is_looked_at_again(
+    tmp_path, monkeypatch
+):
+    watcher = Claims()
+    with monkeypatch.context() as patch:
+        patch.setattr(watcher, "_last", lambda _: (1, tmp_path / "a.claim1"))
+        assert not watcher.is_free(result_of(tmp_path))
+    assert watcher.is_free(result_of(tmp_path))
+
+
+def test_a_claim_is_touched_while_its_cell_is_computed(tmp_path, monkeypatch):
+    monkeypatch.setattr(claims, "BEAT", 0.001)
+    touched = []
+
+    def work(cell):
+        (claim,) = tmp_path.glob("a.claim*")
+        os.utime(claim, (1, 1))
+        while claim.stat().st_mtime == 1:
+            time.sleep(0.001)
+        touched.append(cell)
+        result_of(tmp_path).touch()
+
+    for _ in range(2):  # the second time, it is there
+        claims.claimed(CELL, work, lambda _: result_of(tmp_path))
+    assert touched == [CELL]
+
+
 # Results
 
 
@@ -134,6 +172,7 @@ def test_the_index_says_what_the_files_say_and_no_more(store, few, monkeypatch):
         whole = files.read_bytes
         patch.setattr(files, "read_bytes", lambda path: (read.append(path.name), whole(path))[1])
         assert reader.get(OTHER)["diverged"] is True
+        assert reader.get(CELL)["diverged"] is False
     assert read == ["run.json"]
     # A file that is changed, damaged or gone counts as it is now.
     path = store.file_of(CELL)
@@ -144,7 +183,7 @@ def test_the_index_says_what_the_files_say_and_no_more(store, few, monkeypatch):
         assert not reader.has(OTHER)
 
 
-@pytest.mark.parametrize("how", ["cut", "a digit", "empty", "binary"])
+@pytest.mark.parametrize("how", ["cut", "a digit", "a state", "empty", "binary"])
 def test_a_damaged_index_is_no_source_of_numbers(how, store, few):  # noqa: F811
     with Store(store.folder).indexed() as reader:
         reader.get(CELL)
@@ -152,9 +191,21 @@ def test_a_damaged_index_is_no_source_of_numbers(how, store, few):  # noqa: F811
     text = path.read_bytes()
     assert b"0.25" in text
     spoiled = {"cut": text[:-9], "a digit": text.replace(b"0.25", b"0.26")}
+    spoiled["a state"] = re.sub(rb"\t\d+\t", b"\tsoon\t", text, count=1)
     path.write_bytes(spoiled.get(how, b"" if how == "empty" else bytes(range(256))))
     with Store(store.folder).indexed() as reader:
         assert reader.get(CELL)["rows"][0] == {"loss": 0.25}
+
+
+def test_an_index_that_cannot_be_written_is_none(store, few, monkeypatch, caplog):  # noqa: F811
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "writing", full)
+    with Store(store.folder).indexed() as reader:
+        assert reader.get(CELL)["diverged"] is False
+    assert "cells.index cannot be written (No space left on device)." in caplog.text
+    assert not (store.folder / index.INDEX).exists()
 
 
 # Several runs in one folder
@@ -198,13 +249,40 @@ def test_two_runs_share_a_folder_and_compute_each_cell_once(tmp_path):
     assert list(folder.glob("cells/*.claim*")) == []
 
 
+def test_what_another_run_computes_is_waited_for(store, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(stages, "LocalExecutor", OneByOne)
+    monkeypatch.setattr(stages, "_LOOK_AGAIN", 0)
+    others = CELL | {"seed": 7}
+    claim = Claims().take(store.file_of(others))
+    seen = []
+
+    def work(cell):
+        raise ArithmeticError("no number")
+
+    def progress(name, done, total):
+        seen.append((done, total))
+        if len(seen) == 3:  # after a first round, in which all but that cell is done
+            store.put(others, RESULT)
+            Claims().give_back(claim)
+
+    with stages.Stages(store, work, 1, progress) as found:
+        found.compute("a stage", [CELL, OTHER, others])
+    assert seen == [(1, 3), (2, 3), (2, 3), (3, 3)]
+    assert [cell for cell, _ in found.failures] == [OTHER]
+
+
 def test_a_folder_in_use_can_be_joined_where_that_is_asked_for(store):  # noqa: F811
     from tfadaopt.experiments import configs
 
     joined = Store(store.folder).open("lecture", configs.lecture(), "other", join=True)
     assert joined.describe()["command"] == "tfadaopt run lecture"
     assert joined.has(CELL)
+    joined.abandon()  # it is not its own to take back
     joined.close()
+    other = configs.override(configs.lecture(), {"epochs": "1"})
+    with pytest.raises(configs.ConfigError, match="epochs"):
+        Store(store.folder).open("lecture", other, "other", join=True)
+    assert store.has(CELL)
     with pytest.raises(configs.ConfigError, match="--join"):
         opened(store.folder)
 
@@ -219,6 +297,9 @@ def test_what_others_write_is_left_alone_by_who_joins(store):  # noqa: F811
     Claims().give_back(claim)
     claims.clear(cells)
     assert not part.exists()
+    of_finished = Claims().take(store.file_of(CELL))
+    claims.clear(cells)
+    assert not of_finished.exists()
 
 
 def test_a_trial_keeps_what_its_runs_say_but_the_curves():

@@ -88,8 +88,7 @@ def list_all(
             if experiments and len(experiment.claims) != 1:
                 table = Table("setting", "default")
                 for name, value in vars(experiment.config()).items():
-                    if not name.startswith("_"):
-                        table.add_row(name, _as_text(value))
+                    table.add_row(name, _as_text(value))
                 console.print(table)
         console.print("Run one with: tfadaopt run NAME", markup=False)
 

@@ -29,7 +29,7 @@ def advice(
     said = []
     if not against:
         said.append(f"{with_settings(best)} ran alone; name more methods to compare it with.")
-    elif not same and seeds >= significance.FEWEST_SEEDS:
+    elif not same:
         p = max(pair.adjusted for pair in against)
         said.append(
             f"Choose {with_settings(best)}. It is better than {listed([p.worse for p in against])} "
@@ -135,12 +135,6 @@ def _no_choice(
 ) -> Iterator[str]:
     same = [pair.worse for pair in against if not pair.clear]
     behind = [pair.worse for pair in against if pair.clear]
-    if not same:
-        yield (
-            f"{with_settings(best)} has the best median, but {count(seeds, 'seed')} are too few "
-            f"for a choice: at least {significance.FEWEST_SEEDS} are needed."
-        )
-        return
     yield (
         f"{with_settings(best)} has the best median, but {listed(same)} cannot be told apart from "
         f"it with {count(seeds, 'seed')}."
@@ -193,8 +187,7 @@ def _visible(config: Comparison, pairs: Sequence[Pair], seeds: int) -> str:
 
 def _search(config: Comparison, c: Contender) -> Iterator[str]:
     """Say where a search went, if it left the grid that it began with, or ended at its edge."""
-    if c.chosen is None or not c.rates:
-        return
+    assert c.chosen is not None  # or it had no reported run
     start = "as it is compiled" if c.arm.schedule == OWN else "at its default"
     began = f"The search for {c.label} began {start}, η = {pages.short(c.default)}"
     ratio = c.chosen / c.default

@@ -31,10 +31,8 @@ def next_rate(scores: Mapping[float, float], default: float, decades_first: int 
     if best is None:  # all failed: smaller steps
         return _rounded(rates[0] / 10)
     i = rates.index(best)
-    if i in (0, len(rates) - 1) and len(rates) > 1:
+    if i in (0, len(rates) - 1):
         return _rounded(best / 10 if i == 0 else best * 10)
-    if len(rates) == 1:
-        return _rounded(best * 10)
     below, above = best / rates[i - 1], rates[i + 1] / best
     # Equal but for rounding: the side of the better neighbour.
     if math.isclose(below, above, rel_tol=0.05):

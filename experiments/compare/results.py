@@ -17,6 +17,8 @@ Floats = npt.NDArray[np.float64]
 RESAMPLES = 9_999
 # A gap beside the best rate of more than this factor leaves its place uncertain.
 GOOD_ENOUGH = 1.1
+# Stands for infinity, of which sums and differences may be NaN.
+_HUGE = 1e300
 
 
 @dataclass(frozen=True)
@@ -142,16 +144,16 @@ def ranking(found: Sequence[Contender]) -> list[Contender]:
 
 
 def interval_of(sample: Sequence[float]) -> Interval:
-    """Return the median of at least three scores with its 95 % interval, where all may fail."""
-    lowest = min(sample)
-    if not math.isfinite(lowest):
-        return Interval(*[float(np.median(finite(sample)))] * 3)
+    """Return the median with its 95 % interval, where there are three and the bootstrap has one."""
+    if len(sample) < 3 or -math.inf in sample:  # a difference: the better method failed
+        middle = float(np.median(finite(sample)))
+        return Interval(middle if middle < _HUGE / 4 else math.inf, math.nan, math.nan)
     return interval(sample)
 
 
 def finite(scores: Iterable[float] | Iterable[Sequence[float]]) -> Floats:
     """Return scores with a huge number for infinity: medians of infinities would be NaN."""
-    return np.minimum(np.asarray(list(scores), "float64"), 1e300)
+    return np.minimum(np.asarray(list(scores), "float64"), _HUGE)
 
 
 def sureness(ranked: Sequence[Contender]) -> dict[str, float]:
@@ -250,8 +252,6 @@ def _objective(sign: float, score: float) -> float:
 def _middle(sign: float, scores: Sequence[float]) -> Interval | None:
     if not scores:
         return None
-    if len(scores) < 3:
-        return Interval(_objective(sign, float(np.median(finite(scores)))), math.nan, math.nan)
     found = interval_of(scores)
     ends = sorted((_objective(sign, found.low), _objective(sign, found.high)))
     return Interval(_objective(sign, found.value), *ends)

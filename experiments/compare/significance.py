@@ -14,8 +14,6 @@ from tfadaopt.experiments.reports.intervals import Interval
 
 LEVEL = 0.05
 POWER = 0.8
-# With fewer seeds no method is recommended, whatever a test says.
-FEWEST_SEEDS = 5
 # All 2ⁿ signs of n differences are tried where they are no more than this, else as many drawn ones.
 _PERMUTATIONS = 19_999
 # Up to so many seeds the test itself is simulated; beyond, Student's t is as good.
@@ -68,7 +66,7 @@ def pairs(ranked: Sequence[Contender]) -> list[Pair]:
             better.label,
             worse.label,
             len(gap),
-            _interval(gap),
+            interval_of(gap),
             p,
             adjusted,
             adjusted <= LEVEL and float(np.mean(bounded(gap))) > 0,
@@ -135,7 +133,7 @@ def fewest_seeds(count: int) -> int:
         >>> fewest_seeds(1), fewest_seeds(10)
         (6, 9)
     """
-    return max(FEWEST_SEEDS, 1 + math.ceil(math.log2(max(1, count) / LEVEL)))
+    return 1 + math.ceil(math.log2(max(1, count) / LEVEL))
 
 
 @functools.cache
@@ -197,12 +195,6 @@ def _power(samples: Floats, level: float) -> float:
 def _gaps(better: Sequence[float], worse: Sequence[float]) -> list[float]:
     # Two failures are equally bad.
     return [0.0 if a == b else b - a for a, b in zip(better, worse, strict=False)]
-
-
-def _interval(gaps: Sequence[float]) -> Interval:
-    if len(gaps) < 3:
-        return Interval(float(np.median(gaps)) if gaps else math.nan, math.nan, math.nan)
-    return interval_of(gaps)
 
 
 def _visible(gaps: Sequence[float], level: float) -> float:

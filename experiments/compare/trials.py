@@ -1,6 +1,7 @@
 """What a comparison has come to so far, read once: what was tried, and what comes next."""
 
 import math
+import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -218,7 +219,8 @@ def _search(
             break
         _show(runs, visit)
         runs = tuple(map(_without_curves, runs))
-        trials.append(Trial(rate, runs, _median([run.score(config) for run in runs])))
+        score = statistics.median(run.score(config) for run in runs)
+        trials.append(Trial(rate, runs, score))
         scores[rate] = trials[-1].score
     else:
         complete = True
@@ -259,12 +261,3 @@ def _without_curves(run: Run) -> Run:
     seconds = sum(float(epoch["seconds"]) for epoch in epochs)
     kept["epochs"] = [{**epochs[-1], "seconds": seconds}] if epochs else []
     return Run(run.cell, kept, None)
-
-
-def _median(scores: Sequence[float]) -> float:
-    # As np.median, but infinities of both signs make no NaN.
-    ranked = sorted(scores)
-    middle = len(ranked) // 2
-    if len(ranked) % 2 or ranked[middle] == ranked[middle - 1]:
-        return ranked[middle]
-    return (ranked[middle - 1] + ranked[middle]) / 2

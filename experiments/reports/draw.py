@@ -33,10 +33,8 @@ def draw(data: Lines | Panels | Contours | Bars) -> Figure:
                 return panels(found)
             case Contours() as found:
                 return contours(found)
-            case Bars() as found:
+            case found:
                 return bars(found)
-            case other:
-                raise TypeError(f"A figure is lines, panels, contours or bars, not {other!r}.")
 
 
 def _in_plain_words(data: Any) -> Any:

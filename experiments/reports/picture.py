@@ -50,7 +50,7 @@ def describe(data: Figure) -> str:
             said = _say_panels(data)
         case Contours():
             said = _say_contours(data)
-        case Bars():
+        case _:
             said = _say_bars(data)
     return f"{data.title}. {' '.join(said)}"
 

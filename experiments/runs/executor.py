@@ -227,8 +227,8 @@ class _Worker:
 
     def end(self) -> None:
         """End the process and what it has started."""
-        if self.process.pid is not None:
-            worker.end_group(self.process.pid)
+        assert self.process.pid is not None  # it has been started
+        worker.end_group(self.process.pid)
         self.process.kill()
         self.process.join()
         self.connection.close()

@@ -95,8 +95,6 @@ def record_of(result: Result) -> tuple[Retrial, ...]:
 @functools.cache
 def recorded() -> dict[str, dict]:
     """Return what is recorded of each claim: its rule, its day and verdicts under other seeds."""
-    if not RECORD.exists():
-        return {}
     content: dict[str, dict] = json.loads(RECORD.read_text(encoding="utf-8"))
     return content
 

@@ -2,7 +2,7 @@
 
 import ast
 import functools
-import importlib.util
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from tfadaopt.experiments.trial.slides import BEYOND, SLIDES
 
 # Named, not imported: claims are written with what this package offers.
 _CLAIMS = "tfadaopt.experiments.claims"
+_FOLDER = Path(__file__).parents[1] / "claims"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class Entry:
         """What it is about, in a line: the lecture's words in quotation marks, or the reading."""
         return self.reading if self.sentence is None else f'"{self.sentence}": {self.reading}'
 
+    @property
+    def file(self) -> Path:
+        """Its file."""
+        return _FOLDER / f"{self.module.rpartition('.')[2]}.py"
+
     def load(self) -> Claim:
         """Import its module and return the claim."""
         claim: Claim = importlib.import_module(self.module).CLAIM
@@ -54,7 +60,7 @@ def entries() -> tuple[Entry, ...]:
         for statement in slide.statements:
             for name in statement.claims:
                 stem = name.removeprefix("claim-").replace("-", "_")
-                source = (_folder() / f"{stem}.py").read_text(encoding="utf-8")
+                source = (_FOLDER / f"{stem}.py").read_text(encoding="utf-8")
                 reading = first_paragraph(ast.get_docstring(ast.parse(source)) or "")
                 module = f"{_CLAIMS}.{stem}"
                 found.append(Entry(name, module, slide.topic, statement.sentence, reading))
@@ -81,11 +87,3 @@ def entries_of(experiment: str) -> tuple[Entry, ...]:
 def find(name: str) -> Entry:
     """Return the claim of that name; it must be one of them."""
     return next(entry for entry in entries() if entry.name == name)
-
-
-def _folder() -> Path:
-    spec = importlib.util.find_spec(_CLAIMS)
-    if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError(f"There is no package {_CLAIMS}: install tfadaopt again.")
-    (folder,) = spec.submodule_search_locations
-    return Path(folder)

@@ -1,6 +1,5 @@
 """The report of claims: a page each, and an index of all, in the order of the lecture."""
 
-import importlib.util
 import math
 import re
 from collections import Counter
@@ -292,9 +291,6 @@ def code(name: str) -> dict | None:
     entry = next((entry for entry in registry.entries() if entry.name == name), None)
     if entry is None:
         return None
-    spec = importlib.util.find_spec(entry.module)
-    if spec is None or spec.origin is None:
-        return None
-    source = Path(spec.origin).read_text(encoding="utf-8")
+    source = entry.file.read_text(encoding="utf-8")
     marked = pygments.highlight(source, PythonLexer(), HtmlFormatter(nowrap=True))
     return {"module": entry.module, "lines": len(source.splitlines()), "html": marked}
