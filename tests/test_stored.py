@@ -374,6 +374,12 @@ def test_configuration_is_json_whatever_numbers_it_was_made_of(case):
     assert json.dumps(type(made)(**arguments).get_config())
 
 
+def test_configuration_of_a_subclass_is_json_whatever_it_keeps():
+    note = [np.float32(0.5), {"steps": np.array(3)}, (np.bool_(True),)]
+    assert WithNote(note).get_config()["note"] == [0.5, {"steps": 3}, (True,)]
+    assert json.dumps(WithNote(note).get_config())
+
+
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)*b", "(x*)*", "a*a*a*a*a*a*a*b", "(.*){2,}"])
 @pytest.mark.parametrize("name", ["exclude_from_weight_decay", "lazy_rows"])
 def test_expression_that_could_take_for_ever_is_refused(name, pattern):
