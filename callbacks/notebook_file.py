@@ -158,10 +158,8 @@ def _lock_of(path: Path) -> str:
 def _free(path: Path) -> Path:
     """The file, or the next one that no other process writes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    for number in itertools.count(1):
-        free = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
-        if locks.take(_lock_of(free)):
-            break
+    others = (path.with_name(f"{path.stem}-{n}{path.suffix}") for n in itertools.count(2))
+    free = next(name for name in itertools.chain([path], others) if locks.take(_lock_of(name)))
     if free != path:
         warnings.warn(
             f"file={os.fspath(path)!r} is written by another process, so the numbers of this run "

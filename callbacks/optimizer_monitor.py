@@ -32,7 +32,7 @@ from tfadaopt.callbacks.zeros import ZeroGradients
 
 _STANDARD = (
     EffectiveRates(required=False),
-    Accumulators(required=False),
+    Accumulators(),
     MethodNumbers(),
     SpectralScales(),
     SyncDistances(),
@@ -41,7 +41,7 @@ _STANDARD = (
 PRESETS: dict[str, tuple[Quantity, ...]] = {
     "light": (
         EffectiveRates(sampled=True, required=False),
-        Accumulators(required=False, numbers_only=True),
+        Accumulators(numbers_only=True),
         MethodNumbers(),
         SpectralScales(),
         SyncDistances(),

@@ -115,11 +115,9 @@ class Accumulators:
     """Magnitude of each slot of each layer; numbers that all layers share come once.
 
     Attributes:
-        required: Whether an optimizer that tells no accumulators is an error.
         numbers_only: Whether only numbers that are no counters are wanted, such as a trust ratio.
     """
 
-    required: bool = True
     numbers_only: bool = False
 
     def __call__(self, view: View) -> list[Series]:
@@ -128,9 +126,7 @@ class Accumulators:
             try:
                 slots = reader_of(layer.optimizer).slots(layer.variable)
             except UnsupportedOptimizerError:
-                if self.required:
-                    raise
-                continue
+                continue  # Who cannot do without asks for it in ``What.reads``.
             shared = reader_of(layer.optimizer).shared_names()
             for name, state in slots:
                 number = name in shared or tuple(state.shape) == () != tuple(layer.variable.shape)

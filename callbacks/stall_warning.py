@@ -24,7 +24,7 @@ from tfadaopt.callbacks.telling import as_text, say
 from tfadaopt.callbacks.when import When
 
 _WATCHED = (
-    Accumulators(required=False),
+    Accumulators(),
     Updates("update_ratio"),
     Updates("update_norm"),
     WeightNorms(),

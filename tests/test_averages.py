@@ -44,6 +44,8 @@ def test_average_is_the_twin_s(case):
 @averaging
 def test_average_before_the_first_step_is_the_weight(case):
     optimizer, w = case.make(), keras.Variable([1.0, -2.0])
+    with pytest.raises(ValueError, match=r"has no state yet\. Train one step first"):
+        optimizer.averaged(w)
     optimizer.build([w])
     w.assign([5.0, 6.0])  # as loading weights does
     np.testing.assert_array_equal(optimizer.averaged(w), [5.0, 6.0])
@@ -269,6 +271,7 @@ def test_a_file_keeps_the_mean(tmp_path):
         ({"start": 0}, "start=0"),
         ({"every": 0}, "every=0"),
         ({"share": 0.0, "average": "tail"}, "share=0"),
+        ({"share": 1.5, "average": "tail"}, r"share=1\.5"),
         ({"average": "tail"}, "steps"),
         ({"warmup": 1}, "warmup"),
     ],
@@ -316,6 +319,27 @@ def test_recalibration_is_the_plain_mean_and_is_put_back():
     for v, old in zip(model.variables, before, strict=True):
         np.testing.assert_array_equal(v.numpy(), old)
     assert model.layers[-1].layers[1].momentum == 0.9
+
+
+class Batches(keras.utils.PyDataset):
+    """The same batches as Keras' own kind of a data set."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, i):
+        return X[6 * i : 6 * i + 6], Y[6 * i : 6 * i + 6]
+
+
+def test_batches_of_a_py_dataset_are_as_good():
+    model, found = normalized(), []
+    fit(model)
+    for data in (BATCHES, Batches()):
+        for batches in (2, 100):
+            with tfadaopt.averaged_weights(model, data, batches):
+                found.append(np.concatenate(statistics(model)))
+    np.testing.assert_array_equal(found[2:], found[:2])
+    assert not np.array_equal(found[0], found[1])
 
 
 @pytest.mark.slow

@@ -305,8 +305,9 @@ def test_variable_without_gradient_stays(case):
 @three_methods
 def test_no_gradient_at_all_is_an_error(case):
     variables = some_variables()
-    with pytest.raises(ValueError, match="No gradients"):
-        case.make().apply([None, None], variables)
+    for steps in (None, 2):
+        with pytest.raises(ValueError, match="No gradients"):
+            case.make(gradient_accumulation_steps=steps).apply([None, None], variables)
 
 
 def test_docstring_names_every_keyword():

@@ -115,3 +115,13 @@ def test_another_backend_is_refused_with_a_clear_text(tmp_path):
     assert last.startswith("ImportError: tfadaopt needs Keras on TensorFlow")
     assert "'jax'" in last
     assert "KERAS_BACKEND=tensorflow" in last
+
+
+def test_a_value_is_put_inside_a_replica_and_outside():
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    with strategy.scope():
+        v = keras.Variable([1, 2], dtype="int64")
+    strategy.run(compat.put, args=(v, 3.0))
+    assert v.numpy().tolist() == [3, 3]
+    compat.put(v, 4)
+    assert v.numpy().tolist() == [4, 4]

@@ -106,6 +106,17 @@ def test_variable_whose_first_gradient_is_left_out_stays(case):
     np.testing.assert_array_equal(w.numpy(), before)
 
 
+def test_without_a_mean_the_weights_are_held():
+    constraint = CONSTRAINTS["non_neg"]
+    optimizer = tfadaopt.DoG(initial_distance=1.0, averaging=None)
+    w = kernel(constraint)
+    for g in gradients(6):
+        optimizer.apply([tf.constant(g)], [w])
+        inside(constraint, w.numpy())
+        np.testing.assert_array_equal(optimizer.averaged(w), w.numpy())
+    assert (w.numpy() == 0).any()
+
+
 @pytest.mark.parametrize("where", ["here", "mirrored"])
 @averaging
 def test_model_of_fit_has_its_mean_inside(case, where):

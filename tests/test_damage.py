@@ -20,7 +20,7 @@ from tests.logs import Log
 from tfadaopt.callbacks import checksums
 from tfadaopt.callbacks.folder import held
 from tfadaopt.callbacks.history import read
-from tfadaopt.callbacks.log_format import RATE, FormatError, mark_of
+from tfadaopt.callbacks.log_format import RATE, FormatError, OtherVersionError, description, mark_of
 from tfadaopt.callbacks.where import EventWriter
 from tfadaopt.experiments.cli.inspection import inspect
 from tfadaopt.experiments.configs import ConfigError
@@ -153,6 +153,23 @@ def test_deep_nesting_is_no_description(tmp_path):
     assert "FormatError" in read(tmp_path)["."].problems[0]
     with pytest.raises(FormatError):
         mark_of(b"[" * 100_000, 1)
+
+
+def test_another_version_is_named(tmp_path):
+    value(tmp_path, TensorProto(dtype=1), {"version": 99})
+    (problem,) = read(tmp_path)["."].problems
+    assert "OtherVersionError" in problem
+    with pytest.raises(OtherVersionError, match=r"another version.*format 99, this one reads 1"):
+        description(b'{"version": 99}')
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"since": "3"}, {"since": None}, {"kind": 3}, {"layer": 5}, {"cause": ["c"]}]
+)
+def test_a_mark_of_other_types_is_none(wrong):
+    assert mark_of(json.dumps(MARK).encode(), 1) == MARK
+    with pytest.raises(FormatError, match="no mark"):
+        mark_of(json.dumps(MARK | wrong).encode(), 1)
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "link"])

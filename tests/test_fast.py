@@ -10,7 +10,7 @@ from tfadaopt import compat
 from tfadaopt.optimizers.adagrad import Adagrad
 from tfadaopt.optimizers.base import Optimizer
 from tfadaopt.optimizers.engine import compiled, kernels
-from tfadaopt.optimizers.engine.step import step
+from tfadaopt.optimizers.engine.step import kept, step
 
 from .cases import CASES, FULLEST, METHODS, SHAPES, each_method, quick
 from .steps import each_way, step_of
@@ -213,6 +213,19 @@ def test_ids_outside_of_the_table_have_no_gradient():
         np.testing.assert_array_equal(a, e)
 
 
+@pytest.mark.parametrize("name", ["SGD", "Adagrad"])
+def test_rows_of_bfloat16_step_as_the_whole(name):
+    tables = [keras.Variable(np.ones((5, 2)), dtype="bfloat16", name="table") for _ in range(2)]
+    for table, jit_compile in zip(tables, (True, False), strict=True):
+        optimizer = getattr(tfadaopt, name)(0.5, jit_compile=jit_compile)
+        slices = tf.IndexedSlices(tf.ones((2, 2), "bfloat16"), tf.constant([3, 3]), (5, 2))
+        for _ in range(2):
+            optimizer.apply([slices], [table])
+        assert "_rows_step" not in used(optimizer)
+    np.testing.assert_array_equal(*[np.float32(table) for table in tables])
+    assert np.float32(tables[0])[3, 0] < 1 == np.float32(tables[0])[4, 0]
+
+
 @pytest.mark.quick_rows(1)
 @pytest.mark.parametrize(
     "arguments",
@@ -271,6 +284,29 @@ def test_kernels_keep_float64(name):
             optimizer.apply([tf.constant(g, "float64")], [variable])
         found.append(variable.numpy())
     np.testing.assert_allclose(*found, rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Momentum", "Nesterov"])
+def test_kernels_step_unchecked_where_nothing_is_left_out(name):
+    assert " If" not in operations_of(getattr(tfadaopt, name)(nonfinite="ignore", jit_compile=True))
+    found = []
+    for jit_compile in (True, False):
+        variable = keras.Variable([1.0, -2.0])
+        optimizer = getattr(tfadaopt, name)(nonfinite="ignore", jit_compile=jit_compile)
+        for g in ([0.3, 0.7], [np.inf, 0.9]):
+            optimizer.apply([tf.constant(g)], [variable])
+        found.append(variable.numpy())
+    np.testing.assert_allclose(*found, rtol=1e-6)
+    assert found[0][0] == -np.inf
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "float64"])
+def test_kernels_step_no_half_precision(dtype):
+    """They would round what the readable form keeps in float32."""
+    variable, optimizer = keras.Variable([1.0, -2.0], dtype=dtype), tfadaopt.Momentum()
+    optimizer.build([variable])
+    applies = kernels.applies(optimizer.rule(), kind_of(optimizer, variable), False)
+    assert applies == (dtype in ("float32", "float64"))
 
 
 @each_method
@@ -356,8 +392,10 @@ def test_a_nan_leaves_its_variable_alone_and_moves_the_others(way, method, argum
         np.testing.assert_array_equal(x, 1 if name == "skipped_updates" else before[name])
 
 
-def test_a_packed_variable_steps_with_a_count_of_its_own_number():
+@pytest.mark.parametrize("gpu", [False, True], ids=["cpu", "as-on-gpu"])
+def test_a_packed_variable_steps_with_a_count_of_its_own_number(gpu, monkeypatch):
     """Counts differ as soon as one variable was left out of a step."""
+    monkeypatch.setattr(compat, "has_gpu", lambda: gpu)
     variables = [keras.Variable([1.0, 2.0]), keras.Variable(np.ones((3, 40), "float32"))]
     optimizer = tfadaopt.ADOPT(0.1)
     step = step_of(optimizer, variables, "xla")
@@ -366,6 +404,37 @@ def test_a_packed_variable_steps_with_a_count_of_its_own_number():
     step(good, large)
     counts = [tfadaopt.accumulators(optimizer, v)["updates"] for v in variables]
     assert [int(n) for n in counts] == [1, 2]
+
+
+def test_rows_step_beside_packed_variables(monkeypatch):
+    """As on a GPU: small variables are one matrix, and rows of a table step by themselves."""
+
+    def stepped(**jit_compile):
+        sizes = ((2,), (3, 2), (5, 2))
+        variables = [keras.Variable(np.ones(size, "float32")) for size in sizes]
+        optimizer = tfadaopt.Adagrad(0.5, **jit_compile)
+        optimizer.build(variables)
+
+        @tf.function(autograph=False)
+        def step():
+            slices = tf.IndexedSlices(tf.ones((2, 2)), tf.constant([3, 3]), (5, 2))
+            optimizer.apply([tf.ones(2), tf.ones((3, 2)), slices], variables)
+
+        step()
+        return np.concatenate([v.numpy().ravel() for v in variables]), used(optimizer)
+
+    expected, _ = stepped(jit_compile=False)
+    monkeypatch.setattr(compat, "has_gpu", lambda: True)
+    found, functions = stepped(jit_compile=True)
+    assert functions == {"_rows_step"}
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert (found[8:] == 1).sum() == 8  # rows without a gradient
+
+
+def test_what_is_kept_may_be_one_number_for_all():
+    for taken, expected in ((True, [2.0, 2.0]), (False, [1.0, 3.0])):
+        new, old = tf.constant(2.0), tf.constant([1.0, 3.0])
+        assert kept(tf.constant(taken), new, old).numpy().tolist() == expected
 
 
 def test_auto_compiles_what_is_large_and_in_a_graph():

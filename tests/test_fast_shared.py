@@ -76,6 +76,13 @@ def test_sums_are_the_readable_ones(case, worst):
     assert {key[0].__name__ for key in optimizer.engine.planned.functions} >= {"_sums"}
 
 
+def test_sums_of_gradients_that_nobody_looks_at():
+    optimizer, variables, gradients = parts(BY_ID["dog"], nonfinite="ignore")
+    totals, expected, scale, known = both(optimizer, variables, gradients)
+    check(BY_ID["dog"], totals, expected, scale)
+    assert known == [None] * len(variables)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("gpu", [False, True], ids=["cpu", "as-on-gpu"])
 @pytest.mark.parametrize(

@@ -232,11 +232,35 @@ def test_any_number_is_a_rate_later(value):
     assert float(optimizer.learning_rate) == float(value)
 
 
-@pytest.mark.parametrize(
+def test_a_rate_may_be_computed_in_the_graph_of_a_step():
+    w, optimizer = keras.Variable([0.0]), tfadaopt.SGD(0.5)
+    optimizer.build([w])
+
+    def step(rate):
+        optimizer.learning_rate = 2 * rate
+        optimizer.apply([tf.ones([1])], [w])
+
+    tf.function(step, autograph=False)(tf.constant(0.125))
+    assert w.numpy().tolist() == [-0.25]
+
+
+each_callable_rate = pytest.mark.parametrize(
     "rate",
-    [lambda: 0.1, keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)],
+    [lambda: 0.25, keras.optimizers.schedules.ExponentialDecay(0.25, 10, 0.5)],
     ids=["callable", "schedule"],
 )
+
+
+@each_callable_rate
+def test_a_callable_rate_may_be_given_later(rate):
+    w, optimizer = keras.Variable([0.0]), tfadaopt.SGD(0.5)
+    optimizer.build([w])
+    optimizer.learning_rate = rate
+    optimizer.apply([tf.ones([1])], [w])
+    assert w.numpy().tolist() == [-0.25]
+
+
+@each_callable_rate
 def test_no_number_over_a_callable_rate(rate):
     optimizer = tfadaopt.SGD(rate)
     with pytest.raises(TypeError, match=r"ReduceLROnPlateau.*tf\.Variable"):
@@ -312,6 +336,20 @@ def test_an_optimizer_made_outside_the_scope_is_named():
         w = keras.Variable([1.0])
         with pytest.raises((ValueError, RuntimeError), match="scope"):
             optimizer.build([w])
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [{"gradient_accumulation_steps": 2}, {"ema_overwrite_frequency": 2, "use_ema": True}],
+)
+def test_what_fails_in_a_compiled_step_under_a_strategy_is_refused(keywords):
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        w, optimizer = keras.Variable([1.0]), tfadaopt.SGD(**keywords)
+        optimizer.build([w])
+        step = tf.function(lambda: optimizer.apply([tf.ones([1])], [w]), autograph=False)
+        name, value = next(iter(keywords.items()))
+        with pytest.raises(ValueError, match=f"{name}={value} does not work in a compiled step"):
+            step()
 
 
 def test_replacing_weights_by_averages_is_refused_under_a_strategy():

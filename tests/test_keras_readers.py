@@ -11,6 +11,8 @@ import tensorflow as tf
 
 import tfadaopt
 from tfadaopt import compat, keras_readers
+from tfadaopt.reader import alike as read_alike
+from tfadaopt.readers import reader_of
 
 from .versions import needs
 
@@ -233,6 +235,32 @@ def test_what_has_no_rate_says_why_and_has_accumulators(make, why):
     assert np.abs(state(optimizer, w)["velocity" if make is K.Adafactor else "momentum"]).max() > 0
 
 
+@needs("Muon")
+@pytest.mark.parametrize("shape", [(3, 2), (3,)], ids=["matrix", "vector"])
+def test_the_gradient_is_in_the_state_of_muon(shape):
+    optimizer, w = compat.Muon(), keras.Variable(np.ones(shape, "float32"))
+    optimizer.build([w])
+    told = reader_of(optimizer).gradient(w)
+    slot = dict(reader_of(optimizer).slots(w))[told.slot]
+    for g in gradients(shape)[:3]:
+        before = tf.identity(slot.value)
+        optimizer.apply([tf.constant(g)], [w])
+        norm = told.norm(before, slot.value, lambda: 1.0)
+        assert float(norm) == pytest.approx(np.linalg.norm(g), rel=1e-5)
+
+
+def test_what_is_no_rate_of_single_coordinates_is_read_of_whole_variables():
+    a, other = keras.Variable(np.ones([3, 2], "float32")), keras.Variable([1.0], name="other")
+    for optimizer, alike in ((K.Adam(), True), (K.Lamb(), False), (K.Adafactor(), False)):
+        optimizer.build([a])
+        reader = reader_of(optimizer)
+        assert (reader.alike(a) is not None) is alike
+        with pytest.raises(ValueError, match="was not built for the variable 'other'"):
+            reader.slots(other)
+    rows = [("sums_of_rows", keras.Variable([1.0, 1.0, 1.0]))]
+    assert read_alike(rows, frozenset(), a) is None
+
+
 def test_bfloat16_reads_as_what_keras_applies():
     """β₂ = 0.999 is 1 in bfloat16, so Adam's rate is 0, and so are its steps."""
     w = keras.Variable(np.ones([3]), dtype="bfloat16")
@@ -292,6 +320,43 @@ def test_protocol_of_an_optimizer_of_somebody_s_own():
     optimizer.apply([tf.constant([3.0, -4.0])], [w])
     assert tfadaopt.effective_learning_rate(optimizer, w).numpy().tolist() == [0.25, 0.25]
     assert tfadaopt.accumulators(optimizer, w)["count"].numpy().tolist() == [1, 1]
+
+
+class OwnRate(Signs):
+    """It tells its rate, and of its state nothing."""
+
+    accumulators = None
+
+
+class OwnState(K.Adam):
+    """It tells its state, and has Adam's rate."""
+
+    def accumulators(self, variable):
+        return {"m": self._momentums[self._get_variable_index(variable)]}
+
+
+def test_what_an_optimizer_does_not_tell_is_read_as_ever_or_refused():
+    w, g = keras.Variable([1.0, 2.0]), tf.constant([3.0, -4.0])
+    own, adam = OwnState(0.1), K.Adam(0.1)
+    for optimizer in (own, adam):
+        optimizer.build([w])
+        optimizer.apply([g], [w])
+    np.testing.assert_array_equal(
+        tfadaopt.effective_learning_rate(own, w), tfadaopt.effective_learning_rate(adam, w)
+    )
+    assert tfadaopt.accumulators(own, w).keys() == {"m"}
+    reader, as_ever = reader_of(own), reader_of(adam)
+    assert reader.gradient(w) == as_ever.gradient(w)
+    assert reader.alike(w) is not None
+    assert (reader.varies(), reader.shared_names()) == (False, frozenset())
+    rate = OwnRate(0.25)
+    rate.build([w])
+    assert tfadaopt.effective_learning_rate(rate, w).numpy().tolist() == [0.25, 0.25]
+    assert reader_of(rate).varies()
+    assert reader_of(rate).gradient(w) is None
+    for refused in (tfadaopt.accumulators, lambda o, _: reader_of(o).check("accumulators")):
+        with pytest.raises(tfadaopt.UnsupportedOptimizerError, match=r"OwnRate.*accumulators\("):
+            refused(rate, w)
 
 
 class Renamed(K.Adam):

@@ -112,6 +112,22 @@ def test_counts_updates_and_not_batches():
         optimizer.apply([tf.constant([-1.0])], [w])
         path.append(float(w.numpy()[0]))
     assert path == [0.0, 1.0, 1.0, 1.0]
+    optimizer.apply([tf.constant([-1.0])])  # to the variables that it knows
+    assert w.numpy().tolist() == [1.0]
+    optimizer.apply([tf.constant([-1.0])])
+    assert w.numpy().tolist() == [2.0]
+
+
+def test_what_does_not_train_is_not_pulled():
+    w, count = keras.Variable([0.0]), keras.Variable([3], dtype="int32")
+    optimizer = tfadaopt.Lookahead(tfadaopt.SGD(1.0), 1, 0.5)
+    optimizer.build([w, count])
+    optimizer.apply([tf.constant([-4.0]), None])
+    assert (w.numpy().tolist(), count.numpy().tolist()) == ([2.0], [3])
+    assert (float(optimizer.sync_distance(w)), optimizer.sync_distance(count)) == (4.0, None)
+    assert optimizer.averaged(count).numpy().tolist() == [3]
+    with pytest.raises(ValueError, match="has no state of 'other'"):
+        optimizer.averaged(keras.Variable([0.0], name="other"))
 
 
 def test_weights_loaded_after_build_are_where_it_begins():
@@ -137,6 +153,8 @@ def test_what_is_read_is_the_optimizers():
     assert float(model.optimizer.learning_rate.numpy()) == 0.5
     model.optimizer.learning_rate = 0.25
     assert float(inner.learning_rate.numpy()) == 0.25
+    model.optimizer.loss_scale_factor = 8.0
+    assert inner.loss_scale_factor == 8.0
 
 
 def test_the_log_has_the_distance_of_the_last_sync(tmp_path):
@@ -185,7 +203,10 @@ def test_state_waits_until_there_are_variables():
     store, again = {}, {}
     model.optimizer.save_own_variables(store)
     other = tfadaopt.Lookahead("sgd", 4)
+    other.save_own_variables(again)
+    assert again == {}
     other.load_own_variables(store)
+    other.load_own_variables({})  # of a model that was saved before training
     other.save_own_variables(again)
     assert again.keys() == store.keys()
     other.build(model.trainable_variables)

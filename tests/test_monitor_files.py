@@ -11,6 +11,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.proto.summary_pb2 import DATA_CLASS_TENSOR
 from tensorboard.plugins.custom_scalar import layout_pb2
@@ -18,9 +19,11 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 
 import tfadaopt
 from tfadaopt.callbacks import AccumulatorMagnitude, OptimizerMonitor, UpdateRatio, locks
+from tfadaopt.callbacks.folder import names_in
 from tfadaopt.callbacks.history import read
 from tfadaopt.callbacks.log_format import tensor_tag
 from tfadaopt.callbacks.measure import Series, Taken
+from tfadaopt.callbacks.notebook_file import NotebookFile
 from tfadaopt.callbacks.overview import block_of
 from tfadaopt.callbacks.shown import Shown
 from tfadaopt.callbacks.summaries import VALUE
@@ -238,6 +241,22 @@ def test_of_many_layers_those_that_stand_out_have_scalars():
     numbers[3] = 5.0
     assert len(shown.scalars(*snapshot(numbers))) == 5
     assert set(Shown(0).scalars(*snapshot(numbers))) == {median}
+    assert len(Shown(1).scalars(*snapshot(numbers))) == 2
+
+
+def test_a_callback_ranks_the_layers_that_it_watches():
+    taken, series = snapshot(np.linspace(1, 2, 101))
+    found = Shown(4).scalars(taken, series[:51])
+    assert found.pop("optimizer/update_ratio/median") == pytest.approx(1.25)
+    assert set(found) == {"update_ratio/layer0", "update_ratio/layer50"}
+
+
+def test_what_could_not_be_measured_has_no_scalars():
+    """As an update, where nothing was kept from before the step."""
+    _, series = snapshot([1.0, 2.0, 3.0])
+    without = Taken(np.zeros(5), [], {}, {}, {"update_ratio"})
+    for most in (2, 3):
+        assert Shown(most).scalars(without, series) == {}
 
 
 @pytest.mark.slow
@@ -321,6 +340,8 @@ def test_a_lock_that_its_owner_removes_meanwhile_is_made_again(another, tmp_path
     monkeypatch.setattr(fcntl, "flock", late)
     assert locks.take(str(path))
     assert len(calls) == 2
+    assert locks.take(str(path))  # It is held.
+    assert len(calls) == 2
     with path.open("w") as lock, pytest.raises(BlockingIOError):
         flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     locks.release(str(path))
@@ -341,6 +362,32 @@ def test_two_monitors_may_share_a_file(ending, tmp_path):
         steps, runs = (arrays[f"{prefix}/{name}"].tolist() for name in ("steps", "runs"))
         found = set(zip(steps, runs, strict=True))
     assert found == {(step, str(tmp_path / name)) for step in range(1, 6) for name in "ab"}
+
+
+@pytest.mark.parametrize("ending", ["csv", "npz", "parquet"])
+def test_a_file_goes_on_from_the_step_of_its_run(ending, tmp_path):
+    if ending == "parquet":
+        pytest.importorskip("pyarrow", reason="the extra parquet is not installed")
+    path, layers = tmp_path / f"run.{ending}", ("a", "b")
+    written = NotebookFile.at(path)
+    for run, steps in [("one", (1, 2, 3)), ("two", (1, 2))]:
+        written.begin(run, 0)
+        for step in steps:
+            numbers = np.float32([step, 0.5])
+            written.add(run, step, {("update_ratio", "value"): (layers, numbers)})
+        written.close()
+    if ending == "csv":
+        with path.open("a") as file:
+            file.write("somebody's own,row\n3,update_ratio,value,a,1.0,tw")  # cut off
+    written.begin("one", 1)
+    written.add("one", 2, {("weight_norm", "value"): (layers, np.float32([7.0, 8.0]))})
+    written.close()
+    assert read_back(path) == {
+        **{(step, "update_ratio", "value", "a"): step for step in (1, 2)},
+        **{(step, "update_ratio", "value", "b"): 0.5 for step in (1, 2)},
+        (2, "weight_norm", "value", "a"): 7.0,
+        (2, "weight_norm", "value", "b"): 8.0,
+    }
 
 
 def read_back(file):
@@ -469,6 +516,23 @@ def test_other_layers_get_a_folder_of_their_own(tmp_path):
     fit(model, UpdateRatio(tmp_path, 1))
     steps = logged.curves(tmp_path)["update_ratio", "value"]
     assert set(steps[5]) > set(steps[6]) == {"outputs/kernel", "outputs/bias"}
+
+
+def test_layers_of_other_parts_of_a_model_are_others():
+    new = ["net_1/decoder/dense_2/kernel", "net_1/decoder/dense_2/bias"]
+    same = ["net/decoder/dense/kernel", "net/decoder/dense/bias"]
+    assert names_in(new, same) == dict(zip(new, same, strict=True))
+    assert names_in(new, [path.replace("decoder", "encoder") for path in same]) == {}
+    assert names_in(new, same[:1]) == {}
+
+
+def test_a_folder_elsewhere_needs_no_lock(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fit(make_model(), UpdateRatio("ram://logs/run", 5))
+    (file,) = tf.io.gfile.listdir("ram://logs/run")
+    steps = [event.step for event in tf.compat.v1.train.summary_iterator(f"ram://logs/run/{file}")]
+    assert steps == [0, 5]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_second_fit_goes_on_in_the_same_folder(tmp_path):

@@ -84,6 +84,21 @@ def test_a_stalled_layer_is_hatched_from_its_step_on(log):
     assert (draw(figure) != before).any()
 
 
+def test_a_mark_of_the_whole_run_hatches_all_layers(log):
+    mark = {"layer": None, "kind": "stalled", "since": 60, "cause": "", "advice": ""}
+    logs.Log(log, "1", began=1.0).marks(100, [mark, {**mark, "layer": "of another run"}])
+    axes = picture.plot(log).axes[0]
+    assert sum(bool(c.get_hatch()) for c in axes.collections) == len(NAMES)
+
+
+def test_a_damaged_log_is_drawn_as_far_as_it_goes_and_said(log):
+    (path,) = log.iterdir()
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.warns(UserWarning, match=r"^\.: events"):
+        figure = picture.plot(log)
+    assert figure.axes[0].get_xlim()[1] < 100
+
+
 def test_what_was_not_measured_is_grey(tmp_path):
     logs.Log(tmp_path).table(1, {"a": 1.0, "b": 2.0}).table(2, {"a": 1.0})
     figure = picture.plot(tmp_path)

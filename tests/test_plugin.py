@@ -20,7 +20,7 @@ from werkzeug.wrappers import Response
 from tests.tab_data import RATE, RunWriter, layer_names, rates, write_statistics
 from tests.tensorboard_server import serving, wait
 from tfadaopt.callbacks import log_format
-from tfadaopt.callbacks.plugin import Loader, backend
+from tfadaopt.callbacks.plugin import Loader, backend, source
 from tfadaopt.callbacks.plugin.backend import MISSING, NAN
 from tfadaopt.callbacks.tables import Row, Table, joined, united
 
@@ -111,6 +111,7 @@ def test_a_token_names_rows():
         (None, {"tfadaopt": 0}),
         ({"images": 5}, {"images": 5, "tfadaopt": 0}),
         ({"tfadaopt": 50}, {"tfadaopt": 50}),
+        ("tfadaopt=50", "tfadaopt=50"),  # as on the command line, before it is taken apart
     ],
 )
 def test_all_steps_are_asked_for_unless_the_user_said_otherwise(given, expected):
@@ -162,6 +163,34 @@ def test_a_number_of_rows_that_is_none_is_refused(known, monkeypatch):
     assert answer.status_code == 400
     assert "no number of rows" in answer.text
     assert len(answer.text) < 200
+
+
+class OneRun:
+    """A data provider with one run, of two statistics, that counts what it is asked for."""
+
+    def __init__(self):
+        self.reads = 0
+
+    def list_tensors(self, **_):
+        of = log_format.Description
+        tags = {s: of(RATE, s, ("a", "b"), "Adam").coded() for s in ("p50", "mean")}
+        about = {"max_step": 1, "max_wall_time": 1.0}
+        return {"run": {s: SimpleNamespace(plugin_content=x, **about) for s, x in tags.items()}}
+
+    def read_tensors(self, run_tag_filter, **_):
+        self.reads += 1
+        datum = SimpleNamespace(step=1, wall_time=1.0, numpy=np.float32([1, 2]))
+        return {"run": {tag: [datum] for tag in run_tag_filter.tags}}
+
+
+@pytest.mark.parametrize(("size", "reads"), [(1000, 2), (8, 4), (0, 4)])
+def test_tables_that_were_shown_last_are_kept_in_so_much_memory(size, reads, monkeypatch):
+    monkeypatch.setattr(source, "_CACHE_BYTES", size)
+    provider, request = OneRun(), SimpleNamespace(environ={})
+    asked = source.Source(provider)
+    for statistic in ("p50", "mean", "p50", "mean"):
+        assert asked.table(request, "run", RATE, statistic).values.tolist() == [[1, 2]]
+    assert provider.reads == reads
 
 
 def test_what_the_tab_loads_is_its_own():

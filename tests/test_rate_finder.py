@@ -8,6 +8,7 @@ import tensorflow as tf
 import tfadaopt
 
 from .support.models import X, Y, fit, make_model
+from .versions import needs
 
 pytestmark = pytest.mark.slow
 
@@ -106,6 +107,14 @@ def test_a_model_is_left_as_it_was_when_its_training_raises():
     unchanged(before)
 
 
+def test_weights_of_examples_count():
+    model, (x, y) = linear(tfadaopt.SGD())
+    arguments = {"highest": 1e-3, "steps": 20}
+    plain = tfadaopt.find_learning_rate(model, (x, y), **arguments)
+    heavy = tfadaopt.find_learning_rate(model, (x, y, np.full(64, 3.0)), **arguments)
+    assert heavy.losses[0] == pytest.approx(3 * plain.losses[0])
+
+
 def test_a_data_set_is_gone_through_again():
     model = make_model(tfadaopt.Momentum())
     data = tf.data.Dataset.from_tensor_slices((X, Y)).batch(8)
@@ -132,6 +141,13 @@ def test_a_picture_is_drawn(tmp_path):
     assert "diverges" in (tmp_path / "sweep.svg").read_text()
 
 
+def test_a_picture_of_nothing_finite_says_that_no_rate_will_do(tmp_path):
+    losses = np.full(3, np.nan)
+    sweep = tfadaopt.RateSweep(np.array([1.0, 2.0, 3.0]), losses, losses, None, 1.0, 4.0)
+    sweep.save(tmp_path / "sweep.svg")
+    assert "No rate between 1.0e+00" in (tmp_path / "sweep.svg").read_text()
+
+
 @pytest.mark.parametrize(
     ("bad", "error"),
     [
@@ -154,6 +170,16 @@ def test_what_has_no_rate_is_refused():
     model = keras.Sequential([keras.Input([1]), keras.layers.Dense(1)])
     with pytest.raises(ValueError, match="not compiled"):
         tfadaopt.find_learning_rate(model, (X, Y))
+
+
+@needs("MultiOptimizer")
+def test_of_several_optimizers_no_rate_is_looked_for():
+    several = keras.optimizers.OptimizerMap(keras.optimizers.SGD())
+    model, data = linear(keras.optimizers.MultiOptimizer(several))
+    optimizer = model.optimizer
+    with pytest.raises(ValueError, match="MultiOptimizer has no single learning rate"):
+        tfadaopt.find_learning_rate(model, data)
+    assert model.optimizer is optimizer
 
 
 class Silent(keras.Model):

@@ -159,6 +159,22 @@ def test_a_file_goes_on_where_training_was(tmp_path):
     same(weights_of(loaded), weights_of(outer))
 
 
+@pytest.mark.parametrize("how", ["build", "eager", "graph"])
+def test_a_model_may_be_built_later(how):
+    keras.utils.set_random_seed(3)
+    inner = keras.Sequential([keras.layers.Dense(5), keras.layers.Dense(1)])
+    outer = tfadaopt.SharpnessAware(inner)
+    outer.compile(tfadaopt.SGD(0.1), "mse", run_eagerly=how == "eager", jit_compile=False)
+    if how == "build":
+        outer.build((None, 4))
+    fit(outer, x=X[:4], y=Y[:4])
+    assert [tuple(v.shape) for v in outer.trainable_variables] == [(4, 5), (5,), (5, 1), (1,)]
+    before = weights_of(inner)
+    outer.build((None, 4))  # once more changes nothing
+    same(weights_of(inner), before, 0)
+    assert np.abs(before[1]).max() > 0  # a bias that was 0
+
+
 def test_a_frozen_layer_and_an_embedding():
     keras.utils.set_random_seed(0)
     layers = [keras.layers.Embedding(4, 3), keras.layers.Flatten(), keras.layers.Dense(1)]

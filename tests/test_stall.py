@@ -12,11 +12,16 @@ import tensorflow as tf
 import tfadaopt
 from benchmarks import stalls
 from benchmarks.stalls import judge, recording
-from tests import events
+from tests import events, logs
 from tfadaopt.callbacks import OptimizerMonitor, StallWarning, hindsight, history, telling
+from tfadaopt.callbacks.known import layers_known, norms_of
+from tfadaopt.callbacks.layers import layers_of
 from tfadaopt.callbacks.losses import BatchLosses, Progress
 from tfadaopt.callbacks.marks import Layer, Look, Thresholds
+from tfadaopt.callbacks.probe import Probe
+from tfadaopt.callbacks.seen import Columns
 from tfadaopt.callbacks.stalls import StallDetector
+from tfadaopt.callbacks.watched import Several
 
 A, B, OUT = "net/a/kernel", "net/b/kernel", "net/out/kernel"
 ADAM = Layer(optimizer="Adam", size=100, slot="momentum", power=1, kept=0.9, weight_norm=1.0)
@@ -248,6 +253,26 @@ def test_under_adam_it_is_the_state_that_shows_it():
     assert told(marks) == [(A, "stalled", 60)]
 
 
+def test_under_rmsprop_roots_of_its_squares_are_compared():
+    squares = Layer(optimizer="RMSprop", size=100, slot="accumulator", power=2, kept=0.9)
+    layers = dict.fromkeys([A, OUT], dataclasses.replace(squares, weight_norm=1.0))
+    marks = watch({"update_norm": 0.01, "accumulator": (1e-9, 1.0)}, layers)
+    assert told(marks) == [(A, "stalled", 60)]
+    assert watch({"update_norm": 0.01, "accumulator": (1e-6, 1.0)}, layers) == []
+
+
+def test_state_of_some_layers_is_put_in_their_places():
+    layers = {A: ADAM, B: dataclasses.replace(ADAGRAD, leaf=1), OUT: SGD}
+    tables = {("accumulator/momentum", "norm"): ((A,), np.array([3.0]))}
+    sums = dict(zip(STATISTICS["accumulator"], [5.0, 6.0, 7.0, 8.0], strict=True))
+    for statistic, value in sums.items():
+        tables["accumulator/accumulator", statistic] = (B,), np.array([value])
+    found = Columns(list(layers), layers).of(Look(10, tables, [0.1]))
+    np.testing.assert_array_equal(found.gathered, [3.0, 5.0, np.nan])
+    np.testing.assert_array_equal(found.sums[:, 1], list(sums.values()))
+    assert np.isnan(found.sums[:, [0, 2]]).all()
+
+
 def test_kernels_of_two_optimizers_are_not_compared():
     layers = {A: SGD, OUT: Layer(optimizer="SGD", size=100, leaf=1)}
     seen = {"update_norm": (1e-5, 1e2), "update_ratio": (1e-5, 1e-2), "counts": [1, 1]}
@@ -350,6 +375,12 @@ def test_large_steps_that_lead_nowhere_explode_too():
     assert told(marks) == [(A, "exploding", 60)]
 
 
+def test_large_weights_do_not_explode_while_the_loss_falls():
+    seen, steps = {"weight_norm": 1e3, "update_norm": 0.1}, range(10, 201, 10)
+    assert watch(seen, steps=steps, loss=lambda step: 2.3 - step / 1000) == []
+    assert told(watch(seen, steps=steps)) == [(A, "exploding", 60)]
+
+
 def test_small_weights_that_grow_up_do_not_explode():
     def seen(step):
         return {"weight_norm": min(1e-3 * 1.1**step, 4.0), "update_norm": 0.01}
@@ -427,6 +458,16 @@ def test_updates_that_were_left_out():
     marks = watch(lambda step: {"skipped_updates": later(step, 300, 0, 1)})
     assert told(marks) == [(A, "nan", 300)]
     assert "in 1 step" in marks[0][1].cause
+    assert "NaN in the data" in marks[0][1].advice
+
+
+def test_updates_that_were_left_out_after_a_loss_that_rose_are_the_rates_fault():
+    def seen(step):
+        return {"skipped_updates": later(step, 20, 0, 1), "loss": later(step, 20, 2.3, 1e3)}
+
+    ((_, mark),) = watch(seen, steps=[10, 20])
+    assert mark.cause.endswith("The loss had risen before.")
+    assert "Lower the learning rate" in mark.advice
 
 
 # States
@@ -511,6 +552,14 @@ def test_batches_from_the_mean_of_an_epoch():
     assert keeps.take() == ((), False)
 
 
+def test_a_batch_that_is_reported_again_adds_no_loss():
+    keeps = BatchLosses()
+    keeps.is_mean = True
+    for batch, mean in [(0, 2.0), (0, 2.0), (1, 3.0)]:
+        keeps.add(batch, mean)
+    assert keeps.take()[0] == (2.0, 4.0)
+
+
 def test_a_loss_of_the_batch_is_taken_as_it_is():
     keeps = BatchLosses()
     keeps.is_mean = False
@@ -563,6 +612,11 @@ def test_what_losses_say_of_either_sign_with_a_floor_and_an_outlier(offset):
     assert progress(np.append(level, level[:50] + 9)).is_worse()
 
 
+def test_few_losses_say_nothing():
+    assert not progress(np.arange(200.0)[::-1]).falls(since=200)
+    assert not Progress().is_better()
+
+
 # Recordings
 
 RECORDINGS = sorted((Path(stalls.__file__).parent / "recordings").glob("*.npz"))
@@ -613,6 +667,74 @@ def test_recording_is_what_it_was(tmp_path):
         for key, (layers, values) in a.tables.items():
             assert layers == b.tables[key][0]
             np.testing.assert_array_equal(values, b.tables[key][1])
+
+
+# What is known before the first step
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "expected"),
+    [
+        (tfadaopt.Adam(), ("momentum", 1, 0.9)),
+        (keras.optimizers.RMSprop(momentum=0.8), ("momentum", 1, 0.8)),
+        (keras.optimizers.RMSprop(rho=0.7), ("velocity", 2, 0.7)),
+        (tfadaopt.Adagrad(), ("accumulator", 2, 1.0)),
+        (tfadaopt.SGD(), ("", 1, 0.0)),
+    ],
+    ids=lambda x: getattr(x, "name", ""),
+)
+def test_what_gathers_the_gradients_of_a_layer(optimizer, expected):
+    v = keras.Variable(np.ones([2, 3], "float32"), name="kernel")
+    optimizer.build([v])
+    (found,) = layers_known([v], optimizer, None, norms_of([v])).values()
+    assert (found.slot, found.power, found.kept) == pytest.approx(expected)
+
+
+def test_each_layer_is_known_by_the_optimizer_that_steps_it():
+    a, b, other = (keras.Variable(np.ones([2, 3], "float32"), name=x) for x in ("a", "b", "other"))
+    decaying, unbuilt = tfadaopt.AdamW(weight_decay=0.1), tfadaopt.AdamW(weight_decay=0.2)
+    both = Several({"first": decaying, "second": tfadaopt.Adagrad(), "third": unbuilt})
+    decaying.exclude_from_weight_decay([a])
+    decaying.build([a, other])
+    both.by_name["second"].build([b])
+    unknown = keras.Variable(np.ones([2]), name="unknown")
+    found = layers_known([a, b, other, unknown], both, None, {})
+    assert [x.leaf for x in found.values()] == [0, 1, 0, 0]
+    assert [x.weight_decay for x in found.values()][:3] == [0.0, 0.0, 0.1]
+    assert found["unknown"].slot == ""
+    built = layers_of(both, [a, b, unknown], ["a", "b", "unknown"])
+    assert [(x.path, x.optimizer) for x in built] == [("a", decaying), ("b", both.optimizers[1])]
+
+
+@keras.saving.register_keras_serializable("test_stall")
+class OnTheHost(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that no graph can trace, and that may be wrong."""
+
+    def __init__(self, works):
+        self.works, self.calls = works, 0
+
+    def __call__(self, step):
+        self.calls += 1
+        if not self.works:
+            raise RuntimeError("no rate")
+        return 0.5 / (1 + float(step))
+
+
+def test_a_schedule_that_cannot_be_traced_is_read_eagerly():
+    optimizer = tfadaopt.SGD(OnTheHost(works=True))
+    probe = Probe(None, [optimizer])
+    assert probe(0) == ([0.5], [0], [])
+    optimizer.iterations.assign(2)
+    assert probe(2) == ([0.25], [2], [])
+
+
+def test_a_schedule_that_fails_is_asked_no_more():
+    schedule = OnTheHost(works=False)
+    probe = Probe(None, [tfadaopt.SGD(schedule)])
+    assert probe(0) == ([], [], [])
+    asked = schedule.calls
+    assert probe(1) == ([], [], [])
+    assert schedule.calls == asked
 
 
 # The callback
@@ -681,6 +803,17 @@ def test_a_log_says_the_same_afterwards(optimizer, tmp_path):
     assert found
     told = [(m.layer, m.kind, m.since, m.cause) for m in warning.marks]
     assert [(m["layer"], m["kind"], m["since"], m["cause"]) for m in found] == told
+
+
+def test_a_log_is_judged_where_its_quantities_were_taken_at_other_steps(tmp_path):
+    log = logs.Log(tmp_path)
+    for step in range(10, 50, 10):
+        log.table(step, {A: 0.01, B: 0.01}, "update_ratio", "value")
+        if step % 20 == 0:
+            norms = {A: math.nan if step == 40 else 1.0, B: 1.0}
+            log.table(step, norms, "weight_norm", "value")
+    (mark,) = hindsight.marks_of(history.read(tmp_path)["."])
+    assert (mark["layer"], mark["kind"], mark["step"]) == (A, "nan", 40)
 
 
 @pytest.mark.slow

@@ -349,6 +349,8 @@ def test_configuration_keeps_what_a_subclass_passes_on(case):
     assert argument_names(sub) == argument_names(cls)
     config = sub(**case.arguments).get_config()
     assert {name: config[name] for name in case.arguments} == dict(case.arguments)
+    fixed = type("Fixed", (cls,), {"__init__": lambda self, rate=0.1: cls.__init__(self, rate)})
+    assert argument_names(fixed) == ("rate",)
 
 
 def test_setting_changed_in_a_subclass_counts_in_a_compiled_step():
@@ -370,6 +372,12 @@ def test_configuration_is_json_whatever_numbers_it_was_made_of(case):
     )
     arguments = {k: as_numpy(v) for k, v in made.get_config().items() if k != "name"}
     assert json.dumps(type(made)(**arguments).get_config())
+
+
+def test_configuration_of_a_subclass_is_json_whatever_it_keeps():
+    note = [np.float32(0.5), {"steps": np.array(3)}, (np.bool_(True),)]
+    assert WithNote(note).get_config()["note"] == [0.5, {"steps": 3}, (True,)]
+    assert json.dumps(WithNote(note).get_config())
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)*b", "(x*)*", "a*a*a*a*a*a*a*b", "(.*){2,}"])
@@ -426,6 +434,58 @@ def test_damaged_state_is_refused_and_changes_nothing(built, how):
     with pytest.raises(ValueError, match="damaged"):
         fresh.load_own_variables(store)
     assert int(fresh.iterations) == 0
+
+
+def from_store(first, second, shapes=((3, 2),), other_shapes=None):
+    """What an optimizer of these variables says of the state of another one, and the other."""
+    of_first = [keras.Variable(np.ones(s, "float32"), name=f"v{i}") for i, s in enumerate(shapes)]
+    first.build(of_first)
+    first.apply([tf.ones(s) for s in shapes], of_first)
+    store = {}
+    first.save_own_variables(store)
+    of_second = enumerate(other_shapes or shapes)
+    second.build([keras.Variable(np.ones(s, "float32"), name=f"v{i}") for i, s in of_second])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        second.load_own_variables(store)
+    return [str(warning.message) for warning in caught]
+
+
+def test_state_of_other_shapes_is_refused_and_they_are_named():
+    small, large = (tfadaopt.Shampoo(max_dimension=n) for n in (2, 8))
+    (text,) = from_store(small, large)
+    assert re.search(r"not taken.*Shapes of the state differ: .*\(3,\) and \(3, 3\)", text)
+    (text,) = from_store(tfadaopt.Adam(), tfadaopt.Adam(), [(3, 2)], [(2, 2)])
+    assert re.search(r"not taken.*Shapes differ: v0 \(3, 2\) and \(2, 2\)", text)
+
+
+def test_without_state_of_variables_it_does_not_matter_whose_it_was():
+    optimizer = tfadaopt.SGD(nonfinite="ignore")
+    assert from_store(keras.optimizers.SGD(0.125), optimizer) == []
+    assert (int(optimizer.iterations), float(optimizer.learning_rate)) == (1, 0.125)
+
+
+def test_a_file_without_state_says_nothing_to_an_optimizer_without(recwarn):
+    for variables in ([], [keras.Variable([1.0])]):
+        optimizer = tfadaopt.Adam()
+        if variables:
+            optimizer.build(variables)
+        optimizer.load_own_variables({})
+        assert int(optimizer.iterations) == 0
+    assert not recwarn
+
+
+def test_waiting_state_of_keras_is_saved_as_it_came():
+    theirs, store, again = keras.optimizers.Adam(), {}, {}
+    theirs.build([keras.Variable([1.0, 2.0])])
+    theirs.save_own_variables(store)
+    store["0"] = np.array(3)
+    optimizer = tfadaopt.Adam()
+    optimizer.load_own_variables(store)
+    optimizer.save_own_variables(again)
+    assert again.keys() == store.keys()
+    for key, array in store.items():
+        np.testing.assert_array_equal(again[key], array)
 
 
 @pytest.mark.parametrize("rate", [-1.0, np.inf, np.nan])

@@ -10,6 +10,8 @@ import tensorflow as tf
 
 import tfadaopt
 from tfadaopt.testing import CONTRACTS, ContractError, Report, check_optimizer
+from tfadaopt.testing.subject import BrokenContractError, agree
+from tfadaopt.testing.trajectories import Trajectory, accumulator_error
 
 from .broken_optimizers import BROKEN, MeansOverReplicas
 from .cases import BY_ID, SHAPES, THREE
@@ -115,6 +117,79 @@ def test_a_twin_needs_no_more_than_a_step():
     assert [outcome.contract for outcome in report.passed] == ["twin"]
     assert "says no direction" in report.not_tried[0].text
     assert failed_contracts(lambda: tfadaopt.Adam(0.5), OnlyStep, only("twin")) == {"twin"}
+
+
+class OnlyStepAtOneRate:
+    """A twin whose rate is in its rule."""
+
+    def step(self, theta, g):
+        return np.asarray(theta, "float64") - 0.5 * np.asarray(g, "float64")
+
+
+def test_a_twin_may_have_no_rate_of_its_own():
+    report = check_optimizer(lambda: tfadaopt.SGD(0.5), OnlyStepAtOneRate, leave_out=only("twin"))
+    assert len(report.passed) == 1
+
+
+class RateOfSmall(tfadaopt.SGD):
+    """It states a rate of few coordinates only."""
+
+    def effective_learning_rate(self, variable):
+        if np.prod(variable.shape) > 6:
+            raise tfadaopt.UnsupportedOptimizerError("of few coordinates only")
+        return super().rule().rate({}, tf.ones([]), tf.convert_to_tensor(self.learning_rate))
+
+
+class NoConfiguration(tfadaopt.SGD):
+    def get_config(self):
+        raise RuntimeError("on purpose")
+
+
+def scheduled():
+    return tfadaopt.Momentum(keras.optimizers.schedules.ExponentialDecay(0.1, 9, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("make", "reference", "contract", "why"),
+    [
+        (scheduled, None, "weight_decay", "its learning rate is a schedule"),
+        (NoConfiguration, None, "clipping", "it needs a copy"),
+        (keras.optimizers.SGD, None, "rate_times_direction", "neither a twin nor the method"),
+        (tfadaopt.Shampoo, None, "rate_times_direction", "no effective learning rate"),
+        (RateOfSmall, REFERENCES["SGD"], "rate_times_direction", "of a matrix of 5 × 6"),
+    ],
+)
+def test_what_cannot_be_tried_is_no_fault(make, reference, contract, why):
+    (outcome,) = check_optimizer(make, reference, leave_out=only(contract)).not_tried
+    assert why in outcome.text
+
+
+def test_the_direction_that_a_method_says_is_tried_without_a_twin():
+    for make in (tfadaopt.Adam, scheduled):
+        report = check_optimizer(make, leave_out=only("rate_times_direction"))
+        assert len(report.passed) == 1
+    assert len(check_optimizer(RateOfSmall, leave_out=only("reading")).passed) == 1
+
+
+def test_a_step_that_raises_is_a_fault_with_its_error():
+    class Raises(tfadaopt.SGD):
+        def direction(self, state, g, t):
+            raise RuntimeError("on purpose")
+
+    with pytest.raises(ContractError, match=r"clipping .*: raised RuntimeError: on purpose"):
+        check_optimizer(Raises, leave_out=only("clipping"))
+
+
+def test_decay_of_a_method_that_waits_begins_when_it_moves():
+    assert len(check_optimizer(tfadaopt.ADOPT, leave_out=only("weight_decay")).passed) == 1
+
+
+def test_more_arrays_or_other_names_than_expected_are_a_fault():
+    with pytest.raises(BrokenContractError, match="state: received 1 arrays, expected 2"):
+        agree("state", [np.ones(2)], [np.ones(2)] * 2)
+    of_a, of_b = (Trajectory([], [], [{name: np.ones((2, 1))}], []) for name in "ab")
+    assert accumulator_error(of_a, of_b) == np.inf
+    assert accumulator_error(of_a, of_a) == 0
 
 
 def test_a_report_says_what_was_not_tried_and_why():

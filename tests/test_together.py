@@ -68,6 +68,23 @@ def test_together_is_one_by_one(name, arguments, mode):
         np.testing.assert_allclose(b, a, rtol=0, atol=(1e-4 if mode == "jit" else 1e-6) * size)
 
 
+@pytest.mark.parametrize("name", ["Shampoo", "Muon"])
+def test_rows_are_lazy_together_as_they_are_alone(name):
+    def stepped(jit_compile):
+        table = keras.Variable(np.ones((4, 3), "float32"), name="table")
+        keywords = {"jit_compile": jit_compile, "lazy_rows": ["table"], "weight_decay": 0.1}
+        optimizer = getattr(tfadaopt, name)(0.1, **keywords)
+        optimizer.build([table])
+        step = tf.function(lambda g: optimizer.apply([g], [table]), autograph=False)
+        step(tf.constant([[1.0, 2.0, 3.0], [0.0] * 3, [-1.0, 1.0, 0.0], [0.0] * 3]))
+        return table.numpy()
+
+    found = stepped(True)
+    np.testing.assert_allclose(found, stepped(False), rtol=1e-5)
+    assert (found[[1, 3]] == 1).all()
+    assert (found[[0, 2]] != 1).any(axis=1).all()
+
+
 def test_a_subclass_with_a_step_of_its_own_has_that_step():
     class Still(tfadaopt.Shampoo):
         def decay_and_update(self, theta, state, g, t, eta, decay):

@@ -7,10 +7,13 @@ import tensorflow as tf
 
 import tfadaopt
 from tfadaopt.callbacks import OptimizerMonitor, UpdateRatio
-from tfadaopt.callbacks.changes import PIECE, Updates
+from tfadaopt.callbacks.changes import PIECE, Updates, WeightNorms, weights_before
 from tfadaopt.callbacks.layers import Layer, View
 from tfadaopt.callbacks.optimizer_monitor import ALSO
+from tfadaopt.callbacks.quantities import GradientNorms
+from tfadaopt.callbacks.sampled import SMALL
 from tfadaopt.callbacks.sources import read_rows
+from tfadaopt.callbacks.zeros import ZeroGradients
 
 from . import logged
 from .support.models import X, Y, fit
@@ -101,6 +104,30 @@ def test_of_a_model_of_ones_own_all_calls_of_a_layer_count(tmp_path):
     fit(model, monitor(tmp_path, "dead_units", every=6))
     (share,) = logged.curves(tmp_path)["dead_units", "value"][6].values()
     assert share == np.float32(1 / 6)
+
+
+class Looping(Subclassed):
+    """Calls one layer in a loop, and another not at all."""
+
+    def __init__(self):
+        super().__init__()
+        self.looped = keras.layers.Dense(3, activation="relu", name="looped")
+        self.unused = keras.layers.Dense(3, activation="relu", name="unused")
+        for layer in (self.looped, self.unused):
+            layer.build((None, 4))
+
+    def call(self, x):
+        return super().call(x) + tf.reduce_sum(tf.map_fn(self.looped, x[None]))
+
+
+def test_of_a_layer_whose_calls_are_not_seen_nothing_is_known(tmp_path):
+    model = Looping()
+    model(X)
+    model.compile(tfadaopt.SGD(0.0), "mse", run_eagerly=True)
+    fit(model, monitor(tmp_path, "dead_units", every=6))
+    found = logged.curves(tmp_path)["dead_units", "value"][6]
+    shares = {path.split("/")[-2]: share for path, share in found.items()}
+    assert shares == pytest.approx({"hidden": 0.0, "looped": np.nan, "unused": np.nan}, nan_ok=True)
 
 
 @pytest.mark.slow
@@ -209,6 +236,38 @@ def test_small_and_large_angles_are_exact(size, angle):
     found = together.read([series], kept, read_rows)[0] if together else series.read(kept)
     exact = np.radians(angle) * np.linalg.norm(old) * 2.0**-24  # what rounding the weights allows
     assert float(found) == pytest.approx(angle, rel=max(2e-3, exact))
+
+
+@pytest.mark.parametrize("size", [PIECE, PIECE + 3], ids=["whole", "in pieces"])
+def test_large_updates_are_measured_to_the_last_coordinate(size):
+    w = keras.Variable(np.full(size, 2.0, "float32"))
+    optimizer = tfadaopt.SGD()
+    optimizer.build([w])
+    view = View((Layer("w", w, optimizer),))
+    (norm,), (ratio,) = Updates("update_norm")(view), Updates("update_ratio")(view)
+    kept = {key: read() for key, read in norm.before.items()}
+    new = np.full(size, 2.0, "float32")
+    new[[0, -1]] = 5.0, -2.0
+    w.assign(new)
+    assert float(norm.read(kept)) == 5.0
+    assert float(ratio.read(kept)) == pytest.approx(5.0 / (2 * np.sqrt(size)), rel=1e-5)
+
+
+def test_before_a_first_step_only_large_weights_are_kept_whole():
+    small, large = (keras.Variable(np.zeros(n, "float32")) for n in (SMALL, SMALL + 1))
+    kept = weights_before([small, large], ["small", "large"], [Updates("update_norm")])
+    assert [key for key in kept if key[0] == "weights"] == [("weights", "large")]
+    assert len(kept) == 2
+    assert weights_before([small, large], ["small", "large"], [WeightNorms()]) == {}
+
+
+def test_several_steps_at_once_do_not_tell_their_gradient():
+    w, optimizer = keras.Variable(np.ones((3, 2), "float32")), tfadaopt.Momentum()
+    optimizer.build([w])
+    for quantity in (GradientNorms(), ZeroGradients(), ZeroGradients(of_units=True)):
+        layers = (Layer("w", w, optimizer),)
+        assert len(quantity(View(layers))) == 1
+        assert quantity(View(layers, steps_per_execution=2)) == []
 
 
 def test_off_by_default_and_refused_where_unknown(tmp_path):

@@ -21,6 +21,7 @@ from tfadaopt.callbacks import (
     OptimizerMonitor,
     StallWarning,
     UpdateRatio,
+    watched,
     where,
 )
 from tfadaopt.callbacks.history import read
@@ -103,6 +104,16 @@ def test_two_optimizers_of_a_model_are_found_or_named(given, tmp_path):
         np.testing.assert_allclose(table.values[-1, layer], rate, rtol=1e-5)
 
 
+def test_without_a_loss_nobody_expects_the_optimizer_of_compile(recwarn):
+    model = Pair()
+    model.build((None, 3))
+    keras.Model.compile(model)
+    model.first, model.second = tfadaopt.Adam(), tfadaopt.Adagrad()
+    found = watched.optimizer_of("OptimizerMonitor", model, None)
+    assert found.by_name == {"first": model.first, "second": model.second}
+    assert not recwarn
+
+
 @pytest.mark.quick_rows(1)
 @each_callback
 def test_optimizer_that_takes_no_step_is_said(callback, tmp_path):
@@ -144,6 +155,22 @@ def test_loop_of_ones_own(way, tmp_path):
     right = np.mean(tfadaopt.effective_learning_rate(optimizer, variables[0]))
     np.testing.assert_allclose(rate, right, rtol=1e-5)
     assert stalls.marks == []
+
+
+def test_a_loop_that_says_only_when_batches_end_is_logged(tmp_path):
+    """What is compared with before a step is unknown; the rest is logged."""
+    model, monitor = make_model(tfadaopt.Adagrad(0.5)), OptimizerMonitor(tmp_path, every=2)
+    monitor.set_model(model)
+    monitor.on_train_begin()
+    for batch in range(4):
+        model.train_on_batch(X[:4], Y[:4])
+        monitor.on_train_batch_end(batch)
+    monitor.on_train_end()
+    history = read(tmp_path)["."]
+    assert history.steps.tolist() == [2, 4]
+    assert history.scalars["learning_rate"][1].tolist() == [0.5, 0.5]
+    assert ("effective_learning_rate", "p50") in history.quantities
+    assert ("update_ratio", "value") not in history.quantities
 
 
 class Doubles(keras.callbacks.Callback):
@@ -309,6 +336,19 @@ def test_loss_scale_that_falls_to_0_is_said_early():
         model.fit(x * np.nan, y, batch_size=4, verbose=0, callbacks=[stalls, say])
     assert [(m.layer, m.kind) for m in stalls.marks] == [("loss", "nan")]
     assert next(batch for batch, marks in reached if marks) <= 20
+
+
+def test_losses_that_are_numbers_are_no_reason_to_look_early():
+    class Looks(StallWarning):
+        looked = 0
+
+        def make_detector(self, layers):
+            self.looked += 1
+            return super().make_detector(layers)
+
+    stalls = Looks(every=1000)
+    make_model("sgd").fit(X, Y, batch_size=1, verbose=0, callbacks=[stalls])
+    assert stalls.looked == 0
 
 
 @pytest.mark.quick_rows(1)
@@ -529,8 +569,9 @@ def test_state_that_does_not_fit_begins_a_run_at_step_0(callback, tmp_path):
     trained, logs = make_model(tfadaopt.Adam()), tmp_path / "logs"
     fit(trained, callback(logs, every=5))
     trained.save_weights(tmp_path / "w.weights.h5")
-    other = make_model(tfadaopt.Adagrad())
+    other = make_model(tfadaopt.Adam(use_ema=True))
     other.load_weights(tmp_path / "w.weights.h5")
+    assert int(other.optimizer.iterations) == 10
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         fit(other, callback(logs, every=5))

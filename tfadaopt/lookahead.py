@@ -111,9 +111,8 @@ class Lookahead(Around):
 
     def change(self, strategy: tf.distribute.Strategy) -> list[tf.Tensor]:
         distances = super().change(strategy)
-        if distances:
-            now = tf.stack(distances)
-            strategy.extended.update(self._pulled.value, assign, args=(now,), group=False)
+        now = tf.stack(distances)
+        strategy.extended.update(self._pulled.value, assign, args=(now,), group=False)
         return distances
 
     def sync_distance(self, variable: Variable) -> tf.Tensor | None:

@@ -116,6 +116,8 @@ class SharpnessAware(keras.Model):
     def train_step(self, data: Any) -> dict[str, Any]:
         """Both passes on a batch, and one step of the optimizer; Keras calls this."""
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+        if not self.model.built:
+            self(x)  # Before that, it has no variables.
         counters = [v for v in self.non_trainable_variables if not incoming.is_float(v)]
         before = [tf.identity(v.value) for v in counters]
         variables = self.trainable_variables

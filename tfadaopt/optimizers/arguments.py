@@ -1,6 +1,7 @@
 """Checks of constructor arguments: bad values fail before training starts."""
 
 import inspect
+import itertools
 import math
 import numbers
 import re
@@ -214,9 +215,8 @@ def matching(found: Iterable[str], paths: Sequence[str]) -> set[int]:
 def argument_names(cls: type) -> tuple[str, ...]:
     """Names of a method's own arguments: those too that a subclass passes on as ``**kwargs``."""
     names: dict[str, None] = {}
-    for owner in cls.__mro__:
-        if inspect.isabstract(owner):
-            break  # What all methods have in common is no argument of this one.
+    # What all methods have in common is no argument of this one.
+    for owner in itertools.takewhile(lambda owner: not inspect.isabstract(owner), cls.__mro__):
         if "__init__" not in vars(owner):
             continue
         own = list(inspect.signature(vars(owner)["__init__"]).parameters.values())[1:]
