@@ -249,6 +249,7 @@ def test_the_example_gives_a_report_on_its_problem(tmp_path, monkeypatch, capsys
     assert tfadaopt(monkeypatch, *words, "--out", out, *SMALL) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "2 × (3 rates × 1 + 3) = 12 runs of 1 epoch" in said
+    assert "cannot be told apart from it with 3 seeds" in said
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "keras.Adam" in page
     assert "test accuracy" in page

@@ -26,6 +26,8 @@ from tfadaopt.experiments.runs.stages import Failures
 INTERRUPTED = 130
 # So many times are looked at before the first, with its start, is left out of a pace.
 _WITH_START = 4
+# Characters of an advice, which may be somebody else's.
+_MOST_ADVICE = 4000
 
 console = Console()
 errors = Console(stderr=True)
@@ -159,7 +161,13 @@ def end(folder: Path, failures: Failures) -> None:
 
 
 def say_where(folder: Path) -> None:
-    """Say where the report lies, and how to open the logs."""
+    """Say what a comparison advises, where the report lies, and how to open the logs."""
+    advice = folder / "advice.txt"
+    if advice.is_file():
+        found = advice.read_text(encoding="utf-8", errors="replace")[:_MOST_ADVICE]
+        console.print()
+        for line in found.splitlines():
+            console.print(printable(line), markup=False, highlight=False)
     page = folder / "report.html"
     report = page if page.exists() else folder / "results.csv"
     console.print(f"\nReport:      {report}", markup=False, highlight=False)

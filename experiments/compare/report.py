@@ -34,7 +34,7 @@ _RATES = {
 
 
 def write_compare_report(folder: Path) -> Path:
-    """Write ``report.html``, ``figures/`` and ``results.csv`` from the results of a folder.
+    """Write report, advice, ``figures/`` and ``results.csv`` from the results of a folder.
 
     Args:
         folder: Result folder of ``tfadaopt compare``; partial results are reported as such.
@@ -71,6 +71,7 @@ def _written(
     ranked = results.ranking(found)
     pairs = significance.pairs(ranked)
     sure = results.sureness(ranked)
+    said, missing = advice.advice(config, ranked, pairs, sure), advice.missing(reading, found)
     goal = costs.target(reading)
     ways = costs.ways(reading, found, goal) if goal is not None else []
     make_folder(folder / "figures", inside=True)
@@ -84,8 +85,8 @@ def _written(
         apart={pair.worse: pair for pair in pairs if pair.better == ranked[0].label},
         pairs=pairs,
         sure=sure,
-        advice=advice.advice(config, ranked, pairs, sure),
-        missing=advice.missing(reading, found),
+        advice=said,
+        missing=missing,
         outdated=is_outdated(config, reading.problem),
         goal=None if goal is None else advice.on_target(config, goal, ways),
         tuning=advice.on_tuning(ways, costs.spent(reading.finals()).seconds),
@@ -107,6 +108,8 @@ def _written(
     )
     path = folder / "report.html"
     write_whole(path, page)
+    gaps = [f"Not finished: {'; '.join(missing)}."] if missing else []
+    write_whole(folder / "advice.txt", "\n".join([*said, *gaps]) + "\n")
     return path
 
 
