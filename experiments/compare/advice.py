@@ -21,7 +21,7 @@ def advice(
 ) -> list[str]:
     """Return what to choose and how sure that is, the advice itself first, in sentences."""
     if not ranked or ranked[0].middle is None or math.isinf(ranked[0].middle.value):
-        return ["Nothing can be recommended: no method finished its runs. Its failures are in the report."]
+        return ["Nothing can be recommended: no method finished its runs, see the report."]
     best = ranked[0]
     against = [pair for pair in pairs if pair.better == best.label]
     seeds = min(len(c.scores) for c in ranked)
