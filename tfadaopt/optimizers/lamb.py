@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import boolean, share, small
 from tfadaopt.optimizers.base import Optimizer
-from tfadaopt.optimizers.engine.norms import trust_ratio
+from tfadaopt.optimizers.engine.norms import norm, trust_ratio
 from tfadaopt.optimizers.pieces.moments import first_and_second, reciprocal, weight_so_far
 from tfadaopt.optimizers.rates import Rate
 from tfadaopt.optimizers.rule import GradientIn, Slot
@@ -94,7 +94,7 @@ class LAMB(Optimizer):
     def decay_and_update(self, theta, state, g, t, eta, decay):
         new = first_and_second(state, g, self.beta_1, self.beta_2)
         r = self.adam_scale(new, t) * new["momentum"] + decay * theta
-        ratio = trust_ratio(tf.norm(theta), tf.norm(r))
+        ratio = trust_ratio(norm(theta), norm(r))
         if self.skip_vectors and theta.shape.rank < 2:
             ratio = tf.ones_like(ratio)
         return {**new, "trust_ratio": ratio}, eta * ratio * r

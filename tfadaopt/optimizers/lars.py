@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import boolean, number, share
 from tfadaopt.optimizers.base import Optimizer
-from tfadaopt.optimizers.engine.norms import trust_ratio
+from tfadaopt.optimizers.engine.norms import norm, trust_ratio
 from tfadaopt.optimizers.rates import Rate
 from tfadaopt.optimizers.rule import Slot
 
@@ -94,7 +94,7 @@ class LARS(Optimizer):
         """ρ of this variable."""
         if self.skip_vectors and theta.shape.rank < 2:
             return tf.ones([], theta.dtype)
-        of_theta, of_g = tf.norm(theta), tf.norm(g)
+        of_theta, of_g = norm(theta), norm(g)
         below = tf.where(of_g > 0, of_g + decay * of_theta, 0)
         return trust_ratio(self.trust_coefficient * of_theta, below)
 

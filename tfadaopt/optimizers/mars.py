@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfadaopt.optimizers.arguments import boolean, number, share, small
 from tfadaopt.optimizers.base import Optimizer
-from tfadaopt.optimizers.engine.norms import total
+from tfadaopt.optimizers.engine.norms import norm
 from tfadaopt.optimizers.pieces.first import UPDATES, is_first
 from tfadaopt.optimizers.pieces.moments import first_and_second, reciprocal, weight_so_far
 from tfadaopt.optimizers.rates import Rate
@@ -121,7 +121,7 @@ class MARS(Optimizer):
         if not self.first_difference:
             previous = tf.where(is_first(state), g, previous)
         c = g + self.gamma * self.beta_1 / (1 - self.beta_1) * (g - previous)
-        return c / tf.maximum(tf.sqrt(total(tf.square(c))), 1)
+        return c / tf.maximum(norm(c), 1)
 
     def advance(self, state, g, t):
         c = g if self.skips(g) else self.corrected(state, g)

@@ -23,6 +23,11 @@ def total(x: tf.Tensor, folds: int = 3) -> tf.Tensor:
     return total((a + b) + (c + d), folds - 1) + tf.reduce_sum(x[4 * quarter :])
 
 
+def norm(x: tf.Tensor) -> tf.Tensor:
+    """‖x‖, of all coordinates."""
+    return tf.sqrt(total(tf.square(x)))
+
+
 def root_mean_square(x: tf.Tensor) -> tf.Tensor:
     """√ of the mean of x², and 0 of no coordinates."""
     return tf.sqrt(total(tf.square(x)) / tf.cast(tf.maximum(tf.size(x), 1), x.dtype))
