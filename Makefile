@@ -74,7 +74,7 @@ notebooks: $(VENV)/.dev ## Make a notebook of each example, beside it
 fuzz: $(VENV)/.dev ## Feed the readers of files what nobody wrote: make fuzz SECONDS=300 SEED=1
 	PYTHONPATH=$(CURDIR) $(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED) $(ONLY)
 
-coverage: $(VENV)/.dev ## Say which branches no test takes (about 40 minutes on 2 cores), or: TESTS=tests/test_store.py
+coverage: $(VENV)/.dev ## Say which branches no test takes (about 25 minutes on 2 cores), or: TESTS=tests/test_store.py
 	$(BIN)/python -m coverage erase
 	PYTHONPATH=$(CURDIR) $(BIN)/python -m coverage run -m pytest -n $(JOBS) --dist loadgroup -p no:cacheprovider $(TESTS)
 	$(BIN)/python -m coverage combine --quiet

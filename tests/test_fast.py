@@ -202,6 +202,20 @@ def test_rows_step_inside_a_compiled_step(name, monkeypatch):
     assert "_rows_step" not in used(many)
 
 
+def test_a_table_of_unknown_size_steps_inside_a_compiled_step():
+    unknown = tf.Variable(np.ones((50, 3), "float32"), shape=[None, 3])
+    optimizer = tfadaopt.SGD(0.1)
+    optimizer.build([unknown])
+
+    @tf.function(autograph=False, jit_compile=True)
+    def step():
+        rows = tf.IndexedSlices(tf.ones([3, 3]), tf.constant([1, 1, 5]), tf.constant([50, 3]))
+        optimizer.apply([rows], [unknown])
+
+    step()
+    np.testing.assert_allclose(unknown.numpy()[:6, 0], [1, 0.8, 1, 1, 1, 0.9], rtol=1e-6)
+
+
 def test_ids_outside_of_the_table_have_no_gradient():
     """Where a layer looks none up on a GPU, its gradient still has them."""
     rows = np.random.default_rng(3).normal(size=(5, 3)).astype("float32")

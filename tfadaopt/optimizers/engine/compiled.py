@@ -200,7 +200,7 @@ def _step(planned: Planned, kind: Kind, settings: Settings) -> Callable[..., Non
 def _rows_step(planned: Planned, kind: Kind, settings: Settings) -> Callable[..., tf.Tensor]:
     """A step of the rows of a variable that have a gradient, in place."""
     assert kind.shape is not None  # ``update`` asks for a kind with its shape
-    dtype = kind.precision
+    dtype, size = kind.precision, kind.shape[0]
 
     @jitted(
         RESOURCE,
@@ -218,7 +218,7 @@ def _rows_step(planned: Planned, kind: Kind, settings: Settings) -> Callable[...
         values: tf.Tensor,
         ids: tf.Tensor,
     ) -> tf.Tensor:
-        g, first = _sum_per_row(values, ids, kind.shape[0])
+        g, first = _sum_per_row(values, ids, size)
         tables = [read(x, dtype) for x in slots]
         theta = read(variable, kind.dtype, kind.shape)
         state = {
