@@ -45,10 +45,10 @@ def turned(rows: Rows, lines: str, columns: str, value: str) -> Rows:
     return [{lines: line, **found} for line, found in table.items()]
 
 
-def fits() -> Rows:
-    """Ratios in ``fit``, of each network in each mode."""
-    rows = [row | {"in fit": f"{row['network']}, {row['mode']}"} for row in rows_of("fit.md")]
-    return turned(rows, "in fit", "method", "ratio")
+def fits(mode: str) -> Rows:
+    """Ratios in ``fit``, of each method on each network."""
+    rows = [row for row in rows_of("fit.md") if row["mode"] == mode]
+    return turned(rows, "method", "network", "ratio")
 
 
 def monitored() -> Rows:
@@ -67,7 +67,7 @@ def tables() -> dict[str, Rows]:
         "resnet50": steps("step-resnet50.md"),
         "vit-tiny": steps("step-vit-tiny.md"),
         "embedding": steps("step-embedding-100000.md"),
-        "fit": fits(),
+        **{f"fit, {mode}": fits(mode) for mode in ("plain", "xla", "mixed")},
         "snapshot": rows_of("monitor-snapshot.md"),
         "monitor": monitored(),
         "stalls": rows_of("monitor-stalls.md"),

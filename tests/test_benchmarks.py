@@ -181,8 +181,8 @@ def test_the_page_of_costs_is_what_the_benchmarks_wrote(benchmark):
     assert "| Adam |" in page
     readme = (BENCHMARKS.parent / "README.md").read_text(encoding="utf-8")
     assert [text for text in costs.for_readme() if text not in readme] == []
-    with pytest.raises(ValueError, match="'fit' stands 0 times"):
-        costs.filled(page.replace("<!-- fit:", "<!-- fits:"))
+    with pytest.raises(ValueError, match="'fit, plain' stands 0 times"):
+        costs.filled(page.replace("<!-- fit, plain:", "<!-- fits:"))
 
 
 def test_a_measured_row_takes_its_place_in_the_table(benchmark, tmp_path, monkeypatch):
