@@ -20,7 +20,7 @@ from collections.abc import Callable
 import keras
 from graphs import pair
 from models import PROBLEMS
-from tables import Kept, as_markdown
+from tables import Kept, as_markdown, spread
 
 NETWORKS = "cnn,mlp,resnet20,transformer,lstm"
 METHODS = "SGD,Momentum,Nesterov,Adagrad,RMSprop,Adadelta,Adam,AdamW,Adamax,Nadam,AMSGrad,LAMB"
@@ -76,13 +76,8 @@ def compared(ours: Callable[[], float], theirs: Callable[[], float], pairs: int)
         order = ((0, ours), (1, theirs))
         found = {i: form() for i, form in (order if number % 2 else reversed(order))}
         times.append((found[0], found[1]))
-    ratios = sorted(a / b for a, b in times)
-    quarter = len(ratios) // 4
-    return {
-        "ms, Keras": 1e3 * statistics.median(b for _, b in times),
-        "ratio": statistics.median(ratios),
-        "middle half": f"{ratios[quarter]:.2f}–{ratios[-1 - quarter]:.2f}",
-    }
+    theirs_alone = 1e3 * statistics.median(b for _, b in times)
+    return {"ms, Keras": theirs_alone, **spread([a / b for a, b in times], "ratio")}
 
 
 def to_first_step(network: str, method: str, mode: str, repeats: int = 3) -> float:

@@ -26,7 +26,7 @@ import numpy as np
 import tensorflow as tf
 from models import PROBLEMS
 from stalls import cost
-from tables import HERE, Kept, as_markdown
+from tables import HERE, Kept, as_markdown, spread
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event
 
@@ -249,14 +249,6 @@ def also(name: str, optimizer_name: str, pairs: int) -> tuple[float, dict[str, l
             for quantity, found in added.items():
                 found.append(fit(monitors[quantity]) - light)
     return statistics.median(plain), added
-
-
-def spread(numbers: list[float], head: str, digits: int = 2) -> dict[str, str]:
-    """Median and middle half."""
-    ordered = sorted(numbers)
-    quarter = len(ordered) // 4
-    low, high = (f"{x:.{digits}f}" for x in (ordered[quarter], ordered[-1 - quarter]))
-    return {head: f"{statistics.median(ordered):.{digits}f}", "middle half": f"{low}–{high}"}
 
 
 # Tables

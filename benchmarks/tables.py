@@ -1,5 +1,6 @@
 """The tables that the benchmarks write into this folder, in Markdown."""
 
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +27,14 @@ def rows_of(name: str) -> list[dict[str, str]]:
         return []
     heads, _, *rows = cells
     return [dict(zip(heads, row, strict=True)) for row in rows]
+
+
+def spread(numbers: Sequence[float], head: str, digits: int = 2) -> dict[str, str]:
+    """Cells of a median and of the middle half."""
+    ordered = sorted(numbers)
+    quarter = len(ordered) // 4
+    low, high = (f"{x:.{digits}f}" for x in (ordered[quarter], ordered[-1 - quarter]))
+    return {head: f"{statistics.median(ordered):.{digits}f}", "middle half": f"{low}–{high}"}
 
 
 class Kept:

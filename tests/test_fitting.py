@@ -96,6 +96,22 @@ def test_left_out_of_the_rows_of_an_embedding():
     assert np.isfinite(table.numpy()).all()
 
 
+def test_a_row_that_is_looked_up_often_counts_once():
+    """Its sum has a squared norm of half the limit: four times, it would be left out."""
+    table = keras.Variable(np.ones((50, 2), "float32"))
+    optimizer = tfadaopt.Adagrad(jit_compile=True)
+    optimizer.build([table])
+    each = tf.constant(np.sqrt(fitting.most(tf.float32) / 2) / 4, "float32")
+
+    @tf.function
+    def step():
+        optimizer.apply([tf.IndexedSlices(tf.fill([4, 2], each), [1] * 4, [50, 2])], [table])
+
+    step()
+    assert optimizer.skipped_updates.numpy().tolist() == [0]
+    assert (table.numpy()[1] < 1).all()
+
+
 @pytest.mark.parametrize("compiled", [False, True])
 def test_counted_where_the_gradients_come_in_another_order(compiled):
     a, b, c = (keras.Variable([1.0, 1.0]) for _ in range(3))

@@ -164,7 +164,8 @@ def say_where(folder: Path) -> None:
     """Say what a comparison advises, where the report lies, and how to open the logs."""
     advice = folder / "advice.txt"
     if advice.is_file():
-        found = advice.read_text(encoding="utf-8", errors="replace")[:_MOST_ADVICE]
+        with advice.open(encoding="utf-8", errors="replace") as file:
+            found = file.read(_MOST_ADVICE)
         console.print()
         for line in found.splitlines():
             console.print(printable(line), markup=False, highlight=False)
